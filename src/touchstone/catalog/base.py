@@ -1,0 +1,80 @@
+"""Nouns of what exists: a provider that serves models, and what it charges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from touchstone.noun import Noun
+
+
+class Price(Noun):
+    """What one provider charges for one model, USD per million tokens."""
+
+    input_usd: float = Field(ge=0)
+    output_usd: float = Field(ge=0)
+    cached_input_usd: float | None = Field(default=None, ge=0)
+    """None when the provider does not say; cached tokens then cost what others cost, not nothing."""
+    per_call_usd: float = Field(default=0.0, ge=0)
+    as_of: str | None = None
+    """Date of the snapshot, ISO 8601; None when nobody wrote it down."""
+    source: str = "task file"
+    """Where the numbers were read."""
+
+    def cost_usd(
+        self, input_tokens: int | None, output_tokens: int | None, cached_input_tokens: int | None = None
+    ) -> float | None:
+        """
+        The cost of one call.
+
+        Args:
+            input_tokens: All input tokens, cached ones included; None when unknown.
+            output_tokens: All output tokens, reasoning included; None when unknown.
+            cached_input_tokens: How many of the input tokens were read from the provider's cache.
+
+        Returns:
+            USD, or None when the usage is unknown.
+        """
+        if input_tokens is None or output_tokens is None:
+            return None
+        cached = min(cached_input_tokens or 0, input_tokens)
+        cached_usd = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
+        tokens_usd = (input_tokens - cached) * self.input_usd + cached * cached_usd + output_tokens * self.output_usd
+        return tokens_usd / 1e6 + self.per_call_usd
+
+
+class Provider(Noun):
+    """A preset: how to reach one provider's OpenAI-compatible endpoint."""
+
+    id: str
+    """The part before the slash in `deepseek/deepseek-chat`."""
+    name: str
+    base_url: str | None = None
+    """None when every customer has an address of their own, then named by `base_url_env`."""
+    base_url_env: str | None = None
+    """Environment variable that overrides or supplies the address."""
+    key_env: str | None = None
+    """Environment variable that holds the key; None when none is needed."""
+    key_required: bool = True
+    key_header: Literal["bearer", "api-key"] = "bearer"
+    local: bool = False
+    """Whether it usually runs on the user's own machine: calls cost no money, only time."""
+    prices_id: str | None = None
+    """The provider's id in `genai-prices`; None when it has none."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    stream_usage: bool = True
+    """Whether `stream_options.include_usage` is understood."""
+    source: str
+    """Page the facts were read from."""
+    as_of: str
+    """Date they were read, ISO 8601."""
+
+
+class Facts(Noun):
+    """What a decision may ask of a model beyond its answers; None where nobody knows."""
+
+    licence: Literal["open", "open_weights", "proprietary"] | None = None
+    self_hostable: bool | None = None
+    extra: Mapping[str, str] = Field(default_factory=dict)

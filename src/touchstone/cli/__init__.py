@@ -1,0 +1,1 @@
+"""Commands: parse at the edge, call the workspace, print."""

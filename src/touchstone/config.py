@@ -1,0 +1,51 @@
+"""
+Settings: the only place that reads the environment.
+
+Secrets stay in the environment; a setting remembers where it came from. Everybody else receives `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from touchstone.errors import SettingsError
+from touchstone.noun import Noun
+
+
+class Settings(Noun):
+    """What the process was told from outside."""
+
+    workspace: Path
+    """Folder that holds the store, the reports and the own catalog."""
+    workspace_from: str
+    """Where `workspace` came from: a flag, an environment variable or the default."""
+    store_url: str | None = None
+    """SQLAlchemy URL of a store other than the SQLite file in the workspace."""
+
+
+def load_settings(workspace: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """
+    The settings of this process.
+
+    Args:
+        workspace: What `--workspace` said; None when it was not given.
+        environment: Variables to read; the process's own by default.
+    """
+    variables = os.environ if environment is None else environment
+    if workspace is not None:
+        place, origin = workspace, "--workspace"
+    elif variables.get("TOUCHSTONE_HOME"):
+        place, origin = Path(variables["TOUCHSTONE_HOME"]), "TOUCHSTONE_HOME"
+    else:
+        place, origin = Path(".touchstone"), "default"
+    if place.exists() and not place.is_dir():
+        raise SettingsError("the workspace {place} is not a folder; name one with --workspace", place=str(place))
+    return Settings(workspace=place, workspace_from=origin, store_url=variables.get("TOUCHSTONE_STORE"))
+
+
+def secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """The value of a secret's environment variable, None when it is unset or empty."""
+    variables = os.environ if environment is None else environment
+    return variables.get(name) or None

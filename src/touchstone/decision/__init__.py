@@ -1,0 +1,1 @@
+"""Choose from what was measured; pure: no clock, network or disk."""

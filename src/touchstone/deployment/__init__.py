@@ -1,0 +1,1 @@
+"""Serve the recipe that was chosen."""

@@ -1,0 +1,203 @@
+"""
+Every error a caller can meet.
+
+    TouchstoneError                 it failed (exit code 1)
+    ├── UserError                   the user must change something (2)
+    │   ├── DataError               a row of the user's files
+    │   ├── TaskError               a key of the task file
+    │   ├── SettingsError           a flag or an environment variable
+    │   ├── UnknownName             a plug-in, provider, candidate or trial nobody knows
+    │   └── ExtraMissing            a feature whose libraries are not installed
+    ├── StoreError                  the workspace cannot be read or written
+    ├── BudgetStop                  the money cap stopped the run (3)
+    ├── GateNotMet                  a threshold of the task's gate was not met (100)
+    └── ModelError                  one call of a model failed; an outcome, never a score
+        ├── RequestRejected         400, 404, 413, 422: this request will not succeed
+        ├── AccessDenied            401, 403: no request to this endpoint will succeed
+        ├── OutOfCredit             429 or 402 that means money
+        ├── RateLimited             429: later
+        ├── ProviderFailed          5xx, an error event, a reply that is no reply
+        ├── Unreachable             nothing was sent: refused, unknown host, connect timeout
+        ├── NoReply                 sent, but no complete reply: reset, timeout; perhaps billed
+        └── StreamCut               a stream that ended without its finish
+
+The first argument is a literal template: it is the message id under which a translation is looked up, and
+`values` fill it in either language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class TouchstoneError(Exception):
+    """Something failed. `str(error)` is English; `error.text(translate)` is the reader's language."""
+
+    exit_code = 1
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        self.template = template
+        self.values = values
+        super().__init__(self.text())
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """One line that names the value, the place and the next step."""
+        line = translate(self.template)
+        return line.format(**self.values) if self.values else line
+
+
+class UserError(TouchstoneError):
+    """The user must change something; nothing was sent or paid."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """A file of cases or recorded outputs cannot be used as it is."""
+
+    def __init__(self, template: str, /, *, path: str | Path, row: int | None = None, **values: object) -> None:
+        """`row` counts data rows from 1 (the header of a CSV file is row 0); None when the whole file is meant."""
+        self.path = str(path)
+        self.row = row
+        super().__init__(template, **values)
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The place, then what is wrong with it and what to do."""
+        place = self.path if self.row is None else translate("{path}, row {row}").format(path=self.path, row=self.row)
+        return f"{place}: {super().text(translate)}"
+
+
+class TaskError(UserError):
+    """A key of the task file is missing, unknown or has a value that cannot be used."""
+
+    def __init__(
+        self,
+        template: str,
+        /,
+        *,
+        path: str | Path,
+        line: int | None = None,
+        **values: object,
+    ) -> None:
+        self.path = str(path)
+        self.line = line
+        super().__init__(template, **values)
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The place, then what is wrong with it and what to do."""
+        place = (
+            self.path if self.line is None else translate("{path}, line {line}").format(path=self.path, line=self.line)
+        )
+        return f"{place}: {super().text(translate)}"
+
+
+class SettingsError(UserError):
+    """A flag or an environment variable has a value that cannot be used."""
+
+
+class UnknownName(UserError):
+    """A name nobody knows; the closest known names are named."""
+
+    def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        self.kind = kind
+        self.name = name
+        close = get_close_matches(name, known, n=3, cutoff=0.5) or known[:12]
+        super().__init__(
+            "no {kind} is called {name!r}; known: {close}", kind=kind, name=name, close=", ".join(close) or "none"
+        )
+
+
+class ExtraMissing(UserError):
+    """A feature needs libraries that the light core does not install."""
+
+    def __init__(self, *, feature: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            "{feature} needs the extra '{extra}'; install it with: pip install 'touchstone[{extra}]'",
+            feature=feature,
+            extra=extra,
+        )
+
+
+class StoreError(TouchstoneError):
+    """The workspace's store cannot be opened, read or written."""
+
+
+class BudgetStop(TouchstoneError):
+    """The money cap stopped the run; what was bought is kept."""
+
+    exit_code = 3
+
+
+class GateNotMet(TouchstoneError):
+    """A comparison finished and a threshold of its gate was not met."""
+
+    exit_code = 100
+
+
+class ModelError(TouchstoneError):
+    """
+    One call of a model failed.
+
+    Attributes:
+        retryable: Whether the same request may succeed later.
+        stops_lane: Whether every further request to this endpoint would fail alike.
+        maybe_billed: Whether the provider may have charged for it although no reply is held.
+        retry_after_s: What the provider asked us to wait, seconds; None when it did not say.
+    """
+
+    retryable = False
+    stops_lane = False
+    maybe_billed = False
+
+    def __init__(self, template: str, /, *, retry_after_s: float | None = None, **values: object) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(template, **values)
+
+
+class RequestRejected(ModelError):
+    """This request will not succeed however often it is sent."""
+
+
+class AccessDenied(ModelError):
+    """The key or its rights are not accepted."""
+
+    stops_lane = True
+
+
+class OutOfCredit(ModelError):
+    """The account has no money left."""
+
+    stops_lane = True
+
+
+class RateLimited(ModelError):
+    """Too many requests or tokens for now."""
+
+    retryable = True
+
+
+class ProviderFailed(ModelError):
+    """The provider answered with its own failure or with something that is no reply."""
+
+    retryable = True
+
+
+class Unreachable(ModelError):
+    """Nothing was sent: connection refused, host unknown, no connection in time."""
+
+    retryable = True
+
+
+class NoReply(ModelError):
+    """The request was sent and no complete reply came back; it may have been billed."""
+
+    retryable = True
+    maybe_billed = True
+
+
+class StreamCut(NoReply):
+    """A streamed reply ended without a finish reason; its text is kept for view and never scored."""

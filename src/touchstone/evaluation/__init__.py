@@ -1,0 +1,1 @@
+"""Measure candidates: engine, ledger, statistics."""

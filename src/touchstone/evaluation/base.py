@@ -1,0 +1,215 @@
+"""What a measurement is made of: recipes, candidates, outcomes, estimates, trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from pydantic import Field
+
+from touchstone.data.base import Case
+from touchstone.models.base import Completion
+from touchstone.noun import Noun
+from touchstone.scoring.base import Reading, Score
+
+OutcomeKind = Literal[
+    "scored",
+    "unparsed",
+    "refused",
+    "filtered",
+    "truncated",
+    "empty",
+    "error",
+    "judge_unparsed",
+    "skipped_race",
+    "skipped_budget",
+    "skipped_cancel",
+    "in_doubt",
+    "planned",
+]
+"""What became of one cell; exactly one holds (`promises.md`, words)."""
+
+STRICT_ZEROS: frozenset[str] = frozenset({"unparsed", "refused", "filtered", "truncated", "empty"})
+"""Kinds that count as 0 by the strict convention and not at all by answered-only."""
+
+
+class Recipe(Noun):
+    """How a candidate is made: everything that, changed, would make it another candidate."""
+
+    model: str
+    strategy: str
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the canonical JSON of the recipe."""
+        import hashlib
+
+        import orjson
+
+        body = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(body).hexdigest()
+
+
+class Candidate(Protocol):
+    """One way of answering the cases; what a strategy returns and what an endpoint serves."""
+
+    name: str
+    recipe: Recipe
+
+    async def answer(self, case: Case, *, draw: int = 0) -> Completion:
+        """
+        The answer to one case.
+
+        Args:
+            draw: Which independent draw is asked for; candidates without chance ignore it.
+
+        Raises:
+            ModelError: the call failed; a failure is an outcome, never a score.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release what the candidate holds; may be called twice."""
+        ...
+
+
+class Outcome(Noun):
+    """One cell: a case answered by a candidate, or what became of it instead."""
+
+    case: str
+    candidate: str
+    repeat: int = 0
+    kind: OutcomeKind
+    completion: Completion | None = None
+    reading: Reading | None = None
+    scores: tuple[Score, ...] = ()
+    error: str | None = None
+    retries: int = 0
+    from_cache: bool = False
+
+
+class Estimate(Noun):
+    """A mean with its interval; there is no mean without its n."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    method: str
+    """How the interval was made, such as `Wilson 95 %`."""
+
+
+class OutcomeCounts(Noun):
+    """How many cells of a candidate ended how; the kinds add up to `planned`."""
+
+    planned: int = 0
+    scored: int = 0
+    unparsed: int = 0
+    refused: int = 0
+    filtered: int = 0
+    truncated: int = 0
+    empty: int = 0
+    error: int = 0
+    judge_unparsed: int = 0
+    skipped_race: int = 0
+    skipped_budget: int = 0
+    skipped_cancel: int = 0
+    in_doubt: int = 0
+
+    @property
+    def strict_n(self) -> int:
+        """Cells with a score by the strict convention."""
+        return self.scored + self.unparsed + self.refused + self.filtered + self.truncated + self.empty
+
+    @property
+    def coverage(self) -> float:
+        """Share of the planned cells with a score by the strict convention; 0 when nothing was planned."""
+        return self.strict_n / self.planned if self.planned else 0.0
+
+
+class Cost(Noun):
+    """What a candidate cost; None where a price or the usage is unknown."""
+
+    run_usd: float | None = None
+    per_case_usd: float | None = None
+    per_case_low_usd: float | None = None
+    per_case_high_usd: float | None = None
+    """Ends of the interval of the mean cost per case."""
+    per_correct_usd: float | None = None
+    """Total cost / sum of scores; None when nothing was right."""
+    per_month_usd: float | None = None
+    """At the user's volume; None when the volume is unknown."""
+    judge_usd: float | None = None
+    """What judging this candidate cost; never part of `run_usd`."""
+    price_source: str | None = None
+
+
+class Latency(Noun):
+    """Client-side seconds; None where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p95_low: float | None = None
+    p95_high: float | None = None
+    """Ends of the interval of the 95th percentile."""
+    first_token_p50: float | None = None
+    tokens_per_s_p50: float | None = None
+    """Output tokens per second after the first, median over streamed cells."""
+    n: int = 0
+    concurrency: int | None = None
+    """Requests in flight at most while this was measured."""
+
+
+class UsageTotal(Noun):
+    """Tokens of all cells of a candidate."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    estimated: bool = False
+    estimated_share: float = 0.0
+    """Share of the cells whose usage we counted ourselves, from 0 to 1."""
+
+
+class TrialSummary(Noun):
+    """All outcomes of one candidate, in numbers: what a decision looks at."""
+
+    name: str
+    model: str
+    strategy: str
+    state: Literal["leader", "finished", "eliminated", "disqualified"] = "finished"
+    estimate: Estimate | None
+    """Strict convention; None when no cell has a score."""
+    answered_only: Estimate | None = None
+    """Over the cells with an answer; None when there is none."""
+    bounds: tuple[float, float] | None = None
+    """Worst and best mean over all planned cells; set when some are missing."""
+    outcomes: OutcomeCounts
+    usage: UsageTotal = UsageTotal()
+    cost: Cost = Cost()
+    latency: Latency = Latency()
+    scorers: Mapping[str, Estimate] = Field(default_factory=dict)
+    """Further scorers, shown and not decided on."""
+    licence: str | None = None
+    """`open`, `open_weights`, `proprietary`, or None when unknown."""
+    self_hostable: bool | None = None
+    recipe_fingerprint: str | None = None
+
+
+class PairResult(Noun):
+    """The difference of two candidates, a minus b, on the cells both have."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    n: int
+    p: float
+    adjusted_p: float
+    """After Holm over all pairs of the comparison."""
+    discordance: float | None = None
+    """Of 0/1 scores, the share of cells where the two differ."""
+    method: str = ""

@@ -1,0 +1,151 @@
+"""
+How to call one model: request, reply, completion, and what a chat model promises.
+
+A call has two halves so that the raw reply can be stored before anything is read out of it: `send` goes online and
+returns a `Reply` (bytes and clocks), `read` is pure and turns a `Reply` into a `Completion`, today or from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from touchstone.catalog.base import Price
+from touchstone.noun import Noun
+
+
+class TextPart(Noun):
+    """A piece of text."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ImagePart(Noun):
+    """An image, as a `data:` URL or a file path that the caller resolves before sending."""
+
+    type: Literal["image"] = "image"
+    url: str
+
+
+class AudioPart(Noun):
+    """A piece of audio, as base64 text."""
+
+    type: Literal["audio"] = "audio"
+    data: str
+    format: str = "wav"
+
+
+Part = Annotated[TextPart | ImagePart | AudioPart, Field(discriminator="type")]
+
+
+class Message(Noun):
+    """One turn of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | tuple[Part, ...]
+
+
+class ChatRequest(Noun):
+    """What is asked of a chat model; the served model's name is the model's own."""
+
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    """Limit on output tokens; None leaves it to the provider, and a money cap then bounds only what is in flight."""
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    response_format: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = Field(default_factory=dict)
+    """Further fields of the body, passed on as they are."""
+    draw: int = 0
+    """Which independent draw of this request; part of its identity, never sent."""
+
+
+class Usage(Noun):
+    """Tokens of one call; None where nobody knows."""
+
+    input_tokens: int | None = None
+    """All input tokens, cached ones included."""
+    output_tokens: int | None = None
+    """All output tokens, reasoning included."""
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+    """True when the provider did not say and we counted ourselves."""
+
+
+Finish = Literal["stop", "length", "refusal", "filter", "tool", "other"]
+
+
+class Completion(Noun):
+    """What a model answered, with what it took."""
+
+    parts: tuple[Part, ...]
+    usage: Usage = Usage()
+    cost_usd: float | None = None
+    """At the price snapshot frozen for the run; None when the price or the usage is unknown."""
+    latency_s: float | None = None
+    """Request sent to last byte received; our own queueing and retries excluded."""
+    first_token_s: float | None = None
+    """Request sent to first content token; None when the reply was not streamed."""
+    first_thought_s: float | None = None
+    """Request sent to first reasoning token of a stream, where the provider shows them."""
+    finish: Finish | None = None
+    served_model: str | None = None
+    """The model name that the provider echoed."""
+    reasoning: str | None = None
+    """Reasoning text apart from the answer, where the provider shows it."""
+    raw_digest: str | None = None
+    """SHA-256 of the stored raw reply."""
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+class Reply(Noun):
+    """The raw reply to one request: bytes and clocks, nothing interpreted."""
+
+    body: bytes
+    """As received; of a stream, the whole event stream."""
+    streamed: bool = False
+    latency_s: float
+    chunk_times_s: tuple[tuple[int, float], ...] = ()
+    """(bytes received so far, seconds since the request was sent) of a stream, so that clocks can be read again."""
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    """The few response headers that are kept (request id, region); never a credential."""
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """
+    One served model that answers conversations.
+
+    Constructors take parameters and store them untouched; nothing goes online before `send`. A model is used within
+    one event loop and may be asked many times at once.
+    """
+
+    name: str
+    """What people call it, `provider/model` where that makes sense."""
+    endpoint: str
+    """Identity for the ledger: adapter and its version, address, served name; never a credential."""
+    paid: bool
+    """Whether a call may cost money or reach another machine, so that it must be journalled before it is sent."""
+    price: Price | None
+
+    async def send(self, request: ChatRequest) -> Reply:
+        """Ask once, without retrying. Raises a `ModelError` subclass."""
+        ...
+
+    def read(self, reply: Reply) -> Completion:
+        """What the reply says; pure and repeatable. Raises a `ModelError` subclass when it is no answer."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections; may be called twice."""
+        ...

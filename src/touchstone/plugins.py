@@ -1,0 +1,52 @@
+"""
+Members found by name through entry points, ours through the same door as guests'.
+
+A group is `touchstone.KIND`; nothing is imported until it is named. Known kinds: `scorer`, `answer_reader`, `reader`
+(files of cases), `model`, `strategy`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from touchstone.errors import SettingsError, UnknownName
+
+
+@cache
+def _members(kind: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"touchstone.{kind}"):
+        ours = point.value.startswith("touchstone.")
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            # A guest may not silently replace one of ours or of another guest: results would change with what is installed.
+            raise SettingsError(
+                "two packages offer the {kind} {name!r}: {first} and {second}; uninstall one of them",
+                kind=kind,
+                name=point.name,
+                first=other.value if not ours else point.value,
+                second=point.value if not ours else other.value,
+            )
+        found[point.name] = point
+    return found
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Names of every installed member of a kind, sorted."""
+    return tuple(sorted(_members(kind)))
+
+
+def load(kind: str, name: str) -> Any:
+    """
+    The class or function a plug-in offers under a name.
+
+    Raises:
+        UnknownName: nobody offers it; the closest names are named.
+    """
+    try:
+        point = _members(kind)[name]
+    except KeyError:
+        raise UnknownName(kind=kind.replace("_", " "), name=name, known=names(kind)) from None
+    return point.load()

@@ -1,0 +1,1 @@
+"""Write down what was measured: result object, HTML, Markdown, JUnit."""

@@ -1,0 +1,1 @@
+"""Read the answer out of a completion and score it."""

@@ -1,0 +1,1 @@
+"""Ways to prepare a model for a task; each returns a Candidate."""

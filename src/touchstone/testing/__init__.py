@@ -1,0 +1,1 @@
+"""Exams that every plug-in passes, ours and guests'."""

@@ -1,0 +1,1 @@
+"""Make models: fine-tune or train from scratch."""

@@ -1,0 +1,1 @@
+"""The front door: everything a command or a page can ask for."""
