@@ -1,0 +1,185 @@
+"""
+A model whose calls are journalled: the one place that retries, reuses and records.
+
+Wraps a `ChatModel` and is asked like one. Steps of a call: look for a stored reply, write the intent, send, store the
+raw reply, read it. A retry happens only after a transport or provider failure, never because of what was answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from touchstone.errors import ModelError, OutOfCredit, RateLimited
+from touchstone.evaluation.ledger import Ledger, request_key
+from touchstone.models.base import ChatModel, ChatRequest, Completion
+
+MAX_ATTEMPTS = 4
+"""Sends of one request at most (promises.md, F4)."""
+
+MAX_RESENDS_IN_DOUBT = 1
+"""Resends after a request whose reply was lost and that may have been billed (F7)."""
+
+_BACKOFF_BASE_S = 1.0
+_BACKOFF_CAP_S = 60.0
+_LONGEST_WAIT_S = 120.0
+"""A provider that asks for more than this is not waited for inside a cell (F1)."""
+
+
+@dataclass
+class CallTally:
+    """What the calls of a run amounted to."""
+
+    made: int = 0
+    from_cache: int = 0
+    retries: int = 0
+    in_doubt: int = 0
+    spent_usd: float = 0.0
+    unpriced: int = 0
+    """Paid calls whose cost nobody knows."""
+
+
+@dataclass
+class CellCalls:
+    """What the calls of one cell amounted to."""
+
+    retries: int = 0
+    made: int = 0
+    from_cache: int = 0
+    in_doubt: bool = False
+
+
+cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None)
+"""The tally of the cell that is being answered; the engine sets it, the journal adds to it."""
+
+
+@dataclass
+class Journal:
+    """
+    Asks one model, recording every call.
+
+    Args:
+        model: Whom to ask.
+        ledger: Where intents and replies are kept.
+        tally: Shared by all journals of a run.
+        purpose: `answer` or `judge`.
+        offline: Whether only stored replies may be used.
+        sleep: How to wait, seconds; a test passes its own.
+    """
+
+    model: ChatModel
+    ledger: Ledger
+    tally: CallTally = field(default_factory=CallTally)
+    purpose: str = "answer"
+    offline: bool = False
+    sleep: Callable[[float], asyncio.Future[None]] | None = None
+    _pause_until: float = 0.0
+    _stopped: ModelError | None = None
+    _same: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """
+        The model's answer, from the store where it was bought before.
+
+        Raises:
+            ModelError: the last attempt's failure, or the failure that stopped this endpoint for good.
+        """
+        if not self.model.paid:
+            self.tally.made += 1
+            return self.model.read(await self.model.send(request))
+        key = request_key(self.model.endpoint, request)
+        # Two cells with the same request wait for each other instead of buying the same reply twice.
+        lock = self._same.setdefault(key, asyncio.Lock())
+        async with lock:
+            try:
+                return await self._complete(key, request)
+            finally:
+                if not lock._waiters:  # type: ignore[attr-defined]  # the lock has no public way to ask
+                    self._same.pop(key, None)
+
+    async def _complete(self, key: str, request: ChatRequest) -> Completion:
+        cell = cell_calls.get() or CellCalls()
+        stored = self.ledger.reply(key)
+        if stored is not None:
+            self.tally.from_cache += 1
+            cell.from_cache += 1
+            return self.model.read(stored)
+        if self.offline:
+            raise ModelError("{model}: no stored reply, and this run is offline", model=self.name)
+        resends = 0
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            if self._stopped is not None:
+                raise self._stopped
+            await self._wait(self._pause_until - time.monotonic())
+            try:
+                return await self._ask_once(key, request, cell)
+            except ModelError as error:
+                if error.stops_lane:
+                    self._stopped = error
+                    raise
+                if error.maybe_billed:
+                    self.tally.in_doubt += 1
+                    cell.in_doubt = True
+                    resends += 1
+                wait = self._backoff(error, attempt)
+                give_up = attempt == MAX_ATTEMPTS or resends > MAX_RESENDS_IN_DOUBT or wait is None
+                if not error.retryable or give_up or wait is None:
+                    raise
+                self.tally.retries += 1
+                cell.retries += 1
+                if isinstance(error, RateLimited):
+                    # The whole account waits, not only this call.
+                    self._pause_until = max(self._pause_until, time.monotonic() + wait)
+                else:
+                    await self._wait(wait)
+        raise AssertionError("the loop above returns or raises")
+
+    async def _ask_once(self, key: str, request: ChatRequest, cell: CellCalls) -> Completion:
+        attempt = await self.ledger.intend(key, self.model.endpoint, self.purpose, request)
+        self.tally.made += 1
+        cell.made += 1
+        try:
+            reply = await self.model.send(request)
+        except ModelError as error:
+            await self.ledger.settle(attempt, state="in_doubt" if error.maybe_billed else "failed", error=str(error))
+            raise
+        await self.ledger.keep_reply(key, reply)
+        try:
+            completion = self.model.read(reply)
+        except ModelError as error:
+            # No answer: the bytes stay out of the cache, or the failure would be replayed for ever.
+            await self.ledger.drop_reply(key)
+            await self.ledger.settle(attempt, state="in_doubt" if error.maybe_billed else "failed", error=str(error))
+            raise
+        await self.ledger.settle(attempt, state="replied", cost_usd=completion.cost_usd)
+        if completion.cost_usd is None:
+            self.tally.unpriced += 1
+        else:
+            self.tally.spent_usd += completion.cost_usd
+        return completion
+
+    def _backoff(self, error: ModelError, attempt: int) -> float | None:
+        """Seconds to wait before the next attempt; None when waiting is pointless."""
+        if isinstance(error, OutOfCredit):
+            return None
+        jitter_s = random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1)))  # noqa: S311 - spreads retries, guards nothing
+        if error.retry_after_s is None:
+            return jitter_s
+        return None if error.retry_after_s > _LONGEST_WAIT_S else error.retry_after_s + min(jitter_s, 1.0)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            await (self.sleep or asyncio.sleep)(seconds)
+
+    async def close(self) -> None:
+        """Release the model's connections."""
+        await self.model.close()

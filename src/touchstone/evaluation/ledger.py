@@ -1,0 +1,347 @@
+"""
+The ledger: cases, intents, raw replies, outcomes and comparisons in one database.
+
+Order of the durable steps of a paid call: intent, send, raw reply, read, score. A committed reply is never bought
+again, because its key is the digest of the endpoint, the canonical request and the draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import orjson
+import sqlalchemy as sa
+
+from touchstone.data.base import Case, CaseSummary
+from touchstone.errors import StoreError
+from touchstone.evaluation import tables
+from touchstone.evaluation.base import Outcome, Recipe
+from touchstone.evaluation.group_commit import GroupCommit
+from touchstone.models.base import ChatRequest, Reply
+from touchstone.storage.database import ensure_schema, open_database
+
+_BLOCK = 1_000
+
+
+def safe_text(text: str) -> str:
+    """`text` as valid UTF-8: lone surrogates become visible escapes, everything else stays."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def request_key(endpoint: str, request: ChatRequest) -> str:
+    """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
+    body = orjson.dumps(request.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(endpoint.encode() + b"\0" + body).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Ledger:
+    """
+    What a run writes and what a report reads.
+
+    Writes that belong to a run are coroutines of one event loop; everything else is plain and blocking.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self.engine = open_database(place)
+        ensure_schema(self.engine, tables.SCHEMA)
+        self._commits = GroupCommit(self.engine)
+
+    def close(self) -> None:
+        """Release the database; may be called twice."""
+        self.engine.dispose()
+
+    # Cases
+
+    def add_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
+        """Keep the cases under their digest; does nothing when they are already there."""
+        with self.engine.begin() as connection:
+            known = connection.execute(
+                sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == summary.digest)
+            ).scalar()
+            if known:
+                return
+            ordinals: dict[str, int] = {}
+            block: list[dict[str, Any]] = []
+            for case in cases:
+                ordinal = ordinals.get(case.split, 0)
+                ordinals[case.split] = ordinal + 1
+                block.append(
+                    {
+                        "dataset": summary.digest,
+                        "split": case.split,
+                        "ordinal": ordinal,
+                        "case_id": safe_text(case.id),
+                        "group_name": None if case.group is None else safe_text(case.group),
+                        "tags": safe_text("\n".join(case.tags)),
+                        "payload": case.model_dump_json(exclude_defaults=True).encode("utf-8", "backslashreplace"),
+                    }
+                )
+                if len(block) == _BLOCK:
+                    connection.execute(tables.cases.insert(), block)
+                    block = []
+            if block:
+                connection.execute(tables.cases.insert(), block)
+            connection.execute(
+                tables.datasets.insert().values(digest=summary.digest, summary=summary.model_dump_json().encode())
+            )
+
+    def cases(self, dataset: str, split: str, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Case]]:
+        """(ordinal, case) in order, read in blocks so that memory does not grow with their number."""
+        table = tables.cases
+        while stop is None or start < stop:
+            query = (
+                sa.select(table.c.ordinal, table.c.payload)
+                .where(table.c.dataset == dataset, table.c.split == split, table.c.ordinal >= start)
+                .order_by(table.c.ordinal)
+                .limit(_BLOCK if stop is None else min(_BLOCK, stop - start))
+            )
+            with self.engine.connect() as connection:
+                rows = connection.execute(query).all()
+            for ordinal, payload in rows:
+                yield ordinal, Case.model_validate_json(payload)
+            if len(rows) < _BLOCK:
+                return
+            start = rows[-1][0] + 1
+
+    def case_at(self, dataset: str, split: str, ordinal: int) -> Case:
+        """One case by its place in its split."""
+        return next(case for _, case in self.cases(dataset, split, start=ordinal, stop=ordinal + 1))
+
+    def case_column(self, dataset: str, split: str, column: str) -> list[Any]:
+        """`case_id`, `group_name` or `tags` of every case of a split, in order."""
+        table = tables.cases
+        query = (
+            sa.select(table.c[column])
+            .where(table.c.dataset == dataset, table.c.split == split)
+            .order_by(table.c.ordinal)
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def case_count(self, dataset: str, split: str) -> int:
+        """How many cases a split has."""
+        query = sa.select(sa.func.count()).where(tables.cases.c.dataset == dataset, tables.cases.c.split == split)
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    # Calls
+
+    async def intend(self, key: str, endpoint: str, purpose: str, request: ChatRequest) -> str:
+        """Record that a request is about to be sent; returns the attempt's id once that is on disk."""
+        attempt = uuid4().hex
+        await self._commits.write(
+            _INSERT_ATTEMPT,
+            {
+                "id": attempt,
+                "key": key,
+                "endpoint": endpoint,
+                "purpose": purpose,
+                "request": request.model_dump_json(exclude_defaults=True).encode("utf-8", "backslashreplace"),
+                "hold_usd": None,
+                "state": "intent",
+                "cost_usd": None,
+                "error": None,
+                "sent_at": _now(),
+            },
+        )
+        return attempt
+
+    async def settle(self, attempt: str, *, state: str, cost_usd: float | None = None, error: str | None = None) -> None:
+        """Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`."""
+        await self._commits.write(
+            _SETTLE_ATTEMPT, {"b_id": attempt, "b_state": state, "b_cost": cost_usd, "b_error": error}
+        )
+
+    async def keep_reply(self, key: str, reply: Reply) -> None:
+        """Store a raw reply; returns once it is on disk."""
+        await self._commits.write(
+            _INSERT_REPLY,
+            {
+                "key": key,
+                "body": reply.body,
+                "digest": hashlib.sha256(reply.body).hexdigest(),
+                "meta": reply.model_dump_json(exclude={"body"}).encode(),
+                "stored_at": _now(),
+            },
+        )
+
+    def reply(self, key: str) -> Reply | None:
+        """The stored reply under a key, None when there is none or its bytes no longer match their digest."""
+        query = sa.select(tables.replies.c.body, tables.replies.c.digest, tables.replies.c.meta).where(
+            tables.replies.c.key == key
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or hashlib.sha256(row.body).hexdigest() != row.digest:
+            return None
+        return Reply(body=row.body, **orjson.loads(row.meta))
+
+    async def drop_reply(self, key: str) -> None:
+        """Forget a reply that turned out to be no answer, so that a later run asks again."""
+        await self._commits.write(_DELETE_REPLY, {"b_key": key})
+
+    # Comparisons
+
+    def start_comparison(self, *, task: str, fingerprint: str, dataset: str, spec: Mapping[str, Any]) -> str:
+        """Open a comparison; returns its id."""
+        identity = uuid4().hex[:12]
+        with self.engine.begin() as connection:
+            connection.execute(
+                tables.comparisons.insert().values(
+                    id=identity,
+                    created=_now(),
+                    task=task,
+                    fingerprint=fingerprint,
+                    dataset=dataset,
+                    spec=orjson.dumps(spec),
+                    state="running",
+                )
+            )
+        return identity
+
+    def add_trial(
+        self, comparison: str, position: int, name: str, recipe: Recipe, settings: Mapping[str, Any]
+    ) -> int:
+        """Open the trial of one candidate; returns its number."""
+        with self.engine.begin() as connection:
+            result = connection.execute(
+                tables.trials.insert().values(
+                    comparison=comparison,
+                    position=position,
+                    name=name,
+                    recipe=recipe.model_dump_json().encode(),
+                    settings=orjson.dumps(settings),
+                )
+            )
+        return int(result.inserted_primary_key[0])
+
+    def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
+        """Queue one cell for writing; `drain` waits for all of them."""
+        self._commits.enqueue(_INSERT_OUTCOME, outcome_row(trial, ordinal, outcome))
+
+    async def drain(self) -> None:
+        """Returns when every queued write is on disk. Raises `StoreError` when one failed."""
+        try:
+            await self._commits.drain()
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError("the store cannot be written: {reason}", reason=str(error)) from error
+
+    def finish_comparison(
+        self, comparison: str, *, state: str, calls: Mapping[str, Any], result: bytes | None
+    ) -> None:
+        """Close a comparison with what people got."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                tables.comparisons.update()
+                .where(tables.comparisons.c.id == comparison)
+                .values(state=state, calls=orjson.dumps(calls), result=result)
+            )
+
+    def comparison(self, identity: str) -> sa.RowMapping | None:
+        """The row of one comparison; `latest` is the newest finished one."""
+        query = sa.select(tables.comparisons)
+        if identity == "latest":
+            query = (
+                query.where(tables.comparisons.c.state != "running")
+                .order_by(tables.comparisons.c.created.desc())
+                .limit(1)
+            )
+        else:
+            query = query.where(tables.comparisons.c.id == identity)
+        with self.engine.connect() as connection:
+            return connection.execute(query).mappings().one_or_none()
+
+    def comparisons(self) -> Sequence[sa.RowMapping]:
+        """Every comparison, newest first."""
+        query = sa.select(tables.comparisons).order_by(tables.comparisons.c.created.desc())
+        with self.engine.connect() as connection:
+            return connection.execute(query).mappings().all()
+
+    def trials(self, comparison: str) -> Sequence[sa.RowMapping]:
+        """The trials of a comparison in the order of the task file."""
+        query = (
+            sa.select(tables.trials).where(tables.trials.c.comparison == comparison).order_by(tables.trials.c.position)
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(query).mappings().all()
+
+    def cell_columns(self, trial: int, columns: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+        """Columns of a trial's cells as arrays, ordered by case and repeat."""
+        table = tables.outcomes
+        query = (
+            sa.select(*(table.c[column] for column in columns))
+            .where(table.c.trial == trial)
+            .order_by(table.c.ordinal, table.c.repeat)
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        found: dict[str, np.ndarray[Any, Any]] = {}
+        for position, column in enumerate(columns):
+            values = [row[position] for row in rows]
+            numeric = isinstance(table.c[column].type, sa.Float | sa.Integer | sa.Boolean)
+            # Missing numbers are NaN here and nowhere else: they leave this room as None or not at all.
+            found[column] = np.array(values, dtype=float if numeric else object)
+        return found
+
+    def cell(self, trial: int, ordinal: int, repeat: int = 0) -> sa.RowMapping | None:
+        """One stored cell."""
+        table = tables.outcomes
+        query = sa.select(table).where(table.c.trial == trial, table.c.ordinal == ordinal, table.c.repeat == repeat)
+        with self.engine.connect() as connection:
+            return connection.execute(query).mappings().one_or_none()
+
+
+def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
+    """One cell as a row of the `outcome` table."""
+    completion, reading = outcome.completion, outcome.reading
+    first = outcome.scores[0] if outcome.scores else None
+    judge_usd = [score.cost_usd for score in outcome.scores if score.cost_usd is not None]
+    telling = len(outcome.scores) > 1 or (first is not None and first.reason)
+    return {
+        "trial": trial,
+        "ordinal": ordinal,
+        "repeat": outcome.repeat,
+        "kind": outcome.kind,
+        "score": first.value if first else None,
+        "answer": safe_text(reading.answer) if reading and reading.answer is not None else None,
+        "how": safe_text(reading.how) if reading else None,
+        "text": safe_text(completion.text) if completion else None,
+        "scores": orjson.dumps([score.model_dump() for score in outcome.scores]) if telling else None,
+        "input_tokens": completion.usage.input_tokens if completion else None,
+        "output_tokens": completion.usage.output_tokens if completion else None,
+        "estimated": completion.usage.estimated if completion else None,
+        "cost_usd": completion.cost_usd if completion else None,
+        "judge_usd": sum(judge_usd) if judge_usd else None,
+        "latency_s": completion.latency_s if completion else None,
+        "first_token_s": completion.first_token_s if completion else None,
+        "served_model": completion.served_model if completion else None,
+        "error": safe_text(outcome.error) if outcome.error else None,
+        "retries": outcome.retries,
+        "from_cache": outcome.from_cache,
+    }
+
+
+# One object each: rows of the same statement that stand side by side are committed with one call.
+_INSERT_ATTEMPT = tables.attempts.insert()
+_SETTLE_ATTEMPT = (
+    tables.attempts.update()
+    .where(tables.attempts.c.id == sa.bindparam("b_id"))
+    .values(state=sa.bindparam("b_state"), cost_usd=sa.bindparam("b_cost"), error=sa.bindparam("b_error"))
+)
+_INSERT_REPLY = tables.replies.insert().prefix_with("OR REPLACE", dialect="sqlite")
+_DELETE_REPLY = tables.replies.delete().where(tables.replies.c.key == sa.bindparam("b_key"))
+_INSERT_OUTCOME = tables.outcomes.insert()

@@ -1,0 +1,174 @@
+"""Ask a chat model as it is, with an instruction: the `prompt` strategy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from touchstone.data.base import Case
+from touchstone.errors import DataError, SettingsError
+from touchstone.evaluation.base import Candidate, Recipe
+from touchstone.models.base import ChatRequest, Completion, ImagePart, Message, TextPart
+from touchstone.scoring.base import AnswerSpec
+from touchstone.strategies.base import Caller, CandidateSpec, Workshop
+from touchstone.strategies.template import case_values, check_slots, fill, option_lines
+
+_REQUEST_FIELDS = ("temperature", "top_p", "max_tokens", "seed", "stop", "response_format", "extra")
+_OWN_FIELDS = (*_REQUEST_FIELDS, "prompt", "system")
+_LARGEST_IMAGE_BYTES = 20 * 1024 * 1024
+
+
+def default_system(instruction: str, answer: AnswerSpec) -> str:
+    """The instruction with what the answer reader needs to find the answer; the same words for every model."""
+    lines = [instruction.strip()] if instruction.strip() else []
+    if answer.source == "json":
+        lines.append(f'Reply with a JSON object that has the field "{answer.argument or "answer"}".')
+    elif answer.source == "after" and answer.argument:
+        lines.append(f"End with one line: {answer.argument} followed by your answer.")
+    elif answer.kind == "label" and answer.labels:
+        lines.append("Reply with exactly one of these labels and nothing else:")
+        lines.extend(f"- {label}" for label in answer.labels)
+    elif answer.kind == "choice":
+        lines.append("End with one line: Answer: X, where X is the letter of the right option.")
+    elif answer.kind == "number":
+        lines.append("End with one line: Answer: N, where N is the number.")
+    elif answer.kind == "json":
+        lines.append("Reply with one JSON value and nothing else.")
+    return "\n".join(lines)
+
+
+def _image_url(reference: str, folder: Path) -> str:
+    if reference.startswith(("data:", "https://")):
+        return reference
+    path = folder / reference
+    try:
+        if path.stat().st_size > _LARGEST_IMAGE_BYTES:
+            raise DataError("the image is larger than 20 MiB; scale it down", path=path)
+        body = path.read_bytes()
+    except OSError as error:
+        raise DataError("the image cannot be read: {reason}; mend the column image", path=path, reason=error.strerror) from error
+    kind = mimetypes.guess_type(path.name)[0] or "image/png"
+    return f"data:{kind};base64,{base64.b64encode(body).decode()}"
+
+
+class PromptCandidate:
+    """A chat model with a system text and a user template."""
+
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        caller: Caller,
+        *,
+        system: str,
+        template: str | None,
+        folder: Path,
+        fields: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.caller = caller
+        self.system = system
+        self.template = template
+        self.folder = folder
+        self.fields = fields
+
+    def messages(self, case: Case) -> tuple[Message, ...]:
+        """What is sent for a case."""
+        head = (Message(role="system", content=self.system),) if self.system else ()
+        if case.messages is not None and self.template is None:
+            return head + case.messages
+        values = case_values(case)
+        if self.template is not None:
+            text = fill(self.template, values)
+        else:
+            text = case.text + (f"\n\n{option_lines(case.options)}" if case.options else "")
+        if case.image is None:
+            return (*head, Message(role="user", content=text))
+        image = ImagePart(url=_image_url(case.image, self.folder))
+        return (*head, Message(role="user", content=(TextPart(text=text), image)))
+
+    async def answer(self, case: Case, *, draw: int = 0) -> Completion:
+        """The model's completion for one case."""
+        return await self.caller.complete(ChatRequest(messages=self.messages(case), draw=draw, **self.fields))
+
+    async def close(self) -> None:
+        """Release the model."""
+        await self.caller.close()
+
+
+class Prompt:
+    """Strategy `prompt`: parameters `prompt` (template), `system`, and the request's own (temperature, max_tokens, …)."""
+
+    name = "prompt"
+
+    async def prepare(self, spec: CandidateSpec, workshop: Workshop) -> Candidate:
+        """A `PromptCandidate`; fails before anything is sent when the template names a column there is not."""
+        own = {key: value for key, value in spec.parameters.items() if key in _OWN_FIELDS}
+        rest = {key: value for key, value in spec.parameters.items() if key not in _OWN_FIELDS}
+        template = own.pop("prompt", None)
+        system = own.pop("system", None)
+        for text, key in ((template, "prompt"), (system, "system")):
+            if text is not None and not isinstance(text, str):
+                raise SettingsError(
+                    "{name}: {key} is {value!r}; write it as text", name=spec.name, key=key, value=text
+                )
+        if template is not None:
+            check_slots(template, workshop.columns, where=spec.name)
+        if system is None:
+            system = default_system(workshop.instruction, workshop.answer)
+        fields = _request_fields(own, spec.name)
+        recipe = Recipe(
+            model=spec.model,
+            strategy=self.name,
+            parameters={**spec.parameters, "system": system, "prompt": template},
+            seed=workshop.seed,
+        )
+        caller = workshop.make_caller(spec.model, rest)
+        return PromptCandidate(
+            spec.name, recipe, caller, system=system, template=template, folder=workshop.folder, fields=fields
+        )
+
+    def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
+        """Model, endpoint, prompt digest, sampling parameters and the price with its source."""
+        assert isinstance(candidate, PromptCandidate)
+        price = candidate.caller.price
+        words = f"{candidate.system}\0{candidate.template or ''}"
+        return {
+            "model": spec.model,
+            "strategy": self.name,
+            "endpoint": candidate.caller.endpoint,
+            "prompt_digest": hashlib.sha256(words.encode()).hexdigest()[:12],
+            "system": candidate.system,
+            "prompt": candidate.template,
+            **{key: candidate.fields.get(key) for key in ("temperature", "top_p", "max_tokens", "seed")},
+            "price": price.model_dump() if price else None,
+        }
+
+
+def _request_fields(own: Mapping[str, Any], name: str) -> dict[str, Any]:
+    from pydantic import ValidationError
+
+    fields = dict(own)
+    # Greedy unless the user says otherwise: the comparison is of models, not of luck.
+    fields.setdefault("temperature", 0.0)
+    if fields["temperature"] is None:
+        del fields["temperature"]
+    if isinstance(fields.get("stop"), str):
+        fields["stop"] = (fields["stop"],)
+    try:
+        ChatRequest(messages=(), **fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "{name}: {key} is {value!r}; {reason}",
+            name=name,
+            key=".".join(str(part) for part in first["loc"]),
+            value=first.get("input"),
+            reason=first["msg"],
+        ) from error
+    return fields
