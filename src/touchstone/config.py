@@ -7,10 +7,11 @@ Secrets stay in the environment; a setting remembers where it came from. Everybo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from touchstone.errors import SettingsError
+from touchstone.language import language_code
 from touchstone.noun import Noun
 
 
@@ -49,3 +50,17 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str | Non
     """The value of a secret's environment variable, None when it is unset or empty."""
     variables = os.environ if environment is None else environment
     return variables.get(name) or None
+
+
+def preferred_language(arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> str:
+    """The reader's language: `--lang`, then `TOUCHSTONE_LANG`, then the locale; English when nothing says otherwise."""
+    variables = os.environ if environment is None else environment
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return language_code(argument.partition("=")[2])
+        if argument == "--lang" and position + 1 < len(arguments):
+            return language_code(arguments[position + 1])
+    for name in ("TOUCHSTONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if variables.get(name):
+            return language_code(variables[name])
+    return "en"

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from touchstone.catalog.base import Price
 from touchstone.errors import ModelError, OutOfCredit, RateLimited
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.models.base import ChatModel, ChatRequest, Completion
@@ -58,6 +59,14 @@ cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None
 
 
 @dataclass
+class _Turn:
+    """Whose turn it is to buy the reply to one request."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+@dataclass
 class Journal:
     """
     Asks one model, recording every call.
@@ -79,12 +88,27 @@ class Journal:
     sleep: Callable[[float], asyncio.Future[None]] | None = None
     _pause_until: float = 0.0
     _stopped: ModelError | None = None
-    _same: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _turns: dict[str, _Turn] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.model.name
+
+    @property
+    def endpoint(self) -> str:
+        """Identity of whom is asked, for the ledger and the report."""
+        return self.model.endpoint
+
+    @property
+    def price(self) -> Price | None:
+        """The price frozen for the run."""
+        return self.model.price
+
+    @property
+    def paid(self) -> bool:
+        """Whether calls are journalled."""
+        return self.model.paid
 
     async def complete(self, request: ChatRequest) -> Completion:
         """
@@ -98,13 +122,15 @@ class Journal:
             return self.model.read(await self.model.send(request))
         key = request_key(self.model.endpoint, request)
         # Two cells with the same request wait for each other instead of buying the same reply twice.
-        lock = self._same.setdefault(key, asyncio.Lock())
-        async with lock:
-            try:
+        turn = self._turns.setdefault(key, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
                 return await self._complete(key, request)
-            finally:
-                if not lock._waiters:  # type: ignore[attr-defined]  # the lock has no public way to ask
-                    self._same.pop(key, None)
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                self._turns.pop(key, None)
 
     async def _complete(self, key: str, request: ChatRequest) -> Completion:
         cell = cell_calls.get() or CellCalls()

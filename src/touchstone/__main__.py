@@ -1,0 +1,5 @@
+"""`python -m touchstone`."""
+
+from touchstone.cli.main import main
+
+main()

@@ -1,0 +1,96 @@
+"""`touchstone compare`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from touchstone.cli.options import (
+    Json,
+    Language,
+    WorkspaceFolder,
+    answer,
+    answer_json,
+    errors_end_the_command,
+    one_line,
+    open_workspace,
+    say,
+)
+from touchstone.language import _, current_language
+
+if TYPE_CHECKING:
+    from touchstone.reporting.base import ReportData
+    from touchstone.workspace.base import Files
+
+
+@errors_end_the_command
+def compare(
+    task_file: Annotated[Path, typer.Argument(metavar="TASKFILE", help=_("The task file, or the folder it is in."))],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Check everything and show the plan; ask nobody."))] = False,
+    max_usd: Annotated[
+        float | None, typer.Option("--max-usd", min=0.0, help=_("Cap on the money of this run, judges included."))
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help=_("Call every candidate on every case."))] = False,  # noqa: ARG001 - the only way so far; the race makes it a choice
+    repeat: Annotated[int, typer.Option("--repeat", min=1, max=100, help=_("Independent answers per case."))] = 1,
+    offline: Annotated[bool, typer.Option("--offline", help=_("Use stored replies only; ask nobody."))] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help=_("Write the HTML report here; by default into the workspace."))
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help=_("Write the gate as JUnit XML here."))] = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """Plan, measure, decide, report."""
+    from touchstone.reporting.live import LiveTable
+    from touchstone.workspace.base import CompareOptions, Files
+
+    options = CompareOptions(max_usd=max_usd, repeats=repeat, offline=offline)
+    with open_workspace(workspace) as place:
+        task = place.load_task(task_file)
+        if dry_run:
+            plan = place.plan(task, options)
+            if json:
+                answer_json(plan.model_dump_json().encode())
+            else:
+                for line in plan.lines(_):
+                    answer(one_line(line))
+            return
+        with LiveTable() as live:
+            data = place.compare(task, options, progress=live.update, notice=lambda note: say(one_line(note.text(_))))
+        files = place.write_files(
+            data, Files(report=report, markdown=markdown, junit=junit), language=current_language()
+        )
+    show(data, files, json=json)
+
+
+def show(data: ReportData, files: Files, *, json: bool) -> None:
+    """Print a finished comparison and end with the exit code it deserves."""
+    from touchstone.reporting.result import to_json
+    from touchstone.reporting.tables import final_text
+
+    comparison = data.comparison.model_copy(update={"report": str(files.report) if files.report else None})
+    if json:
+        answer_json(to_json(comparison))
+    else:
+        answer(final_text(data))
+        for label, path in (
+            (_("Report"), files.report),
+            (_("Markdown"), files.markdown),
+            (_("JUnit"), files.junit),
+        ):
+            if path is not None:
+                answer(f"{label}: {path}")
+    if comparison.race.finish == "stopped":
+        say(_("the money cap stopped the run; raise it with --max-usd and run the same command to go on"))
+        raise typer.Exit(3)
+    if comparison.gate is not None and not comparison.gate.passed:
+        for check in comparison.gate.checks:
+            if not check.passed:
+                say(one_line(check.text.text(_)))
+        raise typer.Exit(100)

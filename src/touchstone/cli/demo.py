@@ -1,0 +1,52 @@
+"""`touchstone demo`: the whole job on shipped cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from touchstone.cli.compare import show
+from touchstone.cli.options import (
+    Json,
+    Language,
+    WorkspaceFolder,
+    answer,
+    errors_end_the_command,
+    one_line,
+    open_workspace,
+    say,
+)
+from touchstone.language import _, current_language
+
+
+@errors_end_the_command
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--folder", help=_("Where the demo's task file and cases are written, to read and change."))
+    ] = Path("touchstone-demo"),
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """Write the shipped task, compare on it, and say what to try next."""
+    from touchstone.reporting.live import LiveTable
+    from touchstone.workspace.base import CompareOptions, Files
+    from touchstone.workspace.demo import next_steps, write_demo
+
+    task_file = write_demo(folder)
+    with open_workspace(workspace) as place:
+        task = place.load_task(task_file)
+        with LiveTable() as live:
+            data = place.compare(
+                task, CompareOptions(), progress=live.update, notice=lambda note: say(one_line(note.text(_)))
+            )
+        files = place.write_files(data, Files(report=folder / "report.html"), language=current_language())
+    show(data, files, json=json)
+    if not json:
+        answer("")
+        answer(_("Try next:"))
+        for command, meaning in next_steps(task_file):
+            answer(f"  {command}")
+            answer(f"      {meaning}")

@@ -1,0 +1,50 @@
+"""`touchstone report`: write a stored comparison down again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from touchstone.cli.options import (
+    Json,
+    Language,
+    WorkspaceFolder,
+    answer,
+    answer_json,
+    errors_end_the_command,
+    open_workspace,
+)
+from touchstone.language import _, current_language
+
+
+@errors_end_the_command
+def report(
+    comparison: Annotated[
+        str, typer.Argument(metavar="[COMPARISON]", help=_("Id of a stored comparison, or latest."))
+    ] = "latest",
+    out: Annotated[Path | None, typer.Option("--out", help=_("The HTML file to write; in the workspace by default."))] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help=_("Write the gate as JUnit XML here."))] = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """The same stored rows give the same report, in either language."""
+    from touchstone.reporting.result import to_json
+    from touchstone.workspace.base import Demands, Files
+
+    with open_workspace(workspace) as place:
+        data = place.decide(comparison, Demands())
+        files = place.write_files(
+            data, Files(report=out, markdown=markdown, junit=junit), language=current_language()
+        )
+    if json:
+        answer_json(to_json(data.comparison.model_copy(update={"report": str(files.report)})))
+        return
+    for path in (files.report, files.markdown, files.junit):
+        if path is not None:
+            answer(str(path))

@@ -1,0 +1,232 @@
+"""
+Exams as pytest classes: subclass one, give it the member as a fixture, and pytest does the rest.
+
+    class TestWithinWords(ScorerExam):
+        @pytest.fixture
+        def scorer(self) -> Scorer:
+            return WithinWords(limit=3)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from touchstone.data.base import Case, Reader
+from touchstone.errors import DataError, ModelError
+from touchstone.models.base import ChatModel, ChatRequest, Completion, Message, Reply, TextPart
+from touchstone.scoring.base import AnswerReader, Reading, Scorer
+
+ODD_TEXTS = (
+    "",
+    " ",
+    "\n\n",
+    "yes",
+    "The answer is (B).",
+    "答案：乙",
+    "a" * 20_000,
+    "\x00\x1b[31m\u202e",
+    "{" * 500,
+    "```json\n{\"answer\": 4}\n```",
+    "😀 ½ ٣ １２",
+)
+"""Outputs that real models have produced in one form or another."""
+
+
+class ScorerExam:
+    """What every scorer promises. Give the fixtures `scorer`, and `right` where the default does not fit."""
+
+    @pytest.fixture
+    def scorer(self) -> Scorer:
+        """The scorer under exam."""
+        pytest.fail("give the exam a `scorer` fixture")
+
+    @pytest.fixture
+    def right(self) -> tuple[Case, str]:
+        """A case and an answer that deserves a score of 1."""
+        return Case(id="exam", input="Say yes.", target="yes"), "yes"
+
+    def test_right_answer_scores_one(self, scorer: Scorer, right: tuple[Case, str]) -> None:
+        """A right answer scores 1."""
+        case, text = right
+        assert _score(scorer, case, text) == pytest.approx(1.0)
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    def test_any_answer_scores_within_bounds(self, scorer: Scorer, right: tuple[Case, str], text: str) -> None:
+        """Whatever a model writes scores between 0 and 1, or None with a reason."""
+        value = _score(scorer, right[0], text)
+        assert value is None or 0.0 <= value <= 1.0
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    def test_score_is_repeatable(self, scorer: Scorer, right: tuple[Case, str], text: str) -> None:
+        """The same answer scores the same again."""
+        assert _score(scorer, right[0], text) == _score(scorer, right[0], text)
+
+    def test_says_what_it_reads(self, scorer: Scorer) -> None:
+        """A scorer has a name and says whether it needs a target and reads the answer."""
+        assert scorer.name
+        assert isinstance(scorer.needs_target, bool)
+        assert isinstance(scorer.reads_answer, bool)
+
+
+def _score(scorer: Scorer, case: Case, text: str) -> float | None:
+    completion = Completion(parts=(TextPart(text=text),))
+    score = asyncio.run(scorer.score(case, completion, Reading(answer=text, how="exam")))
+    assert score.scorer == scorer.name
+    assert score.value is not None or score.reason
+    return score.value
+
+
+class AnswerReaderExam:
+    """What every answer reader promises. Give the fixtures `answer_reader` and `readable`."""
+
+    @pytest.fixture
+    def answer_reader(self) -> AnswerReader:
+        """The reader under exam."""
+        pytest.fail("give the exam an `answer_reader` fixture")
+
+    @pytest.fixture
+    def readable(self) -> tuple[Case, str, str]:
+        """A case, an output, and the answer that stands in it."""
+        pytest.fail("give the exam a `readable` fixture")
+
+    def test_reads_the_answer(self, answer_reader: AnswerReader, readable: tuple[Case, str, str]) -> None:
+        """The answer that stands in an output is found, and the step that found it is named."""
+        case, text, answer = readable
+        reading = answer_reader.read(text, case)
+        assert reading.answer == answer
+        assert reading.how
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    def test_never_raises_and_repeats_itself(
+        self, answer_reader: AnswerReader, readable: tuple[Case, str, str], text: str
+    ) -> None:
+        """Any text can be read; the same text reads the same again."""
+        first = answer_reader.read(text, readable[0])
+        assert first == answer_reader.read(text, readable[0])
+        assert first.how
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    def test_does_not_look_at_the_target(
+        self, answer_reader: AnswerReader, readable: tuple[Case, str, str], text: str
+    ) -> None:
+        """The target changes nothing about what is read."""
+        case = readable[0]
+        other = case.model_copy(update={"target": "something else"})
+        assert answer_reader.read(text, case) == answer_reader.read(text, other)
+
+    def test_nothing_is_read_out_of_nothing(
+        self, answer_reader: AnswerReader, readable: tuple[Case, str, str]
+    ) -> None:
+        """An empty output has no answer; none is invented."""
+        assert answer_reader.read("", readable[0]).answer is None
+
+
+class ReaderExam:
+    """What every reader of case files promises. Give the fixtures `reader` and `sample`."""
+
+    @pytest.fixture
+    def reader(self) -> Reader:
+        """The reader under exam."""
+        pytest.fail("give the exam a `reader` fixture")
+
+    @pytest.fixture
+    def sample(self, tmp_path: Path) -> tuple[Path, list[dict[str, object]]]:
+        """A file of at least two rows, and what stands in it."""
+        pytest.fail("give the exam a `sample` fixture")
+
+    def test_reads_every_row_in_order(
+        self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]
+    ) -> None:
+        """Rows come in order, numbered from 1, with every column."""
+        path, expected = sample
+        found = list(reader.rows(path))
+        assert [row for _, row in found] == expected
+        assert [number for number, _ in found] == list(range(1, len(expected) + 1))
+
+    def test_streams(self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]) -> None:
+        """Rows are yielded one by one; nobody has to take them all."""
+        rows = reader.rows(sample[0])
+        assert next(iter(rows))[1] == sample[1][0]
+
+    def test_describes_the_file(self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]) -> None:
+        """A reader says in one line how it understands a file."""
+        line = reader.describe(sample[0])
+        assert line
+        assert "\n" not in line
+
+    def test_missing_file_is_a_data_error(self, reader: Reader, tmp_path: Path) -> None:
+        """A file that is not there is a DataError that names it."""
+        with pytest.raises(DataError, match="absent"):
+            list(reader.rows(tmp_path / f"absent{reader.suffixes[0]}"))
+
+    def test_has_a_name_and_suffixes(self, reader: Reader) -> None:
+        """A reader has a name and says which files are its own."""
+        assert reader.name
+        assert all(suffix.startswith(".") for suffix in reader.suffixes)
+
+
+class ChatModelExam:
+    """What every chat model promises. Give the fixture `model`; it must be able to answer without a network beyond loopback."""
+
+    @pytest.fixture
+    def model(self) -> ChatModel:
+        """The model under exam."""
+        pytest.fail("give the exam a `model` fixture")
+
+    REQUEST = ChatRequest(messages=(Message(role="user", content="Say yes."),), temperature=0.0)
+
+    def test_answers(self, model: ChatModel) -> None:
+        """A request gets a reply, and the reply reads as a completion with its clock."""
+        reply, completion = asyncio.run(_ask(model, self.REQUEST))
+        assert isinstance(completion.text, str)
+        assert reply.latency_s >= 0
+        assert completion.latency_s is None or completion.latency_s >= 0
+
+    def test_reading_is_pure(self, model: ChatModel) -> None:
+        """A stored reply reads the same today and tomorrow."""
+        reply, completion = asyncio.run(_ask(model, self.REQUEST))
+        stored = Reply.model_validate(reply.model_dump())
+        assert model.read(stored) == completion
+
+    def test_garbage_is_a_model_error(self, model: ChatModel) -> None:
+        """Bytes that are no reply raise a ModelError, never an empty answer."""
+        with pytest.raises(ModelError):
+            model.read(Reply(body=b"<html>no</html>", latency_s=0.0))
+
+    def test_many_at_once(self, model: ChatModel) -> None:
+        """A model is asked many times at once."""
+
+        async def ask_all() -> int:
+            try:
+                replies = await asyncio.gather(*(model.send(self.REQUEST) for _ in range(8)))
+            finally:
+                await model.close()
+            return len(replies)
+
+        assert asyncio.run(ask_all()) == 8
+
+    def test_closes_twice(self, model: ChatModel) -> None:
+        """Closing twice is closing once."""
+
+        async def close() -> None:
+            await model.close()
+            await model.close()
+
+        asyncio.run(close())
+
+    def test_has_an_identity(self, model: ChatModel) -> None:
+        """A model has a name, an endpoint for the ledger, and says whether asking it is journalled."""
+        assert model.name
+        assert model.endpoint
+        assert isinstance(model.paid, bool)
+
+
+async def _ask(model: ChatModel, request: ChatRequest) -> tuple[Reply, Completion]:
+    try:
+        reply = await model.send(request)
+    finally:
+        await model.close()
+    return reply, model.read(reply)

@@ -1,0 +1,169 @@
+"""What the front door takes and gives besides tasks and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from touchstone.noun import Noun
+
+Translate = Callable[[str], str]
+
+
+class CompareOptions(Noun):
+    """What one run is told on top of its task file."""
+
+    max_usd: float | None = None
+    """Cap on the money of this run; overrides the task file's."""
+    repeats: int = Field(default=1, ge=1)
+    offline: bool = False
+    """Use stored replies only."""
+
+
+class Demands(Noun):
+    """What the winner must be, where it differs from the task file; None leaves the task file's word."""
+
+    goal: str | None = None
+    min_score: float | None = None
+    max_usd_per_month: float | None = None
+    max_usd_per_case: float | None = None
+    max_p95_latency_s: float | None = None
+    licence: str | None = None
+    self_hostable: bool | None = None
+    requests_per_month: float | None = None
+
+
+class Files(Noun):
+    """Which files are written, and where."""
+
+    report: Path | None = None
+    markdown: Path | None = None
+    junit: Path | None = None
+
+
+class PlannedCandidate(Noun):
+    """What a run would ask of one candidate."""
+
+    name: str
+    strategy: str
+    calls: int
+    """Calls that would be made; stored replies are not asked again."""
+    paid: bool
+    input_tokens: int | None = None
+    """Estimated at four bytes a token; None for candidates that are not asked over a network."""
+    low_usd: float | None = None
+    """Input alone; None when the price is unknown."""
+    expected_usd: float | None = None
+    worst_usd: float | None = None
+    """One token per input byte and every output at its limit; None when there is no limit on the output."""
+
+
+class Plan(Noun):
+    """What a run would do, before anybody is asked."""
+
+    task: str
+    cases: int
+    train: int
+    dev: int
+    candidates: tuple[PlannedCandidate, ...]
+    described: str
+    minimum_detectable_difference: float | None
+    cases_needed: int | None
+    """Cases for a difference as small as the task's epsilon, but at least one point."""
+    difference: float
+    """The difference `cases_needed` is about."""
+    warnings: tuple[str, ...] = ()
+
+    def lines(self, translate: Translate) -> list[str]:
+        """The plan for people."""
+        _ = translate
+        found = [
+            _("Task {task}: {cases} test cases, {train} to learn from, {dev} to tune on").format(
+                task=self.task, cases=self.cases, train=self.train, dev=self.dev
+            ),
+            self.described,
+        ]
+        for candidate in self.candidates:
+            if not candidate.paid:
+                found.append(
+                    _("  {name}: {calls} answers, in this process, free").format(
+                        name=candidate.name, calls=candidate.calls
+                    )
+                )
+                continue
+            unknown = _("unknown")
+            money = [
+                unknown if usd is None else f"${usd:.4f}"
+                for usd in (candidate.low_usd, candidate.expected_usd, candidate.worst_usd)
+            ]
+            found.append(
+                _("  {name}: {calls} calls, about {tokens} input tokens, USD low {low}, expected {expected}, worst {worst}").format(
+                    name=candidate.name,
+                    calls=candidate.calls,
+                    tokens=candidate.input_tokens if candidate.input_tokens is not None else unknown,
+                    low=money[0],
+                    expected=money[1],
+                    worst=money[2],
+                )
+            )
+        if self.minimum_detectable_difference is not None:
+            found.append(
+                _("These cases can show a difference of {points:.1f} points (80 % power, 5 % error)").format(
+                    points=100 * self.minimum_detectable_difference
+                )
+            )
+        if self.cases_needed is not None:
+            found.append(
+                _("A difference of {points:.1f} points would need {cases} cases").format(
+                    points=100 * self.difference, cases=self.cases_needed
+                )
+            )
+        found.extend(self.warnings)
+        return found
+
+
+class StoredComparison(Noun):
+    """A comparison in the store, as a list shows it."""
+
+    id: str
+    created: str
+    task: str
+    state: Literal["running", "finished", "stopped"]
+    cases: int | None
+    candidates: int
+    verdict: str | None = None
+    chosen: str | None = None
+
+    def sentence(self, translate: Translate) -> str:
+        """The decision in a few words."""
+        if self.verdict is None:
+            return translate("not finished")
+        words = {
+            "winner": translate("{chosen} wins"),
+            "tie": translate("tie; {chosen} chosen"),
+            "none_qualifies": translate("nobody qualifies"),
+            "insufficient": translate("not enough evidence"),
+        }
+        return words[self.verdict].format(chosen=self.chosen)
+
+
+class WrittenTask(Noun):
+    """What `init` wrote."""
+
+    path: Path
+    described: str
+    kind: str
+    counts: dict[str, int]
+    problems: tuple[str, ...] = ()
+
+    def lines(self, translate: Translate) -> list[str]:
+        """What was written and what to do next, for people."""
+        found = [translate("wrote {path}").format(path=self.path)]
+        if self.described:
+            found.append(self.described)
+        found.extend(self.problems)
+        found.append(translate("next: touchstone compare {path}").format(path=self.path))
+        return found

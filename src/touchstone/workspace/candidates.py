@@ -1,0 +1,213 @@
+"""From the entries of a task file to candidates that answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from touchstone.catalog.base import Facts
+from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UserError
+from touchstone.evaluation.base import Candidate
+from touchstone.evaluation.journal import CallTally, Journal
+from touchstone.evaluation.ledger import Ledger
+from touchstone.models.resolve import make_model
+from touchstone.plugins import load, names
+from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
+from touchstone.strategies.recorded import open_recordings
+from touchstone.workspace.taskfile import Task
+
+_SPEC_KEYS = ("name", "model", "strategy", "licence", "self_hostable")
+
+
+def read_specs(task: Task, ledger: Ledger) -> tuple[CandidateSpec, ...]:
+    """
+    What the `candidates` of a task file mean; a recording that names no model stands for every model in its file.
+
+    Raises:
+        TaskError: an entry cannot be understood, or two would have the same name.
+        DataError: a file of recorded outputs cannot be used.
+    """
+    specs: list[CandidateSpec] = []
+    for position, entry in enumerate(task.file.candidates):
+        line = task.line("candidates", position)
+        specs.extend(_read_entry({"model": entry} if isinstance(entry, str) else dict(entry), task, line, ledger))
+    seen: dict[str, CandidateSpec] = {}
+    for spec in specs:
+        if spec.name in seen:
+            raise TaskError(
+                "two candidates are called {name!r}; give one of them a `name` of its own",
+                path=task.path,
+                line=spec.line,
+                name=spec.name,
+            )
+        seen[spec.name] = spec
+    return tuple(specs)
+
+
+def _read_entry(entry: dict[str, Any], task: Task, line: int | None, ledger: Ledger) -> list[CandidateSpec]:
+    if "recorded" in entry:
+        return _read_recording(entry, task, line, ledger)
+    model = entry.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise TaskError(
+            "a candidate needs a `model` such as ollama/qwen3 or baseline/logistic, or a `recorded` file",
+            path=task.path,
+            line=line,
+        )
+    strategy = entry.get("strategy") or ("baseline" if model.startswith("baseline/") else "prompt")
+    if strategy not in names("strategy"):
+        raise TaskError(
+            "there is no strategy {strategy!r}; there are {known}",
+            path=task.path,
+            line=line,
+            strategy=strategy,
+            known=", ".join(names("strategy")),
+        )
+    default = str(entry.get("served_name") or model) if model == "openai-compatible" else model
+    parameters = {key: value for key, value in entry.items() if key not in _SPEC_KEYS}
+    facts = _facts(entry, task, line)
+    if strategy == "baseline":
+        facts = Facts(licence=facts.licence or "open", self_hostable=True)
+    return [
+        CandidateSpec(
+            name=_name(entry.get("name") or default, task, line),
+            model=model,
+            strategy=strategy,
+            parameters=parameters,
+            facts=facts,
+            line=line,
+        )
+    ]
+
+
+def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger: Ledger) -> list[CandidateSpec]:
+    known = {"recorded", "model", "name", "columns", "encoding", "licence", "self_hostable"}
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        raise TaskError(
+            "recorded outputs have no key {key!r}; there are {known}",
+            path=task.path,
+            line=line,
+            key=unknown[0],
+            known=", ".join(sorted(known)),
+        )
+    file, columns = entry["recorded"], entry.get("columns") or {}
+    if not isinstance(file, str) or not isinstance(columns, Mapping):
+        raise TaskError("`recorded` is a file name and `columns` a mapping of names", path=task.path, line=line)
+    path = task.folder / file
+    if not path.exists():
+        raise TaskError(
+            "the recorded outputs {file} do not exist; mend the path", path=task.path, line=line, file=str(path)
+        )
+    models = open_recordings(ledger, path, columns, encoding=entry.get("encoding")).models() or {}
+    wanted = entry.get("model")
+    if wanted is None:
+        chosen = list(models)
+    else:
+        chosen = [str(model) for model in wanted] if isinstance(wanted, list) else [str(wanted)]
+    if list(models) == [""]:
+        # One model's outputs, without a column that names it.
+        chosen = [str(wanted or Path(file).stem)]
+    missing = [model for model in chosen if model not in models and list(models) != [""]]
+    if missing:
+        raise TaskError(
+            "{file} has no outputs of {model!r}; it has {known}",
+            path=task.path,
+            line=line,
+            file=file,
+            model=missing[0],
+            known=", ".join(sorted(models)) or "none",
+        )
+    if not chosen:
+        raise DataError("the file holds no recorded output", path=path)
+    facts = _facts(entry, task, line)
+    return [
+        CandidateSpec(
+            name=_name(entry.get("name") if entry.get("name") and len(chosen) == 1 else model, task, line),
+            model=model,
+            strategy="recorded",
+            parameters={
+                "file": file,
+                "of": model,
+                "columns": dict(columns),
+                **({"encoding": entry["encoding"]} if entry.get("encoding") else {}),
+            },
+            facts=facts,
+            line=line,
+        )
+        for model in chosen
+    ]
+
+
+def _facts(entry: Mapping[str, Any], task: Task, line: int | None) -> Facts:
+    licence, hostable = entry.get("licence"), entry.get("self_hostable")
+    if licence not in (None, "open", "open_weights", "proprietary"):
+        raise TaskError(
+            "licence is {value!r}; use open, open_weights or proprietary", path=task.path, line=line, value=licence
+        )
+    if hostable not in (None, True, False):
+        raise TaskError("self_hostable is {value!r}; use true or false", path=task.path, line=line, value=hostable)
+    return Facts(licence=licence, self_hostable=hostable)
+
+
+def _name(value: Any, task: Task, line: int | None) -> str:
+    name = str(value).strip()
+    if not name or len(name) > 200 or not name.isprintable():
+        raise TaskError(
+            "the name {name!r} cannot be used; 1 to 200 printable characters", path=task.path, line=line, name=name
+        )
+    return name
+
+
+def make_workshop(
+    task: Task, ledger: Ledger, dataset: str, columns: frozenset[str], tally: CallTally, *, offline: bool = False
+) -> Workshop:
+    """What strategies may use: train and dev cases, never test; models that journal into `ledger`."""
+
+    def learning_cases(split: str) -> Any:
+        if split not in ("train", "dev"):
+            raise ValueError(f"a strategy may not see the split {split!r}")
+        return (case for _, case in ledger.cases(dataset, split))
+
+    def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
+        model = make_model(reference, parameters={"concurrency": task.file.limits.concurrency, **parameters})
+        return Journal(model, ledger, tally, offline=offline)
+
+    return Workshop(
+        instruction=task.file.instruction,
+        answer=task.answer,
+        columns=columns,
+        folder=task.folder,
+        learning_cases=learning_cases,
+        make_caller=make_caller,
+        ledger=ledger,
+        seed=task.file.race.seed,
+    )
+
+
+async def make_candidates(
+    task: Task, specs: Sequence[CandidateSpec], workshop: Workshop
+) -> tuple[tuple[Candidate, Mapping[str, Any]], ...]:
+    """
+    (candidate, its settings for the report) for every spec; those already made are closed when one fails.
+
+    Raises:
+        TaskError: a spec cannot work; the line of its entry is named.
+    """
+    made: list[tuple[Candidate, Mapping[str, Any]]] = []
+    try:
+        for spec in specs:
+            strategy: Strategy = load("strategy", spec.strategy)()
+            try:
+                candidate = await strategy.prepare(spec, workshop)
+            except (TaskError, DataError, ModelError):
+                raise
+            except UserError as error:
+                raise TaskError(error.template, path=task.path, line=spec.line, **error.values) from error
+            made.append((candidate, strategy.settings(spec, candidate)))
+    except TouchstoneError:
+        for candidate, _ in made:
+            await candidate.close()
+        raise
+    return tuple(made)
