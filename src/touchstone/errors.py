@@ -197,6 +197,8 @@ class NoReply(ModelError):
 
     retryable = True
     maybe_billed = True
+    received: bytes = b""
+    """What had come until then, for people to look at; never parsed by repair and never scored."""
 
 
 class StreamCut(NoReply):

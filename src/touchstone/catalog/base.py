@@ -10,6 +10,16 @@ from pydantic import Field
 from touchstone.noun import Noun
 
 
+class PriceTier(Noun):
+    """What every token of a call costs once its input is longer than a threshold, USD per million tokens."""
+
+    above_input_tokens: int = Field(ge=0)
+    """The tier holds for calls with more input tokens than this, cached ones included."""
+    input_usd: float = Field(ge=0)
+    output_usd: float = Field(ge=0)
+    cached_input_usd: float | None = Field(default=None, ge=0)
+
+
 class Price(Noun):
     """What one provider charges for one model, USD per million tokens."""
 
@@ -17,6 +27,8 @@ class Price(Noun):
     output_usd: float = Field(ge=0)
     cached_input_usd: float | None = Field(default=None, ge=0)
     """None when the provider does not say; cached tokens then cost what others cost, not nothing."""
+    tiers: tuple[PriceTier, ...] = ()
+    """Dearer (or cheaper) prices of long calls, thresholds ascending; the last one that applies prices all tokens."""
     per_call_usd: float = Field(default=0.0, ge=0)
     as_of: str | None = None
     """Date of the snapshot, ISO 8601; None when nobody wrote it down."""
@@ -39,9 +51,13 @@ class Price(Noun):
         """
         if input_tokens is None or output_tokens is None:
             return None
+        rate: Price | PriceTier = self
+        for tier in self.tiers:
+            if input_tokens > tier.above_input_tokens:
+                rate = tier
         cached = min(cached_input_tokens or 0, input_tokens)
-        cached_usd = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
-        tokens_usd = (input_tokens - cached) * self.input_usd + cached * cached_usd + output_tokens * self.output_usd
+        cached_usd = rate.input_usd if rate.cached_input_usd is None else rate.cached_input_usd
+        tokens_usd = (input_tokens - cached) * rate.input_usd + cached * cached_usd + output_tokens * rate.output_usd
         return tokens_usd / 1e6 + self.per_call_usd
 
 
@@ -51,10 +67,14 @@ class Provider(Noun):
     id: str
     """The part before the slash in `deepseek/deepseek-chat`."""
     name: str
+    aliases: tuple[str, ...] = ()
+    """Other names of the preset, such as `kimi` for `moonshot`."""
     base_url: str | None = None
     """None when every customer has an address of their own, then named by `base_url_env`."""
     base_url_env: str | None = None
     """Environment variable that overrides or supplies the address."""
+    base_url_env_path: str = ""
+    """What follows the host when the variable names only a host, such as `/v1`."""
     key_env: str | None = None
     """Environment variable that holds the key; None when none is needed."""
     key_required: bool = True
@@ -66,6 +86,10 @@ class Provider(Noun):
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
     """Whether `stream_options.include_usage` is understood."""
+    start_hint: str | None = None
+    """The command that starts a local server, for the error that finds nobody listening."""
+    note: str | None = None
+    """What is lost or peculiar at this endpoint."""
     source: str
     """Page the facts were read from."""
     as_of: str

@@ -97,6 +97,8 @@ class Completion(Noun):
     finish: Finish | None = None
     served_model: str | None = None
     """The model name that the provider echoed."""
+    system_fingerprint: str | None = None
+    """The provider's mark of the build that answered; a change means another model under the same name."""
     reasoning: str | None = None
     """Reasoning text apart from the answer, where the provider shows it."""
     raw_digest: str | None = None
@@ -119,6 +121,12 @@ class Reply(Noun):
     """(bytes received so far, seconds since the request was sent) of a stream, so that clocks can be read again."""
     headers: Mapping[str, str] = Field(default_factory=dict)
     """The few response headers that are kept (request id, region); never a credential."""
+    status: int = 200
+    """HTTP status; other than 200 only where the provider's filter blocked the request, which is an outcome."""
+    request_bytes: int | None = None
+    """Bytes of text that were sent, so that input tokens can be estimated when the provider does not say."""
+    capped: bool = False
+    """Whether we closed the connection because the reply exceeded our limit of bytes."""
 
 
 @runtime_checkable

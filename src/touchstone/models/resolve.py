@@ -1,0 +1,169 @@
+"""
+From what a task file calls a model to a model that can be asked.
+
+`PROVIDER/SERVED_NAME` for a preset of the catalog, `openai-compatible` with an address of one's own, and
+`KIND/REST` for a model plug-in. Nothing goes online here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from touchstone import plugins
+from touchstone.catalog.addresses import check_base_url, origin_of
+from touchstone.catalog.base import Price, Provider
+from touchstone.catalog.prices import find_price
+from touchstone.catalog.providers import base_url_of, find_provider, key_origins, provider_names
+from touchstone.errors import SettingsError, UnknownName
+from touchstone.models.base import ChatModel
+
+OWN_ENDPOINT = "openai-compatible"
+"""The reference, and the plug-in, for an endpoint that no preset knows."""
+
+_PRESET_SETS = frozenset({"name", "max_tokens_field", "stream_usage", "key_header", "start_hint"})
+
+
+def make_model(
+    reference: str,
+    *,
+    name: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> ChatModel:
+    """
+    The model that a reference means.
+
+    Args:
+        reference: `deepseek/deepseek-chat`, `openai-compatible`, `fake/parrot`.
+        name: What people call it; the reference by default.
+        parameters: What stands beside the reference in the task file: `base_url`, `served_name`, `key_env`, `stream`,
+            `price`, deadlines and so on; a plug-in's constructor parameters.
+        folder: Where relative paths among the parameters start; the working directory by default.
+
+    Raises:
+        UnknownName: no preset and no plug-in is called so; the closest are named.
+        SettingsError: a parameter is unknown, missing or has a value that cannot be used.
+    """
+    given = dict(parameters or {})
+    kind, slash, rest = reference.partition("/")
+    served_name = given.pop("served_name", None) or rest
+    known = model_parameters(reference)
+    for parameter in given:
+        if parameter not in known:
+            raise _unknown(parameter, reference, known)
+    if "price" in given:
+        given["price"] = _price(given["price"], reference)
+    if not served_name:
+        raise SettingsError(
+            "model {reference!r} does not say which model; add served_name, or write it as {kind}/NAME",
+            reference=reference,
+            kind=kind,
+        )
+    if kind in provider_names():
+        given = _preset(find_provider(kind), served_name, given)
+        kind = OWN_ENDPOINT
+    elif kind == OWN_ENDPOINT and "base_url" not in given:
+        raise SettingsError("model {reference!r} needs base_url, such as http://127.0.0.1:8000/v1", reference=reference)
+    if kind == OWN_ENDPOINT:
+        _guard_key(given)
+    elif folder is not None and isinstance(given.get("script"), str):
+        given["script"] = str(folder / given["script"])
+    called = name or (reference if slash else served_name)
+    model: ChatModel = plugins.load("model", kind)(served_name, name=called, **given)
+    return model
+
+
+def model_parameters(reference: str) -> frozenset[str]:
+    """
+    Names of the parameters that the model behind a reference takes, `served_name` among them.
+
+    Raises:
+        UnknownName: no preset and no plug-in is called so.
+    """
+    kind = reference.partition("/")[0]
+    if kind in provider_names():
+        kind, own = OWN_ENDPOINT, _PRESET_SETS
+    else:
+        own = frozenset({"name", "start_hint"})
+        if kind not in plugins.names("model"):
+            raise UnknownName(kind="model provider", name=kind, known=[*provider_names(), *plugins.names("model")])
+    constructor = plugins.load("model", kind)
+    return frozenset(inspect.signature(constructor).parameters) - own | {"served_name"}
+
+
+def _preset(provider: Provider, served_name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor parameters for a preset, with what the task file says instead."""
+    base_url = given["base_url"] if "base_url" in given else base_url_of(provider)
+    filled: dict[str, Any] = {
+        "base_url": base_url,
+        "key_env": provider.key_env,
+        "key_required": provider.key_required,
+        "key_header": provider.key_header,
+        "max_tokens_field": provider.max_tokens_field,
+        "stream_usage": provider.stream_usage,
+        "start_hint": provider.start_hint,
+    }
+    if "price" not in given:
+        filled["price"] = find_price(provider, served_name, base_url=str(base_url))
+    if "base_url" in given and "key_env" not in given and not _may_travel(provider.key_env, str(base_url)):
+        # Another host gets another key, or none: the preset's own stays at home.
+        filled["key_env"], filled["key_required"] = None, False
+    return {**filled, **given}
+
+
+def _guard_key(given: Mapping[str, Any]) -> None:
+    key_env = given.get("key_env")
+    if not isinstance(given["base_url"], str) or not isinstance(key_env, str | None):
+        raise SettingsError("base_url and key_env are texts; put them into quotes")
+    check_base_url(given["base_url"])
+    if key_env is not None and not _may_travel(key_env, given["base_url"]):
+        raise SettingsError(
+            "the key in {variable} belongs to another host than {origin}; use a variable of its own for this one",
+            variable=key_env,
+            origin=origin_of(given["base_url"]),
+        )
+
+
+def _may_travel(key_env: str | None, base_url: str) -> bool:
+    """Whether a variable's key may be sent to an address: a hosted provider's key belongs to its own hosts."""
+    origins = None if key_env is None else key_origins(key_env)
+    return origins is None or origin_of(check_base_url(base_url)) in origins
+
+
+def _price(given: object, reference: str) -> Price:
+    from pydantic import ValidationError
+
+    if isinstance(given, Price):
+        return given
+    try:
+        return Price.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "price of {reference}: {field}: {reason}; write price: {{input_usd: 0.1, output_usd: 0.4}}, USD per "
+            "million tokens",
+            reference=reference,
+            field=".".join(map(str, first["loc"])) or "price",
+            reason=first["msg"].lower(),
+        ) from None
+
+
+def _unknown(parameter: str, reference: str, known: frozenset[str]) -> SettingsError:
+    close = get_close_matches(parameter, known, n=1, cutoff=0.5)
+    if close:
+        return SettingsError(
+            "model {reference} takes no parameter {parameter!r}; did you mean {close!r}?",
+            reference=reference,
+            parameter=parameter,
+            close=close[0],
+        )
+    return SettingsError(
+        "model {reference} takes no parameter {parameter!r}; it takes {known}",
+        reference=reference,
+        parameter=parameter,
+        known=", ".join(sorted(known)),
+    )
