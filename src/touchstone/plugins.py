@@ -21,7 +21,7 @@ def _members(kind: str) -> dict[str, EntryPoint]:
         ours = point.value.startswith("touchstone.")
         other = found.get(point.name)
         if other is not None and other.value != point.value:
-            # A guest may not silently replace one of ours or of another guest: results would change with what is installed.
+            # A guest may not silently replace another member: results would change with what is installed.
             raise SettingsError(
                 "two packages offer the {kind} {name!r}: {first} and {second}; uninstall one of them",
                 kind=kind,

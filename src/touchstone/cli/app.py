@@ -39,9 +39,7 @@ def build_app() -> typer.Typer:
     app.command("compare", help=_("Measure all candidates of a task file on its cases and say which to take."))(
         compare.compare
     )
-    app.command("decide", help=_("Decide again from stored trials under other constraints, at no cost."))(
-        decide.decide
-    )
+    app.command("decide", help=_("Decide again from stored trials under other constraints, at no cost."))(decide.decide)
     app.command("report", help=_("Write the report of a stored comparison again."))(report.report)
     app.command("trials", help=_("List stored comparisons."))(trials.trials)
     return app

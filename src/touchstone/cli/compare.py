@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @errors_end_the_command
 def compare(
     task_file: Annotated[Path, typer.Argument(metavar="TASKFILE", help=_("The task file, or the folder it is in."))],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Check everything and show the plan; ask nobody."))] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help=_("Check everything and show the plan; ask nobody."))
+    ] = False,
     max_usd: Annotated[
         float | None, typer.Option("--max-usd", min=0.0, help=_("Cap on the money of this run, judges included."))
     ] = None,

@@ -18,7 +18,9 @@ def decide(
         str, typer.Argument(metavar="[COMPARISON]", help=_("Id of a stored comparison, or latest."))
     ] = "latest",
     goal: Annotated[str | None, typer.Option("--goal", help=_("best, or cheapest-within: 0.02"))] = None,
-    min_score: Annotated[float | None, typer.Option("--min-score", min=0.0, max=1.0, help=_("Lower bound of the score."))] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", min=0.0, max=1.0, help=_("Lower bound of the score."))
+    ] = None,
     max_usd_per_month: Annotated[
         float | None, typer.Option("--max-usd-per-month", min=0.0, help=_("At the volume of the task."))
     ] = None,

@@ -17,7 +17,9 @@ def init(
         Path | None, typer.Option("--from", help=_("File or folder of cases: csv, jsonl, parquet, datasets."))
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=_("The task file to write; task.yaml by default."))] = None,
-    name: Annotated[str | None, typer.Option("--name", help=_("Name of the task; from the file's name by default."))] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help=_("Name of the task; from the file's name by default."))
+    ] = None,
     instruction: Annotated[
         str | None, typer.Option("--instruction", help=_("What every candidate is told to do."))
     ] = None,

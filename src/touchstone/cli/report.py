@@ -24,7 +24,9 @@ def report(
     comparison: Annotated[
         str, typer.Argument(metavar="[COMPARISON]", help=_("Id of a stored comparison, or latest."))
     ] = "latest",
-    out: Annotated[Path | None, typer.Option("--out", help=_("The HTML file to write; in the workspace by default."))] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("The HTML file to write; in the workspace by default."))
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))
     ] = None,
@@ -39,9 +41,7 @@ def report(
 
     with open_workspace(workspace) as place:
         data = place.decide(comparison, Demands())
-        files = place.write_files(
-            data, Files(report=out, markdown=markdown, junit=junit), language=current_language()
-        )
+        files = place.write_files(data, Files(report=out, markdown=markdown, junit=junit), language=current_language())
     if json:
         answer_json(to_json(data.comparison.model_copy(update={"report": str(files.report)})))
         return

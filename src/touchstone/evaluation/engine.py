@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from touchstone.data.base import Case
-from touchstone.errors import ModelError
+from touchstone.errors import BudgetStop, ModelError
 from touchstone.evaluation.base import Candidate, Outcome, OutcomeKind
 from touchstone.evaluation.journal import CellCalls, cell_calls
 from touchstone.models.base import Completion
@@ -41,12 +41,12 @@ async def answer_cell(
             error=str(error),
             retries=calls.retries,
         )
+    except BudgetStop as stop:
+        return Outcome(case=case.id, candidate=candidate.name, repeat=repeat, kind="skipped_budget", error=str(stop))
     finally:
         cell_calls.reset(token)
     outcome = await score_completion(candidate.name, case, completion, reader, scorers, repeat=repeat)
-    return outcome.model_copy(
-        update={"retries": calls.retries, "from_cache": calls.from_cache > 0 and calls.made == 0}
-    )
+    return outcome.model_copy(update={"retries": calls.retries, "from_cache": calls.from_cache > 0 and calls.made == 0})
 
 
 async def score_completion(
@@ -64,9 +64,7 @@ async def score_completion(
     if kind is None and not completion.text.strip():
         kind = "empty"
     if kind is not None:
-        return Outcome(
-            case=case.id, candidate=name, repeat=repeat, kind=kind, completion=completion, reading=reading
-        )
+        return Outcome(case=case.id, candidate=name, repeat=repeat, kind=kind, completion=completion, reading=reading)
     scores: list[Score] = []
     for scorer in scorers:
         if scorer.reads_answer and reading.answer is None:
@@ -140,9 +138,7 @@ async def outcomes(
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _cells(
-    candidates: int, cases: Iterable[tuple[int, Case]], repeats: int
-) -> Iterable[tuple[int, int, int, Case]]:
+def _cells(candidates: int, cases: Iterable[tuple[int, Case]], repeats: int) -> Iterable[tuple[int, int, int, Case]]:
     # One generator shared by all workers: they run in one thread, so each cell is drawn once.
     for ordinal, case in cases:
         for repeat in range(repeats):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,11 @@ class GroupCommit:
         self._waiting: list[tuple[sa.Executable, Row, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Rows that wait for the next commit."""
+        return len(self._waiting)
 
     async def write(self, statement: sa.Executable, row: Row) -> None:
         """Run `statement` with `row`; returns when it is on disk."""

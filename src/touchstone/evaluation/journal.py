@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from touchstone.catalog.base import Price
-from touchstone.errors import ModelError, OutOfCredit, RateLimited
+from touchstone.errors import BudgetStop, ModelError, OutOfCredit, RateLimited
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.models.base import ChatModel, ChatRequest, Completion
 
@@ -31,17 +31,46 @@ _LONGEST_WAIT_S = 120.0
 """A provider that asks for more than this is not waited for inside a cell (F1)."""
 
 
+OUTPUT_TOKENS_WITHOUT_LIMIT = 4096
+"""Reserved for the output of a request without a limit; longer ones can pass the cap by what is in flight."""
+
+
 @dataclass
 class CallTally:
-    """What the calls of a run amounted to."""
+    """What the calls of a run amounted to, and the one cap on their money."""
 
+    cap_usd: float | None = None
     made: int = 0
     from_cache: int = 0
     retries: int = 0
     in_doubt: int = 0
     spent_usd: float = 0.0
+    """Settled cost, calls in doubt at their worst case."""
+    held_usd: float = 0.0
+    """Reserved for what is in flight."""
     unpriced: int = 0
     """Paid calls whose cost nobody knows."""
+
+    def reserve(self, usd: float) -> None:
+        """
+        Set money aside before a request is sent; one thread, so no two requests reserve the same money.
+
+        Raises:
+            BudgetStop: it would pass the cap.
+        """
+        if self.cap_usd is not None and self.spent_usd + self.held_usd + usd > self.cap_usd:
+            raise BudgetStop(
+                "the cap of ${cap:.4f} is reached: ${spent:.4f} spent, ${held:.4f} in flight; raise it with --max-usd",
+                cap=self.cap_usd,
+                spent=self.spent_usd,
+                held=self.held_usd,
+            )
+        self.held_usd += usd
+
+    def settle(self, reserved_usd: float, cost_usd: float) -> None:
+        """Give a reservation back and book what it really cost."""
+        self.held_usd -= reserved_usd
+        self.spent_usd += cost_usd
 
 
 @dataclass
@@ -56,6 +85,14 @@ class CellCalls:
 
 cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None)
 """The tally of the cell that is being answered; the engine sets it, the journal adds to it."""
+
+
+def worst_case_usd(price: Price | None, request: ChatRequest) -> float | None:
+    """The most one call can cost, at one token per byte of input and the output's limit; None without a price."""
+    if price is None:
+        return None
+    size = len(request.model_dump_json(include={"messages"}).encode("utf-8", "backslashreplace"))
+    return price.cost_usd(size, request.max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT)
 
 
 @dataclass
@@ -170,28 +207,33 @@ class Journal:
         raise AssertionError("the loop above returns or raises")
 
     async def _ask_once(self, key: str, request: ChatRequest, cell: CellCalls) -> Completion:
-        attempt = await self.ledger.intend(key, self.model.endpoint, self.purpose, request)
-        self.tally.made += 1
-        cell.made += 1
+        hold_usd = worst_case_usd(self.model.price, request) or 0.0
+        self.tally.reserve(hold_usd)
+        booked_usd = 0.0
         try:
-            reply = await self.model.send(request)
-        except ModelError as error:
-            await self.ledger.settle(attempt, state="in_doubt" if error.maybe_billed else "failed", error=str(error))
-            raise
-        await self.ledger.keep_reply(key, reply)
-        try:
-            completion = self.model.read(reply)
-        except ModelError as error:
-            # No answer: the bytes stay out of the cache, or the failure would be replayed for ever.
-            await self.ledger.drop_reply(key)
-            await self.ledger.settle(attempt, state="in_doubt" if error.maybe_billed else "failed", error=str(error))
-            raise
-        await self.ledger.settle(attempt, state="replied", cost_usd=completion.cost_usd)
-        if completion.cost_usd is None:
-            self.tally.unpriced += 1
-        else:
-            self.tally.spent_usd += completion.cost_usd
-        return completion
+            attempt = await self.ledger.intend(key, self.model.endpoint, self.purpose, request, hold_usd)
+            self.tally.made += 1
+            cell.made += 1
+            # From here on a cancelled or lost call may have been billed.
+            booked_usd = hold_usd
+            try:
+                reply = await self.model.send(request)
+                await self.ledger.keep_reply(key, reply)
+                completion = self.model.read(reply)
+            except ModelError as error:
+                # What was no answer stays out of the cache, or the failure would be replayed for ever.
+                await self.ledger.drop_reply(key)
+                booked_usd = hold_usd if error.maybe_billed else 0.0
+                state = "in_doubt" if error.maybe_billed else "failed"
+                await self.ledger.settle(attempt, state=state, cost_usd=booked_usd, error=str(error))
+                raise
+            booked_usd = completion.cost_usd or 0.0
+            if completion.cost_usd is None:
+                self.tally.unpriced += 1
+            await self.ledger.settle(attempt, state="replied", cost_usd=completion.cost_usd)
+            return completion
+        finally:
+            self.tally.settle(hold_usd, booked_usd)
 
     def _backoff(self, error: ModelError, attempt: int) -> float | None:
         """Seconds to wait before the next attempt; None when waiting is pointless."""

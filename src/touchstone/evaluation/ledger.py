@@ -27,6 +27,7 @@ from touchstone.models.base import ChatRequest, Reply
 from touchstone.storage.database import ensure_schema, open_database
 
 _BLOCK = 1_000
+_LONGEST_BACKLOG = 2_000
 
 
 def safe_text(text: str) -> str:
@@ -138,9 +139,17 @@ class Ledger:
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def dataset_summary(self, dataset: str) -> CaseSummary:
+        """What was found when the cases of a dataset were checked."""
+        query = sa.select(tables.datasets.c.summary).where(tables.datasets.c.digest == dataset)
+        with self.engine.connect() as connection:
+            return CaseSummary.model_validate_json(connection.execute(query).scalar_one())
+
     # Calls
 
-    async def intend(self, key: str, endpoint: str, purpose: str, request: ChatRequest) -> str:
+    async def intend(
+        self, key: str, endpoint: str, purpose: str, request: ChatRequest, hold_usd: float | None = None
+    ) -> str:
         """Record that a request is about to be sent; returns the attempt's id once that is on disk."""
         attempt = uuid4().hex
         await self._commits.write(
@@ -151,7 +160,7 @@ class Ledger:
                 "endpoint": endpoint,
                 "purpose": purpose,
                 "request": request.model_dump_json(exclude_defaults=True).encode("utf-8", "backslashreplace"),
-                "hold_usd": None,
+                "hold_usd": hold_usd,
                 "state": "intent",
                 "cost_usd": None,
                 "error": None,
@@ -160,7 +169,9 @@ class Ledger:
         )
         return attempt
 
-    async def settle(self, attempt: str, *, state: str, cost_usd: float | None = None, error: str | None = None) -> None:
+    async def settle(
+        self, attempt: str, *, state: str, cost_usd: float | None = None, error: str | None = None
+    ) -> None:
         """Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`."""
         await self._commits.write(
             _SETTLE_ATTEMPT, {"b_id": attempt, "b_state": state, "b_cost": cost_usd, "b_error": error}
@@ -213,9 +224,7 @@ class Ledger:
             )
         return identity
 
-    def add_trial(
-        self, comparison: str, position: int, name: str, recipe: Recipe, settings: Mapping[str, Any]
-    ) -> int:
+    def add_trial(self, comparison: str, position: int, name: str, recipe: Recipe, settings: Mapping[str, Any]) -> int:
         """Open the trial of one candidate; returns its number."""
         with self.engine.begin() as connection:
             result = connection.execute(
@@ -229,9 +238,11 @@ class Ledger:
             )
         return int(result.inserted_primary_key[0])
 
-    def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
-        """Queue one cell for writing; `drain` waits for all of them."""
+    async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
+        """Queue one cell for writing; `drain` waits for all of them. Waits itself when the disk is far behind."""
         self._commits.enqueue(_INSERT_OUTCOME, outcome_row(trial, ordinal, outcome))
+        if self._commits.backlog > _LONGEST_BACKLOG:
+            await self.drain()
 
     async def drain(self) -> None:
         """Returns when every queued write is on disk. Raises `StoreError` when one failed."""
@@ -241,14 +252,18 @@ class Ledger:
             raise StoreError("the store cannot be written: {reason}", reason=str(error)) from error
 
     def finish_comparison(
-        self, comparison: str, *, state: str, calls: Mapping[str, Any], result: bytes | None
+        self, comparison: str, *, state: str, calls: Mapping[str, Any], judge: Mapping[str, Any] | None
     ) -> None:
-        """Close a comparison with what people got."""
+        """Close a comparison: whether it ran to its end, what its calls amounted to, what is known of its judge."""
         with self.engine.begin() as connection:
             connection.execute(
                 tables.comparisons.update()
                 .where(tables.comparisons.c.id == comparison)
-                .values(state=state, calls=orjson.dumps(calls), result=result)
+                .values(
+                    state=state,
+                    calls=orjson.dumps(calls),
+                    judge=None if judge is None else orjson.dumps(judge),
+                )
             )
 
     def comparison(self, identity: str) -> sa.RowMapping | None:

@@ -81,8 +81,8 @@ comparisons = sa.Table(
     sa.Column("dataset", sa.String(64), nullable=False),
     sa.Column("spec", sa.LargeBinary, nullable=False),  # the task file as it was read, JSON
     sa.Column("state", sa.String, nullable=False),  # running, finished, stopped
-    sa.Column("calls", sa.LargeBinary),
-    sa.Column("result", sa.LargeBinary),  # the comparison as people got it, JSON
+    sa.Column("calls", sa.LargeBinary),  # what the calls amounted to, JSON
+    sa.Column("judge", sa.LargeBinary),  # what is known about the judge, JSON; null without one
 )
 
 trials = sa.Table(

@@ -30,7 +30,7 @@ class BaselineCandidate:
         self.predict = predict
         self.trained_on = trained_on
 
-    async def answer(self, case: Case, *, draw: int = 0) -> Completion:  # noqa: ARG002 - there is no chance in it
+    async def answer(self, case: Case, *, draw: int = 0) -> Completion:
         """The predicted label, with the time that predicting took."""
         start = time.perf_counter()
         label = self.predict(case.text)
@@ -70,7 +70,7 @@ def train_nearest(examples: Iterable[tuple[str, str]]) -> tuple[Predict, int]:
             yield text
 
     index = BM25(texts())
-    fallback, _ = train_majority((("", label) for label in labels))
+    fallback, _ = train_majority(("", label) for label in labels)
 
     def predict(text: str) -> str:
         best = index.top(text)
@@ -179,9 +179,7 @@ class Baseline:
                 value=spec.parameters["features"],
                 known=", ".join(FEATURES),
             )
-        examples = (
-            (case.text, case.target) for case in workshop.learning_cases("train") if case.target is not None
-        )
+        examples = ((case.text, case.target) for case in workshop.learning_cases("train") if case.target is not None)
         first = next(examples, None)
         if first is None:
             raise UserError(

@@ -50,7 +50,9 @@ def _image_url(reference: str, folder: Path) -> str:
             raise DataError("the image is larger than 20 MiB; scale it down", path=path)
         body = path.read_bytes()
     except OSError as error:
-        raise DataError("the image cannot be read: {reason}; mend the column image", path=path, reason=error.strerror) from error
+        raise DataError(
+            "the image cannot be read: {reason}; mend the column image", path=path, reason=error.strerror
+        ) from error
     kind = mimetypes.guess_type(path.name)[0] or "image/png"
     return f"data:{kind};base64,{base64.b64encode(body).decode()}"
 
@@ -102,7 +104,7 @@ class PromptCandidate:
 
 
 class Prompt:
-    """Strategy `prompt`: parameters `prompt` (template), `system`, and the request's own (temperature, max_tokens, …)."""
+    """Strategy `prompt`: parameters `prompt` (template), `system`, and the request's own (temperature, …)."""
 
     name = "prompt"
 
@@ -114,9 +116,7 @@ class Prompt:
         system = own.pop("system", None)
         for text, key in ((template, "prompt"), (system, "system")):
             if text is not None and not isinstance(text, str):
-                raise SettingsError(
-                    "{name}: {key} is {value!r}; write it as text", name=spec.name, key=key, value=text
-                )
+                raise SettingsError("{name}: {key} is {value!r}; write it as text", name=spec.name, key=key, value=text)
         if template is not None:
             check_slots(template, workshop.columns, where=spec.name)
         if system is None:

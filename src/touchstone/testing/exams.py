@@ -29,7 +29,7 @@ ODD_TEXTS = (
     "a" * 20_000,
     "\x00\x1b[31m\u202e",
     "{" * 500,
-    "```json\n{\"answer\": 4}\n```",
+    '```json\n{"answer": 4}\n```',
     "😀 ½ ٣ １２",
 )
 """Outputs that real models have produced in one form or another."""
@@ -117,9 +117,7 @@ class AnswerReaderExam:
         other = case.model_copy(update={"target": "something else"})
         assert answer_reader.read(text, case) == answer_reader.read(text, other)
 
-    def test_nothing_is_read_out_of_nothing(
-        self, answer_reader: AnswerReader, readable: tuple[Case, str, str]
-    ) -> None:
+    def test_nothing_is_read_out_of_nothing(self, answer_reader: AnswerReader, readable: tuple[Case, str, str]) -> None:
         """An empty output has no answer; none is invented."""
         assert answer_reader.read("", readable[0]).answer is None
 
@@ -137,9 +135,7 @@ class ReaderExam:
         """A file of at least two rows, and what stands in it."""
         pytest.fail("give the exam a `sample` fixture")
 
-    def test_reads_every_row_in_order(
-        self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]
-    ) -> None:
+    def test_reads_every_row_in_order(self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]) -> None:
         """Rows come in order, numbered from 1, with every column."""
         path, expected = sample
         found = list(reader.rows(path))
@@ -169,7 +165,7 @@ class ReaderExam:
 
 
 class ChatModelExam:
-    """What every chat model promises. Give the fixture `model`; it must be able to answer without a network beyond loopback."""
+    """What every chat model promises. Give the fixture `model`, able to answer with no network but loopback."""
 
     @pytest.fixture
     def model(self) -> ChatModel:

@@ -100,7 +100,9 @@ class Plan(Noun):
                 for usd in (candidate.low_usd, candidate.expected_usd, candidate.worst_usd)
             ]
             found.append(
-                _("  {name}: {calls} calls, about {tokens} input tokens, USD low {low}, expected {expected}, worst {worst}").format(
+                _(
+                    "  {name}: {calls} calls, about {tokens} input tokens, USD low {low}, expected {expected}, worst {worst}"
+                ).format(
                     name=candidate.name,
                     calls=candidate.calls,
                     tokens=candidate.input_tokens if candidate.input_tokens is not None else unknown,

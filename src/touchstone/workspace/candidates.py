@@ -11,7 +11,7 @@ from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError,
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.resolve import make_model
+from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
 from touchstone.strategies.recorded import open_recordings
@@ -171,7 +171,10 @@ def make_workshop(
         return (case for _, case in ledger.cases(dataset, split))
 
     def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
-        model = make_model(reference, parameters={"concurrency": task.file.limits.concurrency, **parameters})
+        own: dict[str, Any] = {}
+        if "concurrency" in model_parameters(reference):
+            own["concurrency"] = task.file.limits.concurrency
+        model = make_model(reference, parameters={**own, **parameters}, folder=task.folder)
         return Journal(model, ledger, tally, offline=offline)
 
     return Workshop(

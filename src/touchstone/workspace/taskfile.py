@@ -282,10 +282,18 @@ def _known_keys(place: tuple[str | int, ...]) -> list[str]:
     noun: Any = TaskFile
     for part in place:
         field: FieldInfo | None = noun.model_fields.get(part) if hasattr(noun, "model_fields") else None
-        noun = next(
-            (kind for kind in getattr(field.annotation, "__args__", (field.annotation,)) if hasattr(kind, "model_fields")),
-            None,
-        ) if field else None
+        noun = (
+            next(
+                (
+                    kind
+                    for kind in getattr(field.annotation, "__args__", (field.annotation,))
+                    if hasattr(kind, "model_fields")
+                ),
+                None,
+            )
+            if field
+            else None
+        )
     if not hasattr(noun, "model_fields"):
         return list(SPLITS)
     return [field.alias or name for name, field in noun.model_fields.items()]

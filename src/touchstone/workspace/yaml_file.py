@@ -78,9 +78,7 @@ def read_yaml(path: Path) -> tuple[Any, dict[Place, int]]:
         loader.dispose()
 
 
-def _walk(
-    node: yaml.Node, place: Place, lines: dict[Place, int], path: Path, depth: int, seen: dict[int, int]
-) -> None:
+def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path, depth: int, seen: dict[int, int]) -> None:
     line = node.start_mark.line + 1
     lines.setdefault(place, line)
     if depth > _DEEPEST:

@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. Both need python3 (3.11 or newer) and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Compiled at install time, so that the first start is as quick as the second.
+PIP := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+
+.PHONY: demo test check format lint types layers schema translations lock clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.demo
+	$(BIN)/touchstone demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -q -n 2
+
+check: $(VENV)/.dev format lint types layers
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+# What is generated and committed; a test fails when it is stale.
+schema: $(VENV)/.dev
+	$(BIN)/python scripts/task_schema.py
+
+translations: $(VENV)/.dev
+	$(BIN)/python scripts/translations.py
+
+lock:
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --extra demo --allow-unsafe --generate-hashes --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options -o requirements/demo.txt pyproject.toml requirements/build.in
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --extra dev --allow-unsafe --generate-hashes --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options -o requirements/dev.txt pyproject.toml requirements/build.in
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Touchstone needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements/demo.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e . -e examples/90_plugin
+	touch $@ $(VENV)/.demo

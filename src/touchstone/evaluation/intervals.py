@@ -1,0 +1,182 @@
+"""Intervals of one candidate's numbers: scores, shares, costs, quantiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from touchstone.evaluation.base import Estimate
+from touchstone.evaluation.distributions import binomial_cdf, normal_quantile
+from touchstone.evaluation.resampling import Floats, Interval, mean_intervals, unit_numbers
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """
+    Score interval of a share, both ends in [0, 1], never empty and never of zero width.
+
+    Source: Wilson (1927), "Probable inference", JASA 22; it is the interval of all shares that a two-sided score test
+    does not refute.
+
+    Raises:
+        ValueError: `n` is 0, or `successes` is not between 0 and `n`.
+    """
+    if n < 1:
+        raise ValueError("a share of nothing has no interval; n is 0")
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes!r} successes of {n} are impossible")
+    z = normal_quantile((1 + confidence) / 2)
+    share = successes / n
+    scale = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    # At the edges the ends are exactly 0 and 1; the formula misses them by a rounding error.
+    low = 0.0 if successes == 0 else max(0.0, min(centre - half, share))
+    high = 1.0 if successes == n else min(1.0, max(centre + half, share))
+    return low, high
+
+
+def estimate(
+    scores: Sequence[float] | npt.NDArray[np.floating],
+    groups: Sequence[Hashable | None] | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """
+    The mean of scores with its interval.
+
+    0/1 scores: Wilson. Graded: BCa bootstrap below 300, t from there. With groups (or repeats, whose group is the case)
+    that hold more than one cell: bootstrap over groups, for 0/1 scores too. `mean_intervals` has the edge cases.
+
+    Args:
+        scores: One per cell, each in [0, 1].
+        groups: One per cell; None for a cell that belongs to nobody else.
+        confidence: Between 0 and 1.
+        seed: Same seed, same interval.
+
+    Raises:
+        ValueError: no score at all, NaN, or a score outside [0, 1].
+    """
+    values = checked(scores)
+    if values.min() < 0.0 or values.max() > 1.0:
+        raise ValueError(f"scores lie in [0, 1]; found {values.min():g} to {values.max():g}")
+    n = len(values)
+    numbers = None if groups is None else unit_numbers(groups, n)
+    grouped = numbers is not None and int(numbers.max()) + 1 < n
+    if not grouped and bool(np.isin(values, (0.0, 1.0)).all()):
+        right = int(values.sum())
+        low, high = wilson(right, n, confidence)
+        return Estimate(mean=right / n, low=low, high=high, n=n, method=f"Wilson {100 * confidence:g} %")
+    found = _interval(values, numbers if grouped else None, 1.0, confidence, seed)
+    return Estimate(mean=found.mean, low=found.low, high=found.high, n=n, method=found.method)
+
+
+def amount_interval(
+    amounts: Sequence[float] | npt.NDArray[np.floating],
+    groups: Sequence[Hashable | None] | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float, float | None]:
+    """
+    Mean of amounts that have no upper limit (USD, seconds, tokens per cell), and the ends of its interval.
+
+    Returns:
+        (mean, low, high); high is None when it is unknown, which is so for a single unit.
+
+    Raises:
+        ValueError: no amount at all, NaN, or a negative amount.
+    """
+    values = checked(amounts)
+    if values.min() < 0.0:
+        raise ValueError(f"amounts are not negative; found {values.min():g}")
+    numbers = None if groups is None else unit_numbers(groups, len(values))
+    grouped = numbers is not None and int(numbers.max()) + 1 < len(values)
+    found = _interval(values, numbers if grouped else None, math.inf, confidence, seed)
+    return found.mean, found.low, None if math.isinf(found.high) else found.high
+
+
+def quantile_interval(
+    amounts: Sequence[float] | npt.NDArray[np.floating], quantile: float, confidence: float = 0.95
+) -> tuple[float, float | None, float | None]:
+    """
+    A quantile, such as 0.95 of latencies, between two order statistics.
+
+    The k-th smallest of n lies at or below the true quantile with probability P(Bin(n, q) >= k), whatever the
+    distribution; each end errs with at most (1 - confidence) / 2. Source: David and Nagaraja (2003), Order Statistics,
+    3rd ed., section 7.1.
+
+    Returns:
+        (value, low, high); an end is None while there are too few amounts to say: the upper end of the 0.95 quantile
+        needs 72 (`fewest_for_quantile`).
+
+    Raises:
+        ValueError: no amount at all, NaN, or a quantile outside (0, 1).
+    """
+    if not 0.0 < quantile < 1.0:
+        raise ValueError(f"a quantile lies between 0 and 1, not at {quantile!r}")
+    ordered = np.sort(checked(amounts))
+    n = len(ordered)
+    tail = (1 - confidence) / 2
+    # Largest k with P(Bin < k) <= tail, then smallest k with P(Bin >= k) <= tail: both by halving, for n may be large.
+    below = _last_true(n, lambda k: binomial_cdf(k - 1, n, quantile) <= tail)
+    above = 1 + _last_true(n, lambda k: 1 - binomial_cdf(k - 1, n, quantile) > tail)
+    value = float(np.quantile(ordered, quantile))
+    low = min(float(ordered[below - 1]), value) if below >= 1 else None
+    high = max(float(ordered[above - 1]), value) if above <= n else None
+    return value, low, high
+
+
+def fewest_for_quantile(quantile: float, confidence: float = 0.95) -> int:
+    """How many amounts it takes until the quantile has an upper end: the least n with q^n <= (1 - confidence) / 2."""
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(quantile))
+
+
+def checked(values: Sequence[float] | npt.NDArray[np.floating]) -> Floats:
+    """
+    The values as an array of shape (n,).
+
+    Raises:
+        ValueError: there are none, or one is not a number; a missing cell is left out by the caller, never averaged.
+    """
+    found: Floats = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or found.size == 0:
+        raise ValueError("the mean of nothing is an error; give at least one score")
+    if not np.isfinite(found).all():
+        raise ValueError("a score is not a number; leave missing cells out instead of passing NaN")
+    return found
+
+
+def _interval(
+    values: Floats, numbers: npt.NDArray[np.int64] | None, ceiling: float, confidence: float, seed: int
+) -> Interval:
+    if numbers is None:
+        sums, sizes = np.sort(values), np.ones(len(values))
+    else:
+        held = np.bincount(numbers, weights=values).astype(np.float64)
+        counts = np.bincount(numbers).astype(np.float64)
+        order = np.lexsort((counts, held))
+        sums, sizes = held[order], counts[order]
+    [found] = mean_intervals(
+        sums[:, None],
+        sizes[:, None],
+        floor=0.0,
+        ceiling=ceiling,
+        confidence=confidence,
+        seed=seed,
+        grouped=numbers is not None,
+    )
+    return found
+
+
+def _last_true(n: int, holds: Callable[[int], bool]) -> int:
+    """Largest k in 1..n for which `holds`, given that it holds up to some k and not after; 0 when it never does."""
+    low, high = 0, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,136 @@
+"""From cells to the numbers of a trial: estimates, cost, latency, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from touchstone.catalog.base import Facts
+from touchstone.evaluation.base import Cost, Estimate, Latency, TrialSummary, UsageTotal
+from touchstone.evaluation.cells import Cells, Vector
+from touchstone.evaluation.intervals import amount_interval, estimate, quantile_interval
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all trials of a comparison share."""
+
+    groups: Sequence[str | None] | None
+    """Cluster per test case; None when no case has one."""
+    confidence: float
+    seed: int
+    requests_per_month: float | None
+    concurrency: int | None
+
+    def estimate(self, scores: Vector) -> Estimate | None:
+        """The mean of the scores that are there, with its interval; None when none is."""
+        known = ~np.isnan(scores)
+        if not known.any():
+            return None
+        groups = (
+            None if self.groups is None else [group for group, keep in zip(self.groups, known, strict=True) if keep]
+        )
+        return estimate(scores[known], groups, self.confidence, self.seed)
+
+
+def summarise(
+    name: str,
+    model: str,
+    strategy: str,
+    cells: Cells,
+    ground: Ground,
+    *,
+    facts: Facts,
+    further: Mapping[str, Vector],
+    price_source: str | None,
+    fingerprint: str,
+) -> TrialSummary:
+    """
+    One candidate in numbers.
+
+    Args:
+        further: Scores per case of the scorers that do not decide.
+        price_source: Where the price was read; None when it is unknown.
+    """
+    counts = cells.counts()
+    strict = cells.strict()
+    missing = int(np.isnan(strict).sum())
+    bounds = None
+    if missing and len(strict):
+        total = float(np.nansum(strict))
+        bounds = (total / len(strict), (total + missing) / len(strict))
+    answered = cells.answered()
+    return TrialSummary(
+        name=name,
+        model=model,
+        strategy=strategy,
+        estimate=ground.estimate(strict),
+        answered_only=ground.estimate(answered),
+        bounds=bounds,
+        outcomes=counts,
+        usage=_usage(cells),
+        cost=_cost(cells, strict, ground, price_source),
+        latency=_latency(cells, ground),
+        scorers={key: found for key, scores in further.items() if (found := ground.estimate(scores)) is not None},
+        licence=facts.licence,
+        self_hostable=facts.self_hostable,
+        recipe_fingerprint=fingerprint,
+    )
+
+
+def _usage(cells: Cells) -> UsageTotal:
+    known = ~np.isnan(cells.input_tokens) & ~np.isnan(cells.output_tokens)
+    if not known.any():
+        return UsageTotal()
+    estimated = np.nan_to_num(cells.estimated[known]) > 0
+    return UsageTotal(
+        input_tokens=int(cells.input_tokens[known].sum()),
+        output_tokens=int(cells.output_tokens[known].sum()),
+        estimated=bool(estimated.any()),
+        estimated_share=float(estimated.mean()),
+    )
+
+
+def _cost(cells: Cells, strict: Vector, ground: Ground, price_source: str | None) -> Cost:
+    judged = cells.judge_usd[~np.isnan(cells.judge_usd)]
+    judge_usd = float(judged.sum()) if judged.size else None
+    answered = np.isin(cells.kind.astype(str), ["error", "in_doubt"], invert=True)
+    costs = cells.cost_usd[answered]
+    if not costs.size or np.isnan(costs).any():
+        # One cell of unknown cost makes the total unknown; a partial sum would pass for the whole.
+        return Cost(judge_usd=judge_usd, price_source=price_source)
+    per_case, low, high = amount_interval(costs, None, ground.confidence, ground.seed)
+    right = float(np.nansum(strict)) * cells.repeats
+    return Cost(
+        run_usd=float(costs.sum()),
+        per_case_usd=per_case,
+        per_case_low_usd=low,
+        per_case_high_usd=high,
+        per_correct_usd=float(costs.sum()) / right if right > 0 else None,
+        per_month_usd=None if ground.requests_per_month is None else per_case * ground.requests_per_month,
+        judge_usd=judge_usd,
+        price_source=price_source,
+    )
+
+
+def _latency(cells: Cells, ground: Ground) -> Latency:
+    seconds = cells.latency_s[~np.isnan(cells.latency_s)]
+    if not seconds.size:
+        return Latency()
+    p95, low, high = quantile_interval(seconds, 0.95, ground.confidence)
+    first = cells.first_token_s[~np.isnan(cells.first_token_s)]
+    streamed = ~np.isnan(cells.first_token_s) & (cells.output_tokens > 1) & (cells.latency_s > cells.first_token_s)
+    speed = (cells.output_tokens[streamed] - 1) / (cells.latency_s[streamed] - cells.first_token_s[streamed])
+    return Latency(
+        p50=float(np.quantile(seconds, 0.5)),
+        p95=p95,
+        p99=float(np.quantile(seconds, 0.99)),
+        p95_low=low,
+        p95_high=high,
+        first_token_p50=float(np.quantile(first, 0.5)) if first.size else None,
+        tokens_per_s_p50=float(np.quantile(speed, 0.5)) if speed.size else None,
+        n=int(seconds.size),
+        concurrency=ground.concurrency,
+    )
