@@ -77,6 +77,8 @@ class Provider(Noun):
     """What follows the host when the variable names only a host, such as `/v1`."""
     key_env: str | None = None
     """Environment variable that holds the key; None when none is needed."""
+    key_hosts: tuple[str, ...] = ()
+    """Ends of further host names to which the key belongs, such as a provider's regions."""
     key_required: bool = True
     key_header: Literal["bearer", "api-key"] = "bearer"
     local: bool = False

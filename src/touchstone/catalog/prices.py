@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from touchstone.catalog.addresses import is_loopback
+from touchstone.catalog.addresses import is_loopback, origin_of
 from touchstone.catalog.base import Price, PriceTier, Provider
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def find_price(
         provider: Who sells it.
         served_name: What the provider calls the model.
         at: Day whose prices count; today by default. Where the price depends on the hour, the dearest hour counts.
-        base_url: The address really used; the preset's own by default.
+        base_url: The address really used, by default the preset's own; at another host the price is unknown.
 
     Returns:
         None when nobody knows: the model is not in the snapshot, or the snapshot has no price per token for it.
@@ -42,7 +42,7 @@ def find_price(
     if provider.local:
         at_home = is_loopback(base_url or provider.base_url or "") and not served_name.endswith("cloud")
         return Price(input_usd=0, output_usd=0, source=OWN_MACHINE) if at_home else None
-    if provider.prices_id is None:
+    if provider.prices_id is None or _elsewhere(provider, base_url):
         return None
     try:
         _, model = _snapshot().find_provider_model(served_name, None, provider.prices_id, None)
@@ -50,6 +50,13 @@ def find_price(
         return None
     rates, hourly = _rates(model, at or datetime.now(UTC).date())
     return _price(rates, f"{snapshot_name()}, {provider.prices_id}/{model.id}{', dearest hour' if hourly else ''}")
+
+
+def _elsewhere(provider: Provider, base_url: str | None) -> bool:
+    """Whether the address is not the provider's own, so that somebody else sets the price there."""
+    return (
+        base_url is not None and provider.base_url is not None and origin_of(base_url) != origin_of(provider.base_url)
+    )
 
 
 def snapshot_name() -> str:

@@ -79,23 +79,31 @@ def base_url_of(provider: Provider, environment: Mapping[str, str] | None = None
     return address + provider.base_url_env_path if urlsplit(address).path in ("", "/openai") else address
 
 
-def key_origins(key_env: str, environment: Mapping[str, str] | None = None) -> frozenset[str] | None:
+def key_may_travel(key_env: str, base_url: str, environment: Mapping[str, str] | None = None) -> bool:
     """
-    Where the key in a variable may be sent: the origins of the hosted presets that it belongs to.
+    Whether the key in a variable may be sent to an address.
 
-    Returns:
-        None when the variable is no hosted preset's, so that it belongs wherever the user says.
+    A hosted preset's key belongs to that preset's hosts and to where its own variable points, whatever a task file
+    written by somebody else may say. A variable that is no hosted preset's belongs wherever the user says.
+
+    Args:
+        key_env: The variable.
+        base_url: The address.
+        environment: Variables to read; the process's own by default.
     """
     owners = [provider for provider in providers() if provider.key_env == key_env and not provider.local]
-    if not owners:
-        return None
-    addresses = {provider.base_url for provider in owners if provider.base_url}
-    addresses |= {
-        base_url_of(provider, environment)
-        for provider in owners
-        if provider.base_url_env and secret(provider.base_url_env, environment)
-    }
-    return frozenset(origin_of(address) for address in addresses)
+    origin = origin_of(base_url)
+    host = urlsplit(base_url).hostname or ""
+    for owner in owners:
+        homes = {owner.base_url} if owner.base_url else set()
+        if owner.base_url_env and secret(owner.base_url_env, environment):
+            homes.add(base_url_of(owner, environment))
+        if any(origin == origin_of(home) for home in homes):
+            return True
+        known = any(host == end or (end.startswith(".") and host.endswith(end)) for end in owner.key_hosts)
+        if known and base_url.startswith("https:"):
+            return True
+    return not owners
 
 
 def _ollama_address(said: str) -> str:

@@ -236,7 +236,8 @@ class Ledger:
                     settings=orjson.dumps(settings),
                 )
             )
-        return int(result.inserted_primary_key[0])
+        [number] = result.inserted_primary_key or ()
+        return int(number)
 
     async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
         """Queue one cell for writing; `drain` waits for all of them. Waits itself when the disk is far behind."""

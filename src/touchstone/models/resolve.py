@@ -11,13 +11,13 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from touchstone import plugins
 from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.base import Price, Provider
 from touchstone.catalog.prices import find_price
-from touchstone.catalog.providers import base_url_of, find_provider, key_origins, provider_names
+from touchstone.catalog.providers import base_url_of, find_provider, key_may_travel, provider_names
 from touchstone.errors import SettingsError, UnknownName
 from touchstone.models.base import ChatModel
 
@@ -50,13 +50,15 @@ def make_model(
     """
     given = dict(parameters or {})
     kind, slash, rest = reference.partition("/")
-    served_name = given.pop("served_name", None) or rest
     known = model_parameters(reference)
     for parameter in given:
         if parameter not in known:
             raise _unknown(parameter, reference, known)
     if "price" in given:
         given["price"] = _price(given["price"], reference)
+    constructor = plugins.load("model", OWN_ENDPOINT if kind in provider_names() else kind)
+    _check_types(constructor, given, reference)
+    served_name = str(given.pop("served_name", None) or rest)
     if not served_name:
         raise SettingsError(
             "model {reference!r} does not say which model; add served_name, or write it as {kind}/NAME",
@@ -73,7 +75,7 @@ def make_model(
     elif folder is not None and isinstance(given.get("script"), str):
         given["script"] = str(folder / given["script"])
     called = name or (reference if slash else served_name)
-    model: ChatModel = plugins.load("model", kind)(served_name, name=called, **given)
+    model: ChatModel = constructor(served_name, name=called, **given)
     return model
 
 
@@ -97,7 +99,7 @@ def model_parameters(reference: str) -> frozenset[str]:
 
 def _preset(provider: Provider, served_name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Constructor parameters for a preset, with what the task file says instead."""
-    base_url = given["base_url"] if "base_url" in given else base_url_of(provider)
+    base_url = check_base_url(given["base_url"]) if "base_url" in given else base_url_of(provider)
     filled: dict[str, Any] = {
         "base_url": base_url,
         "key_env": provider.key_env,
@@ -108,30 +110,42 @@ def _preset(provider: Provider, served_name: str, given: Mapping[str, Any]) -> d
         "start_hint": provider.start_hint,
     }
     if "price" not in given:
-        filled["price"] = find_price(provider, served_name, base_url=str(base_url))
-    if "base_url" in given and "key_env" not in given and not _may_travel(provider.key_env, str(base_url)):
+        filled["price"] = find_price(provider, served_name, base_url=base_url)
+    key_env = provider.key_env
+    if "base_url" in given and "key_env" not in given and key_env and not key_may_travel(key_env, base_url):
         # Another host gets another key, or none: the preset's own stays at home.
         filled["key_env"], filled["key_required"] = None, False
     return {**filled, **given}
 
 
 def _guard_key(given: Mapping[str, Any]) -> None:
-    key_env = given.get("key_env")
-    if not isinstance(given["base_url"], str) or not isinstance(key_env, str | None):
-        raise SettingsError("base_url and key_env are texts; put them into quotes")
-    check_base_url(given["base_url"])
-    if key_env is not None and not _may_travel(key_env, given["base_url"]):
+    key_env, base_url = given.get("key_env"), check_base_url(given["base_url"])
+    if key_env is not None and not key_may_travel(key_env, base_url):
         raise SettingsError(
             "the key in {variable} belongs to another host than {origin}; use a variable of its own for this one",
             variable=key_env,
-            origin=origin_of(given["base_url"]),
+            origin=origin_of(base_url),
         )
 
 
-def _may_travel(key_env: str | None, base_url: str) -> bool:
-    """Whether a variable's key may be sent to an address: a hosted provider's key belongs to its own hosts."""
-    origins = None if key_env is None else key_origins(key_env)
-    return origins is None or origin_of(check_base_url(base_url)) in origins
+def _check_types(constructor: Any, given: Mapping[str, Any], reference: str) -> None:
+    """Compare the parameters with the constructor's annotations; what a plug-in leaves without one is let through."""
+    from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+    hints = get_type_hints(constructor.__init__ if inspect.isclass(constructor) else constructor)
+    for parameter, value in given.items():
+        try:
+            TypeAdapter(hints.get(parameter, Any)).validate_python(value, strict=True)
+        except PydanticSchemaGenerationError:
+            continue  # a type of the plug-in's own, which only it can check
+        except ValidationError as error:
+            raise SettingsError(
+                "parameter {parameter!r} of model {reference} is {value!r}: {reason}",
+                parameter=parameter,
+                reference=reference,
+                value=value,
+                reason=error.errors()[0]["msg"].lower(),
+            ) from None
 
 
 def _price(given: object, reference: str) -> Price:

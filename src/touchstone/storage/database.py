@@ -87,7 +87,13 @@ def open_database(place: Path | str) -> sa.Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor = connection.cursor()
     # FULL: a reply that was paid for survives power loss; group commit keeps the price of it low.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-16384"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-16384",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -120,9 +126,7 @@ def ensure_schema(engine: sa.Engine, schema: Schema) -> None:
         else:
             for version in range(found + 1, schema.version + 1):
                 schema.migrations[version](connection)
-            connection.execute(
-                _versions.update().where(_versions.c.name == schema.name).values(version=schema.version)
-            )
+            connection.execute(_versions.update().where(_versions.c.name == schema.name).values(version=schema.version))
 
 
 def _keep_copy(engine: sa.Engine, label: str) -> None:

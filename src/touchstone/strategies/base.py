@@ -35,10 +35,25 @@ class CandidateSpec(Noun):
 class Caller(Protocol):
     """A model that can be asked: journalled, paced and priced by whoever made it."""
 
-    name: str
-    endpoint: str
-    price: Price | None
-    paid: bool
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """Identity of whom is asked."""
+        ...
+
+    @property
+    def price(self) -> Price | None:
+        """The price frozen for the run; None when it is unknown."""
+        ...
+
+    @property
+    def paid(self) -> bool:
+        """Whether calls are journalled."""
+        ...
 
     async def complete(self, request: ChatRequest) -> Completion:
         """The model's answer. Raises `ModelError`."""

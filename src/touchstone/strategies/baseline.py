@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from touchstone.data.base import Case
@@ -140,7 +141,7 @@ def train_logistic(
 def _word_grams(split: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
     def grams(text: str) -> list[str]:
         tokens = split(text)
-        return tokens + [f"{first} {second}" for first, second in zip(tokens, tokens[1:], strict=False)]
+        return tokens + [f"{first} {second}" for first, second in pairwise(tokens)]
 
     return grams
 

@@ -42,9 +42,7 @@ def next_steps(task_file: Path) -> tuple[tuple[str, str], ...]:
         ),
         (
             f"touchstone compare {task_file} --dry-run",
-            _(
-                "Add a line such as `- ollama/qwen3` under `candidates` there, and see the plan before anything is asked."
-            ),
+            _("Add a line such as `- ollama/qwen3` under `candidates` there; this shows the plan and asks nobody."),
         ),
         (
             "touchstone init --from your-cases.csv",
