@@ -1,0 +1,135 @@
+"""
+Numbers as people read them, in the reader's language. Unknown is an en dash, never 0.
+
+Every function takes None for unknown. Numbers are rounded here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TypeGuard
+
+from touchstone.evaluation.base import Estimate
+from touchstone.language import N_, _
+
+UNKNOWN = "–"
+"""Shown where nobody knows."""
+
+_MINUS = "\u2212"
+_MONTHS = (
+    N_("January"),
+    N_("February"),
+    N_("March"),
+    N_("April"),
+    N_("May"),
+    N_("June"),
+    N_("July"),
+    N_("August"),
+    N_("September"),
+    N_("October"),
+    N_("November"),
+    N_("December"),
+)
+
+
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether `value` is a finite number; None, NaN and infinities are not known."""
+    return value is not None and math.isfinite(value)
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separated."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share from 0 to 1 as percent."""
+    return UNKNOWN if not known(share) else f"{100 * share:.{digits}f}%"
+
+
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """Both ends of an interval of shares, such as `69.1–75.2%`."""
+    if not (known(low) and known(high)):
+        return UNKNOWN
+    return f"{_signed(100 * low, digits, plus=False)}–{_signed(100 * high, digits, plus=False)}%"
+
+
+def estimate(value: Estimate | None) -> str:
+    """Mean, interval and n in one phrase; there is no mean without its n."""
+    if value is None:
+        return UNKNOWN
+    return _("{mean} ({interval}, n = {n})").format(
+        mean=percent(value.mean), interval=interval(value.low, value.high), n=count(value.n)
+    )
+
+
+def points(difference: float | None, digits: int = 1, *, plus: bool = True) -> str:
+    """A difference of two shares in percentage points, with its sign and without the unit."""
+    return UNKNOWN if not known(difference) else _signed(100 * difference, digits, plus=plus)
+
+
+def points_range(low: float, high: float, digits: int = 1) -> str:
+    """Interval of a difference, in points: `+1.2 to +5.0`."""
+    return _("{low} to {high}").format(low=points(low, digits), high=points(high, digits))
+
+
+def p_value(p: float | None) -> str:
+    """A p value; below a thousandth only that it is."""
+    if not known(p):
+        return UNKNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def money(usd: float | None) -> str:
+    """US dollars: cents from one dollar on, three significant digits below, no cents from a thousand on."""
+    if not known(usd):
+        return UNKNOWN
+    sign, size = (_MINUS if usd < 0 else ""), abs(usd)
+    if size == 0:
+        return "$0"
+    if size >= 999.5:
+        return f"{sign}${size:,.0f}"
+    if size >= 0.995:
+        return f"{sign}${size:,.2f}"
+    if size < 1e-9:
+        return f"{sign}$<0.000000001"
+    decimals = max(2, 2 - math.floor(math.log10(size)))
+    text = f"{size:.{decimals}f}"
+    whole, fraction = text.split(".")
+    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def seconds(value: float | None) -> str:
+    """A time span: milliseconds below a tenth of a second."""
+    if not known(value):
+        return UNKNOWN
+    if value < 0.0995:
+        return _("{value} ms").format(value=f"{1000 * value:.0f}" if value >= 0.00995 else f"{1000 * value:.1f}")
+    if value < 9.995:
+        return _("{value} s").format(value=f"{value:.2f}")
+    return _("{value} s").format(value=f"{value:,.0f}" if value >= 99.5 else f"{value:.1f}")
+
+
+def day(iso: str) -> str:
+    """The date of an ISO 8601 text as people write it; the text itself when it is none."""
+    year, _dash, rest = iso[:10].partition("-")
+    month, _dash, number = rest.partition("-")
+    if not (year.isdigit() and month.isdigit() and number.isdigit() and 1 <= int(month) <= 12):
+        return iso
+    return _("{day} {month} {year}").format(day=int(number), month=_(_MONTHS[int(month) - 1]), year=year)
+
+
+def listing(names: Iterable[str]) -> str:
+    """Names in a row with the language's own `and`."""
+    names = list(names)
+    if len(names) < 2:
+        return "".join(names)
+    return _("{first} and {last}").format(first=_(", ").join(names[:-1]), last=names[-1])
+
+
+def _signed(value: float, digits: int, *, plus: bool) -> str:
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return (_MINUS if value < 0 else "+" if plus else "") + text

@@ -1,0 +1,70 @@
+"""
+Text that others wrote, made safe for the place where it is shown.
+
+Names, inputs and outputs come from files and models: they may hold markup, terminal codes, characters that turn the
+reading direction, or code points that no encoding accepts. Each place has its one function here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from xml.sax.saxutils import escape
+
+from markupsafe import Markup
+from markupsafe import escape as escape_html
+
+_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, SOS, PM, APC up to their end
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_XML_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def is_invisible(character: str) -> bool:
+    """Whether a character acts without being seen: controls, direction marks, lone surrogates, unassigned formats."""
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Needed inside emoji and several scripts; harmless where they stand."""
+
+
+def shown(text: str) -> Markup:
+    """HTML of untrusted text: escaped, with invisible characters written out as `U+202E` in a marked span."""
+    pieces: list[str] = []
+    for character in text.replace("\r\n", "\n"):
+        if character in "\n\t" or character in _JOINERS or not is_invisible(character):
+            pieces.append(str(escape_html(character)))
+        else:
+            pieces.append(f'<span class="unseen">U+{ord(character):04X}</span>')
+    return Markup("".join(pieces))  # noqa: S704 - every character was escaped above
+
+
+def terminal(text: str) -> str:
+    """One line for a terminal: control sequences removed, line breaks and other invisible characters as spaces."""
+    line = _SEQUENCES.sub("", text)
+    kept = (c if c in _JOINERS or not is_invisible(c) else " " for c in line)
+    return " ".join("".join(kept).split())
+
+
+def xml(text: str) -> str:
+    """Text for an XML attribute or element: escaped, and without the characters that XML 1.0 does not allow."""
+    return escape(_XML_FORBIDDEN.sub("\ufffd", _SEQUENCES.sub("", text)), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+
+
+def markdown(text: str) -> str:
+    """One line of Markdown that shows `text` itself: no table cell, link, mention, emphasis or HTML comes out of it."""
+    line = terminal(text)
+    line = line.replace("\\", "\\\\")
+    line = re.sub(r"([`*_\[\]|#~$])", r"\\\1", line)
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return line.replace("@", "@\u2060")
+
+
+def cut(text: str, width: int) -> str:
+    """At most `width` characters of one line, an ellipsis in place of the rest."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
