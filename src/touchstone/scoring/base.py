@@ -30,7 +30,7 @@ class Reading(Noun):
     answer: str | None
     """The answer as canonical text; None means unparsed."""
     how: str
-    """Which step found it, shown per cell: `answer is (X)`, `json.answer`, `json.answer, quoted field`, `nothing found`."""
+    """Which step found it, shown per cell: `answer is (X)`, `json.answer, quoted field`, `nothing found`."""
 
 
 @runtime_checkable

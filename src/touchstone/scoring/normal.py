@@ -1,0 +1,34 @@
+"""How texts are made comparable: labels, and words or characters of a language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_JOINERS = re.compile(r"[\s_\-]+")
+_ENDS = " \t\r\n\"'`*“”‘’「」『』《》.,:;!?。，：；！？()[]{}<>（）【】"
+CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+"""Characters of writing without blanks between words, as the inside of a character class (Hangul is counted too)."""
+_TOKENS = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
+_CJK = re.compile(rf"[{CJK}]")
+
+
+def plain(text: str) -> str:
+    """Unicode NFC, without blanks at the ends: what `exact` compares."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def label_key(label: str) -> str:
+    """What two spellings of a label share: no case, no quotes or marks at the ends; `_`, `-` and blanks alike."""
+    folded = unicodedata.normalize("NFKC", label).casefold().strip(_ENDS)
+    return _JOINERS.sub(" ", folded).strip()
+
+
+def has_cjk(text: str) -> bool:
+    """Whether any Chinese, Japanese or Korean character stands in `text`."""
+    return _CJK.search(text) is not None
+
+
+def tokens(text: str) -> list[str]:
+    """Words of `text` in lower case, without punctuation; every Chinese character is a word of its own."""
+    return _TOKENS.findall(text.casefold())
