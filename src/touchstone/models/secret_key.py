@@ -71,7 +71,11 @@ class SecretKey:
 
 
 class Redaction:
-    """Takes one key, in every spelling a server may echo it in, and whatever looks like one, out of texts and bytes."""
+    """
+    Takes one key, in every spelling a server may echo it in, and whatever looks like one, out of texts and bytes.
+
+    A server that spells the key out over several events of a stream is beyond it: no such piece is the key.
+    """
 
     def __init__(self, key: str | None) -> None:
         spellings = set()
