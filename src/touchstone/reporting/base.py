@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from touchstone.data.base import Problem
+from touchstone.decision.base import PassedOverKind, Projection, Reason, RejectionKind, Verdict
 from touchstone.evaluation.base import (
     Cost,
     Estimate,
@@ -25,12 +26,15 @@ from touchstone.evaluation.base import (
 from touchstone.noun import Noun
 from touchstone.scoring.base import AnswerSpec
 
-Verdict = Literal["winner", "tie", "none_qualifies", "insufficient"]
 State = Literal["leader", "finished", "eliminated", "disqualified"]
 
 
 class Note(Noun):
-    """One sentence for people, kept as template and values so that it can be said in either language."""
+    """
+    One sentence for people, kept as template and values so that it can be said in either language.
+
+    A `Reason` of the decision, or a plain string, may stand wherever a note is expected and becomes one.
+    """
 
     template: str
     """A message id; without `values` it is the finished sentence."""
@@ -40,6 +44,8 @@ class Note(Noun):
     @classmethod
     def _sentence(cls, given: Any) -> Any:
         """A plain string is a sentence of its own: that is how notes come back from the JSON result."""
+        if isinstance(given, Reason):
+            return {"template": given.template, "values": given.values}
         return {"template": given} if isinstance(given, str) else given
 
     def text(self, translate: Callable[[str], str] = str) -> str:
@@ -107,6 +113,17 @@ class RejectedCandidate(Noun):
 
     candidate: str
     reason: Note
+    kind: RejectionKind = "constraint"
+    further: tuple[Note, ...] = ()
+    """Other constraints that it breaks as well."""
+
+
+class PassedOverCandidate(Noun):
+    """A candidate that may be chosen and was not, and why."""
+
+    candidate: str
+    reason: Note
+    kind: PassedOverKind
 
 
 class DecisionResult(Noun):
@@ -115,13 +132,24 @@ class DecisionResult(Noun):
     verdict: Verdict
     chosen: str | None = None
     indistinguishable: tuple[str, ...] = ()
-    """Everybody who cannot be told apart from the chosen one."""
+    """In a tie everybody in it, the leader first; else empty."""
     rejected: tuple[RejectedCandidate, ...] = ()
     front: tuple[str, ...] = ()
-    """Names on the Pareto front of quality, cost and latency."""
+    """Pareto front of quality, cost and latency, best quality first."""
     caveats: tuple[Note, ...] = ()
     cases_needed: int | None = None
-    """Cases that would tell the tied candidates apart; None when that was not asked or cannot be said."""
+    """In a tie, cases that would separate it; when nobody qualifies, cases after which somebody would."""
+    leader: str | None = None
+    """Best mean among those that qualify; in a tie the chosen one may be another."""
+    why: Note | None = None
+    """What the verdict rests on, one sentence."""
+    qualifying: tuple[str, ...] = ()
+    """Everybody who meets all constraints, best mean first."""
+    passed_over: tuple[PassedOverCandidate, ...] = ()
+    projections: tuple[Projection, ...] = ()
+    """Every measured candidate at the user's volume; empty when the volume is unknown."""
+    expires: str | None = None
+    """When to measure again, ISO 8601."""
 
 
 class StatisticsInfo(Noun):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
+from touchstone.decision.base import Decision, Reason
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.reporting.base import (
     Calls,
@@ -15,7 +17,9 @@ from touchstone.reporting.base import (
     DecisionResult,
     GateResult,
     Note,
+    PassedOverCandidate,
     RaceInfo,
+    RejectedCandidate,
     StatisticsInfo,
     TaskInfo,
 )
@@ -43,12 +47,43 @@ def candidate_result(trial: TrialSummary) -> CandidateResult:
     )
 
 
+def decision_result(decision: Decision) -> DecisionResult:
+    """A decision as the result shows it."""
+    return DecisionResult(
+        verdict=decision.verdict,
+        chosen=decision.chosen,
+        indistinguishable=decision.indistinguishable,
+        rejected=tuple(
+            RejectedCandidate(
+                candidate=r.candidate, reason=note(r.reason), kind=r.kind, further=tuple(note(f) for f in r.further)
+            )
+            for r in decision.rejected
+        ),
+        front=decision.front,
+        caveats=tuple(note(caveat) for caveat in decision.caveats),
+        cases_needed=decision.cases_needed,
+        leader=decision.leader,
+        why=note(decision.why),
+        qualifying=decision.qualifying,
+        passed_over=tuple(
+            PassedOverCandidate(candidate=p.candidate, reason=note(p.reason), kind=p.kind) for p in decision.passed_over
+        ),
+        projections=decision.projections,
+        expires=decision.expires.isoformat() if decision.expires else None,
+    )
+
+
+def note(reason: Reason) -> Note:
+    """A reason of the decision as a note of the report."""
+    return Note(template=reason.template, values=reason.values)
+
+
 def build_comparison(
     *,
     task: TaskInfo,
     trials: Iterable[TrialSummary],
     pairs: Iterable[PairResult],
-    decision: DecisionResult,
+    decision: Decision | DecisionResult,
     created: str,
     comparison_id: str,
     calls: Calls | None = None,
@@ -72,7 +107,7 @@ def build_comparison(
         calls=calls or Calls(),
         spent_usd=spent_usd,
         race=race or RaceInfo(),
-        decision=decision,
+        decision=decision_result(decision) if isinstance(decision, Decision) else decision,
         created=created,
         comparison_id=comparison_id,
         statistics=statistics or StatisticsInfo(),
@@ -84,15 +119,22 @@ def build_comparison(
 
 def to_json(comparison: Comparison) -> bytes:
     """UTF-8 JSON in the documented order: None is null, floats are not rounded, notes are English sentences."""
-    body: dict[str, Any] = comparison.model_dump(mode="json", by_alias=True)
-    body["decision"]["caveats"] = [note.text() for note in comparison.decision.caveats]
-    for row, rejected in zip(body["decision"]["rejected"], comparison.decision.rejected, strict=True):
-        row["reason"] = rejected.reason.text()
-    if comparison.gate is not None:
-        for row, check in zip(body["gate"]["checks"], comparison.gate.checks, strict=True):
-            row["text"] = check.text.text()
-    body["warnings"] = [note.text() for note in comparison.warnings]
+    body = _spoken(comparison)
     return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _spoken(value: Any) -> Any:
+    """Plain JSON values with every note as its English sentence."""
+    if isinstance(value, Note):
+        return value.text()
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {field.alias or name: _spoken(getattr(value, name)) for name, field in fields.items()}
+    if isinstance(value, Mapping):
+        return {key: _spoken(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_spoken(item) for item in value]
+    return value
 
 
 def from_json(body: bytes) -> Comparison:

@@ -32,15 +32,26 @@ _JOINERS = frozenset("\u200c\u200d")
 """Needed inside emoji and several scripts; harmless where they stand."""
 
 
+def _is_hidden(character: str) -> bool:
+    return character not in "\n\t" and character not in _JOINERS and is_invisible(character)
+
+
+def _written(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
+
+
+def visible(text: str) -> str:
+    """Plain text with every invisible character written out, such as `⟨U+202E⟩`; tabs and line breaks stay."""
+    return "".join(_written(character) if _is_hidden(character) else character for character in text)
+
+
 def shown(text: str) -> Markup:
-    """HTML of untrusted text: escaped, with invisible characters written out as `U+202E` in a marked span."""
-    pieces: list[str] = []
-    for character in text.replace("\r\n", "\n"):
-        if character in "\n\t" or character in _JOINERS or not is_invisible(character):
-            pieces.append(str(escape_html(character)))
-        else:
-            pieces.append(f'<span class="unseen">U+{ord(character):04X}</span>')
-    return Markup("".join(pieces))  # noqa: S704 - every character was escaped above
+    """HTML of untrusted text: escaped, with invisible characters written out in spans of the class `unseen`."""
+    pieces = (
+        f'<span class="unseen">{_written(character)}</span>' if _is_hidden(character) else str(escape_html(character))
+        for character in text.replace("\r\n", "\n")
+    )
+    return Markup("".join(pieces))  # noqa: S704 - every character was escaped or written out above
 
 
 def terminal(text: str) -> str:

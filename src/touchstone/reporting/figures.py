@@ -1,0 +1,227 @@
+"""From a `ReportData` to the rows and pictures of the HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from touchstone.evaluation.base import Estimate, PairResult
+from touchstone.language import _
+from touchstone.reporting import charts, numbers
+from touchstone.reporting.base import CandidateResult, CandidateSettings, Example, ReportData
+from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked
+from touchstone.reporting.scales import cost_scale, linear_scale
+from touchstone.reporting.scatter import HEIGHT, Point, front, placed, scatter
+from touchstone.reporting.words import KINDS, kind_name
+
+MATRIX_SIDE = 16
+"""A matrix of more candidates is no longer readable; the list of all pairs stays."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A candidate with its rank and what the decision says of it."""
+
+    number: int
+    candidate: CandidateResult
+    role: str
+    """`chosen`, `tied`, `baseline`, `out` or nothing; the first that holds."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Strips in the order of the rows, with their axis; `strips` of rows that have nothing to draw are missing."""
+
+    axis: Markup
+    strips: Mapping[str, Markup]
+    legend: tuple[tuple[Markup, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A pair in the matrix: the row's candidate minus the column's."""
+
+    pair: PairResult
+    proven: bool
+
+
+def rows(data: ReportData) -> tuple[Row, ...]:
+    """All candidates, best first, numbered from 1."""
+    comparison = data.comparison
+    out = {rejected.candidate for rejected in comparison.decision.rejected}
+    tied = set(peers(comparison))
+
+    def role(name: str) -> str:
+        if name == comparison.decision.chosen:
+            return "chosen"
+        if name in out:
+            return "out"
+        if name in tied:
+            return "tied"
+        return "baseline" if name == data.baseline else ""
+
+    return tuple(Row(n, c, role(c.name)) for n, c in enumerate(ranked(comparison), start=1))
+
+
+def score_chart(data: ReportData, rows: Sequence[Row]) -> Chart:
+    """Means on their intervals, with the baseline through all of them."""
+    known = [row.candidate.estimate for row in rows if row.candidate.estimate]
+    scale = linear_scale([v for e in known for v in (e.mean, e.low, e.high)], ceiling=1.0)
+    base = find(data.comparison, data.baseline)
+    line = base.estimate.mean if base and base.estimate else None
+    strips = {
+        row.candidate.name: charts.interval_strip(
+            scale, e.mean, e.low, e.high, baseline=line, marked=row.role == "chosen"
+        )
+        for row in rows
+        if (e := row.candidate.estimate)
+    }
+    return Chart(charts.axis(scale, lambda v: numbers.percent(v, _tick_digits(scale.ticks))), strips)
+
+
+def latency_chart(rows: Sequence[Row]) -> Chart | None:
+    """From p50 to p95, with the first token; None when nothing was measured."""
+    found = [row.candidate.latency_s for row in rows]
+    if not any(numbers.known(v) for latency in found for v in (latency.p50, latency.p95)):
+        return None
+    scale = cost_scale([v for latency in found for v in (latency.p50, latency.p95, latency.first_token_p50)])
+    strips = {
+        row.candidate.name: charts.range_strip(
+            scale, latency.p50, latency.p95, latency.first_token_p50, marked=row.role == "chosen"
+        )
+        for row in rows
+        if numbers.known((latency := row.candidate.latency_s).p50) or numbers.known(latency.p95)
+    }
+    return Chart(charts.axis(scale, numbers.seconds), strips)
+
+
+def outcome_chart(rows: Sequence[Row]) -> Chart:
+    """What became of every planned cell; scored cells are split into the score they earned and the score they lost."""
+    strips, seen = {}, set()
+    for row in rows:
+        parts = outcome_parts(row.candidate)
+        seen |= {kind for kind, size in parts if size > 0}
+        strips[row.candidate.name] = charts.stack_strip(parts, row.candidate.outcomes.planned)
+    legend = tuple((charts.key(kind), kind_name(kind)) for kind in KINDS if kind in seen)
+    return Chart(Markup(""), strips, legend)
+
+
+def outcome_parts(candidate: CandidateResult) -> list[tuple[str, float]]:
+    """(kind, cells) in the order of `KINDS`, `earned` and `lost` in place of `scored` where the mean is known."""
+    counts = candidate.outcomes.model_dump()
+    if candidate.estimate is None:
+        earned = 0.0
+    else:
+        earned = min(max(candidate.estimate.mean * candidate.outcomes.strict_n, 0.0), float(counts["scored"]))
+    parts = [("earned", earned), ("lost", counts["scored"] - earned)]
+    return parts + [(kind, float(counts[kind])) for kind in KINDS if kind not in {"earned", "lost"}]
+
+
+def cost_points(rows: Iterable[Row]) -> tuple[Point, ...]:
+    """One point per candidate; those with unknown cost or score are among them and are not drawn."""
+    return tuple(
+        Point(
+            number=row.number,
+            name=row.candidate.name,
+            cost_usd=row.candidate.cost.per_case_usd,
+            mean=row.candidate.estimate.mean if row.candidate.estimate else None,
+            low=row.candidate.estimate.low if row.candidate.estimate else None,
+            high=row.candidate.estimate.high if row.candidate.estimate else None,
+            chosen=row.role == "chosen",
+        )
+        for row in rows
+    )
+
+
+def cost_chart(points: Sequence[Point]) -> Markup | None:
+    """Quality against cost per case; None when fewer than two points are known."""
+    known = [p for p in points if placed(p)]
+    if len(known) < 2:
+        return None
+    scores = linear_scale([v for p in known for v in (p.mean, p.low, p.high)], ceiling=1.0)
+    return scatter(
+        points,
+        cost_scale(p.cost_usd for p in known),
+        scores,
+        write_cost=numbers.money,
+        write_score=lambda v: numbers.percent(v, _tick_digits(scores.ticks)),
+        label=_("Score against cost per case of {n} candidates. On the front: {names}.").format(
+            n=len(known), names=numbers.listing(p.name for p in front(known))
+        ),
+    )
+
+
+def matrix(data: ReportData, rows: Sequence[Row]) -> tuple[tuple[Row, tuple[Cell | None, ...]], ...]:
+    """The upper triangle of row minus column, rows and columns best first; empty below three candidates."""
+    shown = [row for row in rows if row.candidate.estimate][:MATRIX_SIDE]
+    if len(shown) < 3:
+        return ()
+    confidence = data.comparison.statistics.confidence
+
+    def cell(a: Row, b: Row) -> Cell | None:
+        pair = difference(data.comparison.pairs, a.candidate.name, b.candidate.name) if a.number < b.number else None
+        return Cell(pair, is_proven(pair, confidence)) if pair else None
+
+    return tuple((a, tuple(cell(a, b) for b in shown[1:])) for a in shown[:-1])
+
+
+def slice_table(
+    data: ReportData, rows: Sequence[Row]
+) -> tuple[tuple[str, tuple[tuple[Estimate, Markup, bool] | None, ...]], ...]:
+    """Per tag and candidate (in the order of the rows): estimate, small picture, whether it is the tag's best."""
+    found = {(s.tag, s.candidate): s.estimate for s in data.slices if s.estimate}
+    if not found:
+        return ()
+    scale = linear_scale([v for e in found.values() for v in (e.mean, e.low, e.high)], ceiling=1.0)
+    table = []
+    for tag in dict.fromkeys(s.tag for s in data.slices):
+        line = [found.get((tag, row.candidate.name)) for row in rows]
+        best = max((e.mean for e in line if e), default=None)
+        cells = tuple(
+            (e, charts.spark(scale, e.mean, e.low, e.high), e.mean == best) if e is not None else None for e in line
+        )
+        table.append((tag, cells))
+    return tuple(table)
+
+
+def wrong_count(example: Example) -> int:
+    """How many candidates got less than half of the score on this case, those without an answer included."""
+    return sum(1 for a in example.answers if a.score is None or a.score < 0.5)
+
+
+def differing(settings: Sequence[CandidateSettings]) -> tuple[str, ...]:
+    """Names of the settings that are not the same for all candidates that were called."""
+    names = {
+        "prompt_digest": _("prompt"),
+        "temperature": _("temperature"),
+        "top_p": "top_p",
+        "max_tokens": _("output limit"),
+        "stream": _("streaming"),
+    }
+    called = [s for s in settings if s.endpoint is not None]
+    return tuple(label for name, label in names.items() if len({getattr(s, name) for s in called}) > 1)
+
+
+def _tick_digits(ticks: Sequence[float]) -> int:
+    """Digits that tell percent ticks apart without needless zeros."""
+    return next((d for d in (0, 1, 2) if all(abs(round(100 * t, d) - 100 * t) < 1e-6 for t in ticks)), 2)
+
+
+__all__ = [
+    "HEIGHT",
+    "Cell",
+    "Chart",
+    "Row",
+    "cost_chart",
+    "cost_points",
+    "differing",
+    "latency_chart",
+    "matrix",
+    "outcome_chart",
+    "rows",
+    "score_chart",
+    "slice_table",
+    "wrong_count",
+]

@@ -1,0 +1,102 @@
+"""
+One self-contained HTML file: no network, complete without its script, readable in light, dark and print.
+
+The page declares a content policy that allows its own style and its own script by their digests and nothing else, so
+whatever stands in a model's output can neither load nor run anything, even if escaping had failed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from contextvars import copy_context
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from touchstone.language import _, current_language, ngettext, set_language
+from touchstone.reporting import charts, figures, numbers, sentences, words
+from touchstone.reporting.base import ReportData
+from touchstone.reporting.ranking import find, peers
+from touchstone.reporting.scatter import placed
+from touchstone.reporting.text import cut, shown, visible
+
+HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
+
+
+def render(data: ReportData, *, language: str = "en") -> str:
+    """The whole page in `language` (`en` or `zh`); the caller's own language stays as it is."""
+    return copy_context().run(_render, data, language)
+
+
+def _render(data: ReportData, language: str) -> str:
+    set_language(language)
+    style, script = (_source(name) for name in ("report.css", "report.js"))
+    rows = figures.rows(data)
+    points = figures.cost_points(rows)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            comparison=data.comparison,
+            decision=data.comparison.decision,
+            chosen=find(data.comparison, data.comparison.decision.chosen),
+            rows=rows,
+            number_of={row.candidate.name: row.number for row in rows},
+            peers=peers(data.comparison),
+            points=points,
+            unplaced=[p for p in points if not placed(p)],
+            html_language=HTML_LANGUAGES[current_language()],
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy=_policy(style, script),
+        )
+    )
+
+
+def _source(name: str) -> str:
+    return files("touchstone.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("touchstone.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.globals.update(
+        _=_,
+        ngettext=ngettext,
+        charts=charts,
+        figures=figures,
+        numbers=numbers,
+        sentences=sentences,
+        words=words,
+        hatched=tuple(kind for kind in words.KINDS if kind != "earned"),
+    )
+    environment.filters.update(cut=cut, shown=shown, translated=_)
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Every text on the page has its invisible characters written out; escaping follows."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value

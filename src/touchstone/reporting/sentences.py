@@ -1,0 +1,175 @@
+"""The decision in words a product manager understands, the same on every page."""
+
+from __future__ import annotations
+
+from touchstone.evaluation.base import PairResult
+from touchstone.language import _, ngettext
+from touchstone.reporting import numbers
+from touchstone.reporting.base import CandidateResult, Comparison, ReportData
+from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked, runner_up
+
+_NAMED = 3
+"""As many names stand in a headline; more are counted."""
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict in one short sentence."""
+    decision, others = comparison.decision, peers(comparison)
+    if decision.verdict == "none_qualifies":
+        return _("No candidate meets your conditions.")
+    if decision.verdict == "insufficient":
+        return _("There is not enough evidence to choose yet.")
+    if decision.verdict == "tie":
+        if decision.chosen is None:
+            return _("A tie: {names} cannot be told apart.").format(names=_some(others))
+        return _("A tie: take {chosen}, though {names} may be just as good.").format(
+            chosen=decision.chosen, names=_some(others)
+        )
+    return _("Take {chosen}.").format(chosen=decision.chosen or numbers.UNKNOWN)
+
+
+def explanation(comparison: Comparison) -> str:
+    """What the verdict means and what to do with it."""
+    decision = comparison.decision
+    if decision.verdict == "winner":
+        return _("It meets your conditions, and the measurements separate it from everybody else who does.")
+    if decision.verdict == "tie":
+        if decision.cases_needed:
+            return _(
+                "On these cases the difference may be chance. About {n} cases would tell them apart; until then choose "
+                "by cost, speed or convenience."
+            ).format(n=numbers.count(decision.cases_needed))
+        return _("On these cases the difference may be chance; choose among them by cost, speed or convenience.")
+    if decision.verdict == "none_qualifies":
+        return _("Every candidate misses at least one of them. Relax a condition, or add candidates.")
+    if decision.cases_needed:
+        return _("Measure about {n} cases before relying on any of these numbers.").format(
+            n=numbers.count(decision.cases_needed)
+        )
+    return _("Too few cases were measured to rank the candidates; add cases, or finish the run.")
+
+
+def evidence(data: ReportData) -> tuple[str, ...]:
+    """The numbers behind the verdict, one sentence each; every sentence with its n."""
+    comparison = data.comparison
+    chosen = find(comparison, comparison.decision.chosen)
+    if chosen is None:
+        return _evidence_without_choice(comparison)
+    sentences = []
+    if chosen.estimate:
+        sentences.append(
+            _(
+                "{name} scored {mean} on {n} cases; its true score is between {low} and {high} "
+                "({confidence} confidence)."
+            ).format(
+                name=chosen.name,
+                mean=numbers.percent(chosen.estimate.mean),
+                n=numbers.count(chosen.estimate.n),
+                low=numbers.percent(chosen.estimate.low),
+                high=numbers.percent(chosen.estimate.high),
+                confidence=numbers.percent(comparison.statistics.confidence, 0),
+            )
+        )
+    rival = runner_up(comparison)
+    if rival is not None:
+        pair = difference(comparison.pairs, chosen.name, rival.name)
+        if pair is not None:
+            sentences.append(_against_rival(pair, comparison.statistics.confidence))
+    if data.baseline and data.baseline not in {chosen.name, rival.name if rival else None}:
+        pair = difference(comparison.pairs, chosen.name, data.baseline)
+        if pair is not None:
+            sentences.append(_against_baseline(pair))
+    sentences.append(_price(chosen, data.requests_per_month))
+    return tuple(sentences)
+
+
+def compared(pair: PairResult, confidence: float) -> str:
+    """One pair as a sentence, seen from its better side."""
+    if pair.difference < 0:
+        turned = difference([pair], pair.b, pair.a)
+        pair = turned or pair
+    values = {
+        "a": pair.a,
+        "b": pair.b,
+        "points": numbers.points(pair.difference, plus=False),
+        "range": numbers.points_range(pair.low, pair.high),
+        "n": numbers.count(pair.n),
+        "p": numbers.p_value(pair.adjusted_p),
+    }
+    if is_proven(pair, confidence):
+        return _("{a} beats {b} by {points} points ({range}; n = {n}, adjusted p {p}).").format(**values)
+    return _("{a} and {b} cannot be told apart: {points} points ({range}; n = {n}, adjusted p {p}).").format(**values)
+
+
+def _against_rival(pair: PairResult, confidence: float) -> str:
+    values = {
+        "name": pair.b,
+        "points": numbers.points(abs(pair.difference), plus=False),
+        "range": numbers.points_range(pair.low, pair.high),
+        "n": numbers.count(pair.n),
+        "p": numbers.p_value(pair.adjusted_p),
+    }
+    if not is_proven(pair, confidence):
+        return _(
+            "The difference to the next best, {name}, is {points} points ({range}, adjusted p {p}): too close to "
+            "call on {n} common cases."
+        ).format(**values)
+    if pair.difference > 0:
+        return _(
+            "It is {points} points ahead of the next best, {name} ({range}, adjusted p {p}, {n} common cases)."
+        ).format(**values)
+    return _(
+        "It is {points} points behind {name} ({range}, adjusted p {p}, {n} common cases), which your goal accepts."
+    ).format(**values)
+
+
+def _against_baseline(pair: PairResult) -> str:
+    template = (
+        _("Against the baseline {name} it gains {points} points ({range}, {n} common cases).")
+        if pair.difference >= 0
+        else _("Against the baseline {name} it loses {points} points ({range}, {n} common cases).")
+    )
+    return template.format(
+        name=pair.b,
+        points=numbers.points(abs(pair.difference), plus=False),
+        range=numbers.points_range(pair.low, pair.high),
+        n=numbers.count(pair.n),
+    )
+
+
+def _price(chosen: CandidateResult, requests_per_month: int | None) -> str:
+    cost = chosen.cost
+    if cost.per_case_usd is None:
+        return _("What it costs is unknown: no price was given.")
+    if cost.per_month_usd is not None and requests_per_month:
+        return _("It costs {case} a case, about {month} a month at {requests} requests.").format(
+            case=numbers.money(cost.per_case_usd),
+            month=numbers.money(cost.per_month_usd),
+            requests=numbers.count(requests_per_month),
+        )
+    return _("It costs {case} a case.").format(case=numbers.money(cost.per_case_usd))
+
+
+def _evidence_without_choice(comparison: Comparison) -> tuple[str, ...]:
+    best = next((c for c in ranked(comparison) if c.estimate), None)
+    if best is None:
+        return (_("No candidate has a score."),)
+    found = [
+        _("The highest score was {name}'s: {estimate}.").format(
+            name=best.name, estimate=numbers.estimate(best.estimate)
+        )
+    ]
+    out = len(comparison.decision.rejected)
+    if out:
+        found.append(
+            ngettext("{n} of {all} candidates was ruled out.", "{n} of {all} candidates were ruled out.", out).format(
+                n=out, all=len(comparison.candidates)
+            )
+        )
+    return tuple(found)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    if len(names) <= _NAMED:
+        return numbers.listing(names)
+    return ngettext("{n} other", "{n} others", len(names)).format(n=len(names))
