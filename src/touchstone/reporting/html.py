@@ -26,7 +26,7 @@ from touchstone.reporting.text import cut, shown, visible
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
 
-def render(data: ReportData, *, language: str = "en") -> str:
+def render(data: ReportData, language: str = "en") -> str:
     """The whole page in `language` (`en` or `zh`); the caller's own language stays as it is."""
     return copy_context().run(_render, data, language)
 

@@ -120,7 +120,7 @@ def build_comparison(
 def to_json(comparison: Comparison) -> bytes:
     """UTF-8 JSON in the documented order: None is null, floats are not rounded, notes are English sentences."""
     body = _spoken(comparison)
-    return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
 
 
 def _spoken(value: Any) -> Any:
