@@ -1,0 +1,247 @@
+"""One pass over the cases before anything is paid: what there is, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import orjson
+
+from touchstone.data.base import SPLITS, Case, CaseSource, CaseSummary
+from touchstone.data.cases import located_cases
+from touchstone.data.columns import flow_mapping, suggestion
+from touchstone.data.findings import Findings
+from touchstone.data.likeness import asked_text
+from touchstone.data.readers import reader_for
+from touchstone.data.sameness import Sameness
+from touchstone.data.targets import TargetCheck
+
+FEWEST_TEST_CASES = 30
+"""Fewer cannot rank candidates (method, section 2)."""
+MOST_LABELS = 1000
+_LONGEST_LABEL_CHARS = 1000
+_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
+
+
+def check_cases(
+    source: CaseSource, *, labels: Sequence[str] = (), needs_target: bool = True, kind: str = "text"
+) -> CaseSummary:
+    """
+    Read all cases once and report what a user should know before a run.
+
+    Memory is bounded by the number of cases, not by their length: about 30 bytes a case, and one copy of 8 bytes a case
+    while equal ones are looked for.
+
+    Args:
+        source: Where the cases are.
+        labels: The closed list of labels; empty when there is none.
+        needs_target: Whether some scorer compares with a target.
+        kind: Kind of answer: label, choice, number, text, json or free.
+
+    Raises:
+        DataError: a row that cannot be read as a case at all.
+    """
+    check = _Check(source, labels, needs_target, kind)
+    for path, case, given in located_cases(source):
+        check.look(path, case, given)
+    return check.summary()
+
+
+class _Check:
+    def __init__(self, source: CaseSource, labels: Sequence[str], needs_target: bool, kind: str) -> None:
+        self.source = source
+        self.kind = kind
+        self.needs_target = needs_target
+        self.findings = Findings()
+        self.targets = TargetCheck(kind, labels, self.findings)
+        self.sameness = Sameness()
+        self.digest = hashlib.sha256()
+        self.counts: Counter[str] = Counter()
+        self.labels: Counter[str] | None = Counter()
+        self.tags: Counter[str] = Counter()
+        self.with_target = 0
+        self.first: tuple[Path, Case] | None = None
+
+    def look(self, path: Path, case: Case, given: bool) -> None:
+        """Take in one case; `given` says whether its id stands in the file."""
+        if self.first is None:
+            self.first = (path, case)
+        self.counts[case.split] += 1
+        self.digest.update(canonical_bytes(case))
+        asked = asked_text(case)
+        self._look_at_question(path, case, asked)
+        self._look_at_target(path, case)
+        for tag in case.tags:
+            if tag in self.tags or len(self.tags) < MOST_LABELS:
+                self.tags[tag] += 1
+        self._look_for_odd_characters(path, case, asked)
+        self.sameness.remember(path, case, asked, given)
+
+    def _look_at_question(self, path: Path, case: Case, asked: str) -> None:
+        if case.image or case.audio or _has_media(case):
+            return
+        if not (asked if case.messages is None and not case.options else case.text).strip():
+            self.findings.error(
+                "empty_input",
+                path,
+                case.row,
+                "cases that ask nothing: {count} (rows {rows}); fill in the input or take the rows out",
+            )
+
+    def _look_at_target(self, path: Path, case: Case) -> None:
+        if case.target is not None and case.target.strip():
+            self.with_target += 1
+            if self.labels is not None:
+                self.labels[case.target] += 1
+                if len(self.labels) > MOST_LABELS or len(case.target) > _LONGEST_LABEL_CHARS:
+                    self.labels = None
+            if self.needs_target:
+                self.targets.look(path, case)
+        elif self.needs_target:
+            self.findings.error(
+                "empty_target",
+                path,
+                case.row,
+                "cases without a target: {count} (rows {rows}); fill it in or take the rows out",
+            )
+
+    def _look_for_odd_characters(self, path: Path, case: Case, asked: str) -> None:
+        for text in (asked, case.target or "", case.id):
+            if text.isprintable():
+                continue
+            found = _ODD.search(text)
+            if found is None:
+                continue
+            if found[0] == "\ufffd":
+                self.findings.warning(
+                    "damaged_text",
+                    path,
+                    case.row,
+                    "cases with the sign for lost characters, U+FFFD: {count} (rows {rows}); "
+                    "the file was probably saved with a wrong encoding",
+                )
+            else:
+                self.findings.warning(
+                    "control_characters",
+                    path,
+                    case.row,
+                    "cases with control characters: {count} (rows {rows}; the first is U+{code}); "
+                    "they are sent as they are, take them out if they are not meant",
+                    code=f"{ord(found[0]):04X}",
+                )
+            return
+
+    def summary(self) -> CaseSummary:
+        """Everything found, once all cases have been looked at."""
+        self._look_at_whole()
+        self.sameness.report(self.findings, allow_duplicates=self.source.allow_duplicates)
+        groups = self.sameness.groups()
+        labels: Mapping[str, int] = self.labels or {}
+        return CaseSummary(
+            counts={split: self.counts[split] for split in SPLITS},
+            labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
+            tags=dict(sorted(self.tags.items(), key=lambda item: (-item[1], item[0]))),
+            groups=groups,
+            digest=self.digest.hexdigest(),
+            described="; ".join(self._described()),
+            problems=self.findings.problems(),
+        )
+
+    def _look_at_whole(self) -> None:
+        path = Path(self.source.files.get("test") or list(self.source.files.values())[-1])
+        tested = self.counts["test"]
+        if tested == 0:
+            self.findings.error(
+                "no_test_cases",
+                path,
+                None,
+                "no case is in the split test; mark some rows with split = test, or leave the split out",
+            )
+        elif tested < FEWEST_TEST_CASES:
+            self.findings.warning(
+                "few_test_cases",
+                path,
+                None,
+                "{tested} test cases are too few to rank candidates; {least} are the least, a few hundred are good",
+                tested=tested,
+                least=FEWEST_TEST_CASES,
+            )
+        if self.needs_target and self.with_target == 0 and self.first is not None:
+            self.findings.forget("empty_target")
+            self._no_target_at_all(*self.first)
+        if self.labels and self.kind == "label":
+            self._label_variants(path, self.labels)
+
+    def _no_target_at_all(self, path: Path, case: Case) -> None:
+        likely = suggestion(case.fields, ("target",))
+        if likely:
+            self.findings.error(
+                "no_target_column",
+                path,
+                None,
+                "there is no column `target`; the file has {found}; "
+                "add `columns: {mapping}` to the task file if that is meant",
+                found=", ".join(case.fields),
+                mapping=flow_mapping(likely),
+            )
+        else:
+            self.findings.error(
+                "no_target_column",
+                path,
+                None,
+                "no case has a target; say which column holds it with `columns: {{target: NAME}}`",
+            )
+
+    def _label_variants(self, path: Path, labels: Counter[str]) -> None:
+        folded: dict[str, str] = {}
+        for label in sorted(labels, key=lambda label: -labels[label]):
+            same = folded.setdefault(" ".join(label.casefold().split()), label)
+            if same != label:
+                self.findings.warning(
+                    "label_variants",
+                    path,
+                    None,
+                    "the labels {first!r} and {second!r} differ in capitals or spaces alone; write them alike",
+                    of=label,
+                    first=same,
+                    second=label,
+                )
+
+    def _described(self) -> Iterator[str]:
+        several = len(self.source.files) > 1
+        for split, path in self.source.files.items():
+            reader = reader_for(Path(path), self.source.format)
+            line = reader.describe(Path(path), encoding=self.source.encoding)
+            yield f"{split}: {line}" if several else line
+
+
+def canonical_bytes(case: Case) -> bytes:
+    """What a case says, as bytes for a digest; where it stands in its file does not count."""
+    return orjson.dumps(
+        [
+            case.id,
+            case.input,
+            [message.model_dump() for message in case.messages] if case.messages is not None else None,
+            case.image,
+            case.audio,
+            case.target,
+            case.options,
+            case.split,
+            case.group,
+            case.tags,
+            dict(case.fields),
+        ],
+        option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def _has_media(case: Case) -> bool:
+    return any(
+        part.type != "text"
+        for message in case.messages or ()
+        if not isinstance(message.content, str)
+        for part in message.content
+    )
