@@ -76,11 +76,6 @@ def walk(value: Any, dotted: str) -> Any:
     return value
 
 
-def present(value: Any) -> bool:
-    """Whether `walk` found something."""
-    return value is not _MISSING
-
-
 def as_text(value: Any) -> str:
     """A string as it is, anything else as JSON."""
     return value if isinstance(value, str) else canonical(value)

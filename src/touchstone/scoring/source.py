@@ -56,7 +56,7 @@ class Narrowing:
                 return None, self.step
             return next((line.strip() for line in rest.splitlines() if line.strip()), None), self.step
         if self.source == "regex":
-            last = next(iter(deque(self.pattern.finditer(_encodable(text)), maxlen=1)), None)
+            last = next(iter(deque(self.pattern.finditer(encodable(text)), maxlen=1)), None)
             if last is None:
                 return None, self.step
             return (last.group(1) if self.pattern.groups else last.group(0)), self.step
@@ -98,7 +98,7 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> Any:
         ) from None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """RE2 works on UTF-8, which has no place for half a surrogate pair."""
     try:
         text.encode()
