@@ -45,7 +45,11 @@ class TouchstoneError(Exception):
     def text(self, translate: Callable[[str], str] = str) -> str:
         """One line that names the value, the place and the next step."""
         line = translate(self.template)
-        return line.format(**self.values) if self.values else line
+        values = {
+            key: value.text(translate) if isinstance(value, TouchstoneError) else value
+            for key, value in self.values.items()
+        }
+        return line.format(**values) if values else line
 
 
 class UserError(TouchstoneError):
@@ -84,6 +88,11 @@ class TaskError(UserError):
         self.path = str(path)
         self.line = line
         super().__init__(template, **values)
+
+    @classmethod
+    def of(cls, error: UserError, *, path: str | Path, line: int | None = None) -> TaskError:
+        """`error` with the place in the task file that led to it; its own values may be called `path` or `line` too."""
+        return cls("{reason}", path=path, line=line, reason=error)
 
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The place, then what is wrong with it and what to do."""

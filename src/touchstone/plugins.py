@@ -38,6 +38,11 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(_members(kind)))
 
 
+def shipped(kind: str) -> tuple[str, ...]:
+    """Names of the members that come with this package, sorted; what else is installed changes nothing."""
+    return tuple(sorted(name for name, point in _members(kind).items() if point.value.startswith("touchstone.")))
+
+
 def load(kind: str, name: str) -> Any:
     """
     The class or function a plug-in offers under a name.

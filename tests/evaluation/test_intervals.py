@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from touchstone.evaluation.intervals import (
     amount_interval,
     estimate,
-    fewest_for_quantile,
     quantile_interval,
     wilson,
 )
+from touchstone.evaluation.power import fewest_for_quantile
 from touchstone.evaluation.resampling import mean_intervals
 
 graded = st.lists(st.floats(0, 1), min_size=1, max_size=60)

@@ -12,7 +12,8 @@ import pytest
 from touchstone.errors import RateLimited
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
-from touchstone.models.fake_server import FakeServer, Fault, serve_in_thread
+from touchstone.models.fake_faults import Fault
+from touchstone.models.fake_server import FakeServer, serve_in_thread
 
 
 def client(server: FakeServer, key: str = "any") -> openai.AsyncOpenAI:

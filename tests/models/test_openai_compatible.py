@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,8 @@ from touchstone.errors import (
 )
 from touchstone.models.base import ChatModel, ChatRequest, Completion, ImagePart, Message, Reply, TextPart
 from touchstone.models.fake import FakeModel, FakeReply
-from touchstone.models.fake_server import FakeServer, Fault, FaultKind
+from touchstone.models.fake_faults import Fault, FaultKind
+from touchstone.models.fake_server import FakeServer
 from touchstone.models.openai_compatible import OpenAICompatible
 
 PRICE = Price(input_usd=1.0, output_usd=2.0)
@@ -87,6 +89,15 @@ async def test_no_more_than_the_allowed_number_are_in_flight_and_waiting_is_no_l
         await model.close()
     assert fake.most_in_flight == 2
     assert max(reply.latency_s for reply in replies) < 0.15
+
+
+async def test_waiting_for_a_free_place_does_not_use_up_the_deadlines() -> None:
+    """A request that waits behind others in our own queue is not late: nobody was asked to connect yet."""
+    async with FakeServer(FakeModel(reply="x", latency_s=0.1)) as server:
+        model = OpenAICompatible("m", server.base_url, concurrency=1, connect_s=0.25, total_s=0.3)
+        replies = await asyncio.gather(*[model.send(ChatRequest(messages=())) for _ in range(5)])
+        await model.close()
+    assert len(replies) == 5
 
 
 async def test_parts_arrive() -> None:
@@ -197,8 +208,11 @@ async def test_a_break_after_the_end_of_a_stream_does_not_matter(ask: ChatReques
     """What follows [DONE] is no part of the answer, not even a reset or an endless connection."""
     for kind in ("reset", "stall"):
         async with FakeServer(FakeModel(reply="Paris"), faults=[Fault(kind=kind, after_bytes=100_000)]) as server:
+            before = time.perf_counter()
             found = await answer(server, ask, stream=True, idle_s=30.0)
         assert found.text == "Paris"
+        assert (found.latency_s or 0) < 0.5
+        assert time.perf_counter() - before < 10
 
 
 async def test_a_slow_stream_that_keeps_moving_is_waited_for(ask: ChatRequest) -> None:
@@ -329,6 +343,8 @@ async def test_the_key_reaches_the_server_and_nothing_else(
         Fault(kind="status", status=500, message=f"Authorization: Bearer {CANARY}"),
         Fault(kind="status", status=400, body=CANARY.encode()),
         Fault(kind="status", status=429, body=CANARY.replace("/", "\\/").encode()),
+        Fault(kind="status", status=400, body=CANARY.replace("+", "\\u002B").encode()),
+        Fault(kind="status", status=400, body=b'{"error": "' + CANARY.replace("s", "\\u0073").encode() + b'"}'),
         Fault(kind="html", body=f"<p>{CANARY}</p>".encode()),
         Fault(kind="body", body=b'{"error": {"message": "' + CANARY.encode() + b'"}}'),
         Fault(kind="error_event", message=CANARY),

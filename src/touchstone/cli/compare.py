@@ -64,7 +64,7 @@ def compare(
                     answer(one_line(line))
             return
         with LiveTable() as live:
-            data = place.compare(task, options, progress=live.update, notice=lambda note: say(one_line(note.text(_))))
+            data = place.compare(task, options, progress=live.update, notice=lambda line: say(one_line(line)))
         files = place.write_files(
             data, Files(report=report, markdown=markdown, junit=junit), language=current_language()
         )

@@ -40,7 +40,7 @@ def demo(
         task = place.load_task(task_file)
         with LiveTable() as live:
             data = place.compare(
-                task, CompareOptions(), progress=live.update, notice=lambda note: say(one_line(note.text(_)))
+                task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line))
             )
         files = place.write_files(data, Files(report=folder / "report.html"), language=current_language())
     show(data, files, json=json)

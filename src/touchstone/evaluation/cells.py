@@ -78,6 +78,10 @@ class Cells:
         """Score per case (planned_cases,), NaN where nothing was answered that could be scored."""
         return self._by_case(np.where(self.kind == "scored", self.score, np.nan).astype(float))
 
+    def score_sum(self) -> float:
+        """Sum of the scores of all cells that have one; strict zeros add nothing."""
+        return float(np.nansum(self.score[self.kind == "scored"]))
+
     def per_case(self, name: str) -> Vector:
         """Mean of a numeric column per case (planned_cases,), NaN where unknown."""
         return self._by_case(getattr(self, name).astype(float))

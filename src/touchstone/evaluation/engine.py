@@ -7,7 +7,7 @@ Keeping the outcomes is the caller's job. A failure is an outcome of its own kin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from touchstone.data.base import Case
 from touchstone.errors import BudgetStop, ModelError
@@ -42,7 +42,14 @@ async def answer_cell(
             retries=calls.retries,
         )
     except BudgetStop as stop:
-        return Outcome(case=case.id, candidate=candidate.name, repeat=repeat, kind="skipped_budget", error=str(stop))
+        return Outcome(
+            case=case.id,
+            candidate=candidate.name,
+            repeat=repeat,
+            kind="skipped_budget",
+            error=str(stop),
+            retries=calls.retries,
+        )
     finally:
         cell_calls.reset(token)
     outcome = await score_completion(candidate.name, case, completion, reader, scorers, repeat=repeat)
@@ -69,8 +76,26 @@ async def score_completion(
     for scorer in scorers:
         if scorer.reads_answer and reading.answer is None:
             scores.append(Score(scorer=scorer.name, value=None, reason=reading.how))
-        else:
+            continue
+        try:
             scores.append(await scorer.score(case, completion, reading))
+        except ModelError as error:
+            # A judge that could not be asked says nothing about the answer.
+            scores.append(Score(scorer=scorer.name, value=None, reason=str(error), failed=True))
+        except BudgetStop as stop:
+            if scores:
+                scores.append(Score(scorer=scorer.name, value=None, reason=str(stop), failed=True))
+                continue
+            # The answer was paid for, its judge no longer: the cell keeps what it cost and has no score.
+            return Outcome(
+                case=case.id,
+                candidate=name,
+                repeat=repeat,
+                kind="skipped_budget",
+                completion=completion,
+                reading=reading,
+                error=str(stop),
+            )
     first = scores[0]
     if first.failed:
         kind = "judge_unparsed"
@@ -95,7 +120,7 @@ async def outcomes(
     *,
     concurrency: int = 16,
     repeats: int = 1,
-) -> AsyncIterator[tuple[int, int, Outcome]]:
+) -> AsyncGenerator[tuple[int, int, Outcome]]:
     """
     Yield (candidate's position, case's ordinal, outcome) for every cell, as they come.
 
@@ -108,6 +133,7 @@ async def outcomes(
     """
     cells = _cells(len(candidates), cases, repeats)
     done: asyncio.Queue[tuple[int, int, Outcome] | BaseException | None] = asyncio.Queue(maxsize=4 * concurrency)
+    closing = False
 
     async def work() -> None:
         try:
@@ -115,6 +141,8 @@ async def outcomes(
                 found = await answer_cell(candidates[position], case, reader, scorers, repeat=repeat)
                 await done.put((position, ordinal, found))
         except BaseException as error:  # the consumer raises it; a worker that dies silently would hang the run
+            if closing:
+                raise  # nobody listens any more; waiting for room in a full queue would hang for ever
             await done.put(error)
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -133,6 +161,7 @@ async def outcomes(
             else:
                 yield item
     finally:
+        closing = True
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)

@@ -128,11 +128,6 @@ def quantile_interval(
     return value, low, high
 
 
-def fewest_for_quantile(quantile: float, confidence: float = 0.95) -> int:
-    """How many amounts it takes until the quantile has an upper end: the least n with q^n <= (1 - confidence) / 2."""
-    return math.ceil(math.log((1 - confidence) / 2) / math.log(quantile))
-
-
 def checked(values: Sequence[float] | npt.NDArray[np.floating]) -> Floats:
     """
     The values as an array of shape (n,).

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from touchstone.catalog.base import Price
 from touchstone.errors import BudgetStop, ModelError, OutOfCredit, RateLimited
 from touchstone.evaluation.ledger import Ledger, request_key
+from touchstone.evaluation.noun_json import to_json
 from touchstone.models.base import ChatModel, ChatRequest, Completion
 
 MAX_ATTEMPTS = 4
@@ -36,6 +37,14 @@ OUTPUT_TOKENS_WITHOUT_LIMIT = 4096
 
 
 @dataclass
+class Turn:
+    """Whose turn it is to buy the reply to one request."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+@dataclass
 class CallTally:
     """What the calls of a run amounted to, and the one cap on their money."""
 
@@ -50,27 +59,53 @@ class CallTally:
     """Reserved for what is in flight."""
     unpriced: int = 0
     """Paid calls whose cost nobody knows."""
+    stopped: bool = False
+    """Whether the cap ended the run: nothing that costs money is sent after the first request that did not fit, or
+    the short cases alone would go on."""
+    turns: dict[str, Turn] = field(default_factory=dict, repr=False)
+    """Requests that are being bought, by key; two candidates may ask one endpoint the same."""
+    _in_flight: int = 0
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list, repr=False)
 
-    def reserve(self, usd: float) -> None:
+    async def reserve(self, usd: float) -> None:
         """
         Set money aside before a request is sent; one thread, so no two requests reserve the same money.
 
+        Waits while what is in flight holds the money: calls usually cost far less than their worst case.
+
         Raises:
-            BudgetStop: it would pass the cap.
+            BudgetStop: it would pass the cap even if all that is in flight turned out to be free.
         """
-        if self.cap_usd is not None and self.spent_usd + self.held_usd + usd > self.cap_usd:
-            raise BudgetStop(
-                "the cap of ${cap:.4f} is reached: ${spent:.4f} spent, ${held:.4f} in flight; raise it with --max-usd",
-                cap=self.cap_usd,
-                spent=self.spent_usd,
-                held=self.held_usd,
-            )
+        while usd > 0 and self.cap_usd is not None and (self.stopped or self._over(self.cap_usd, usd)):
+            if self.stopped or not self._in_flight or self.spent_usd + usd > self.cap_usd:
+                self.stopped = True
+                raise BudgetStop(
+                    "the cap of ${cap:.4f} is reached: ${spent:.4f} spent, ${held:.4f} in flight, ${usd:.4f} at worst "
+                    "for the next call; raise it with --max-usd",
+                    cap=self.cap_usd,
+                    spent=self.spent_usd,
+                    held=self.held_usd,
+                    usd=usd,
+                )
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(room)
+            await room
         self.held_usd += usd
+        self._in_flight += 1
+
+    def _over(self, cap_usd: float, usd: float) -> bool:
+        return self.spent_usd + self.held_usd + usd > cap_usd
 
     def settle(self, reserved_usd: float, cost_usd: float) -> None:
         """Give a reservation back and book what it really cost."""
-        self.held_usd -= reserved_usd
+        self._in_flight -= 1
+        # Exactly nothing when nothing is in flight: sums of floats leave a rest behind.
+        self.held_usd = self.held_usd - reserved_usd if self._in_flight else 0.0
         self.spent_usd += cost_usd
+        waiting, self._waiting = self._waiting, []
+        for room in waiting:
+            if not room.done():
+                room.set_result(None)
 
 
 @dataclass
@@ -91,16 +126,11 @@ def worst_case_usd(price: Price | None, request: ChatRequest) -> float | None:
     """The most one call can cost, at one token per byte of input and the output's limit; None without a price."""
     if price is None:
         return None
-    size = len(request.model_dump_json(include={"messages"}).encode("utf-8", "backslashreplace"))
-    return price.cost_usd(size, request.max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT)
-
-
-@dataclass
-class _Turn:
-    """Whose turn it is to buy the reply to one request."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    users: int = 0
+    size = len(to_json(request, include={"messages", "response_format", "extra"}))
+    output = request.max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT
+    # The tokens are fewer than the bytes, so a dearer tier than that of so many tokens may be the one that applies.
+    sizes = [size, *(tier.above_input_tokens for tier in price.tiers if tier.above_input_tokens < size)]
+    return max(price.cost_usd(tokens, output) or 0.0 for tokens in sizes)
 
 
 @dataclass
@@ -122,10 +152,9 @@ class Journal:
     tally: CallTally = field(default_factory=CallTally)
     purpose: str = "answer"
     offline: bool = False
-    sleep: Callable[[float], asyncio.Future[None]] | None = None
+    sleep: Callable[[float], Awaitable[None]] | None = None
     _pause_until: float = 0.0
     _stopped: ModelError | None = None
-    _turns: dict[str, _Turn] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -159,7 +188,7 @@ class Journal:
             return self.model.read(await self.model.send(request))
         key = request_key(self.model.endpoint, request)
         # Two cells with the same request wait for each other instead of buying the same reply twice.
-        turn = self._turns.setdefault(key, _Turn())
+        turn = self.tally.turns.setdefault(key, Turn())
         turn.users += 1
         try:
             async with turn.lock:
@@ -167,22 +196,31 @@ class Journal:
         finally:
             turn.users -= 1
             if not turn.users:
-                self._turns.pop(key, None)
+                self.tally.turns.pop(key, None)
 
     async def _complete(self, key: str, request: ChatRequest) -> Completion:
         cell = cell_calls.get() or CellCalls()
         stored = self.ledger.reply(key)
         if stored is not None:
-            self.tally.from_cache += 1
-            cell.from_cache += 1
-            return self.model.read(stored)
+            try:
+                completion = self.model.read(stored)
+            except ModelError:
+                # Kept by a run that was killed before it had read it: no answer, or the failure would last for ever.
+                if self.offline:
+                    raise
+                await self.ledger.drop_reply(key)
+            else:
+                self.tally.from_cache += 1
+                cell.from_cache += 1
+                return completion
         if self.offline:
             raise ModelError("{model}: no stored reply, and this run is offline", model=self.name)
         resends = 0
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            if self._stopped is not None:
-                raise self._stopped
             await self._wait(self._pause_until - time.monotonic())
+            if self._stopped is not None:
+                # Without the traceback, which would grow, and keep its frames alive, with every cell.
+                raise self._stopped.with_traceback(None)
             try:
                 return await self._ask_once(key, request, cell)
             except ModelError as error:
@@ -208,7 +246,7 @@ class Journal:
 
     async def _ask_once(self, key: str, request: ChatRequest, cell: CellCalls) -> Completion:
         hold_usd = worst_case_usd(self.model.price, request) or 0.0
-        self.tally.reserve(hold_usd)
+        await self.tally.reserve(hold_usd)
         booked_usd = 0.0
         try:
             attempt = await self.ledger.intend(key, self.model.endpoint, self.purpose, request, hold_usd)

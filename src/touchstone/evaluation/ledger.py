@@ -8,6 +8,7 @@ again, because its key is the digest of the endpoint, the canonical request and 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,8 @@ from touchstone.data.base import Case, CaseSummary
 from touchstone.errors import StoreError
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome, Recipe
-from touchstone.evaluation.group_commit import GroupCommit
+from touchstone.evaluation.group_commit import GroupCommit, Row
+from touchstone.evaluation.noun_json import from_json, safe_text, to_json
 from touchstone.models.base import ChatRequest, Reply
 from touchstone.storage.database import ensure_schema, open_database
 
@@ -30,18 +32,13 @@ _BLOCK = 1_000
 _LONGEST_BACKLOG = 2_000
 
 
-def safe_text(text: str) -> str:
-    """`text` as valid UTF-8: lone surrogates become visible escapes, everything else stays."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
-
-
 def request_key(endpoint: str, request: ChatRequest) -> str:
     """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
-    body = orjson.dumps(request.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
+    plain = request.model_dump(mode="json", exclude_none=True)
+    try:
+        body = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a lone surrogate, which only escapes can write down
+        body = json.dumps(plain, sort_keys=True).encode()
     return hashlib.sha256(endpoint.encode() + b"\0" + body).hexdigest()
 
 
@@ -88,7 +85,7 @@ class Ledger:
                         "case_id": safe_text(case.id),
                         "group_name": None if case.group is None else safe_text(case.group),
                         "tags": safe_text("\n".join(case.tags)),
-                        "payload": case.model_dump_json(exclude_defaults=True).encode("utf-8", "backslashreplace"),
+                        "payload": to_json(case, exclude_defaults=True),
                     }
                 )
                 if len(block) == _BLOCK:
@@ -96,9 +93,7 @@ class Ledger:
                     block = []
             if block:
                 connection.execute(tables.cases.insert(), block)
-            connection.execute(
-                tables.datasets.insert().values(digest=summary.digest, summary=summary.model_dump_json().encode())
-            )
+            connection.execute(tables.datasets.insert().values(digest=summary.digest, summary=to_json(summary)))
 
     def cases(self, dataset: str, split: str, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Case]]:
         """(ordinal, case) in order, read in blocks so that memory does not grow with their number."""
@@ -113,7 +108,7 @@ class Ledger:
             with self.engine.connect() as connection:
                 rows = connection.execute(query).all()
             for ordinal, payload in rows:
-                yield ordinal, Case.model_validate_json(payload)
+                yield ordinal, from_json(Case, payload)
             if len(rows) < _BLOCK:
                 return
             start = rows[-1][0] + 1
@@ -143,23 +138,29 @@ class Ledger:
         """What was found when the cases of a dataset were checked."""
         query = sa.select(tables.datasets.c.summary).where(tables.datasets.c.digest == dataset)
         with self.engine.connect() as connection:
-            return CaseSummary.model_validate_json(connection.execute(query).scalar_one())
+            return from_json(CaseSummary, connection.execute(query).scalar_one())
 
     # Calls
+
+    async def _write(self, statement: sa.Executable, row: Row) -> None:
+        try:
+            await self._commits.write(statement, row)
+        except sa.exc.SQLAlchemyError as error:
+            raise _unwritable(error) from error
 
     async def intend(
         self, key: str, endpoint: str, purpose: str, request: ChatRequest, hold_usd: float | None = None
     ) -> str:
         """Record that a request is about to be sent; returns the attempt's id once that is on disk."""
         attempt = uuid4().hex
-        await self._commits.write(
+        await self._write(
             _INSERT_ATTEMPT,
             {
                 "id": attempt,
                 "key": key,
                 "endpoint": endpoint,
                 "purpose": purpose,
-                "request": request.model_dump_json(exclude_defaults=True).encode("utf-8", "backslashreplace"),
+                "request": to_json(request, exclude_defaults=True),
                 "hold_usd": hold_usd,
                 "state": "intent",
                 "cost_usd": None,
@@ -173,13 +174,14 @@ class Ledger:
         self, attempt: str, *, state: str, cost_usd: float | None = None, error: str | None = None
     ) -> None:
         """Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`."""
-        await self._commits.write(
-            _SETTLE_ATTEMPT, {"b_id": attempt, "b_state": state, "b_cost": cost_usd, "b_error": error}
+        await self._write(
+            _SETTLE_ATTEMPT,
+            {"b_id": attempt, "b_state": state, "b_cost": cost_usd, "b_error": error and safe_text(error)},
         )
 
     async def keep_reply(self, key: str, reply: Reply) -> None:
         """Store a raw reply; returns once it is on disk."""
-        await self._commits.write(
+        await self._write(
             _INSERT_REPLY,
             {
                 "key": key,
@@ -192,18 +194,15 @@ class Ledger:
 
     def reply(self, key: str) -> Reply | None:
         """The stored reply under a key, None when there is none or its bytes no longer match their digest."""
-        query = sa.select(tables.replies.c.body, tables.replies.c.digest, tables.replies.c.meta).where(
-            tables.replies.c.key == key
-        )
         with self.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_FIND_REPLY, {"b_key": key}).one_or_none()
         if row is None or hashlib.sha256(row.body).hexdigest() != row.digest:
             return None
         return Reply(body=row.body, **orjson.loads(row.meta))
 
     async def drop_reply(self, key: str) -> None:
         """Forget a reply that turned out to be no answer, so that a later run asks again."""
-        await self._commits.write(_DELETE_REPLY, {"b_key": key})
+        await self._write(_DELETE_REPLY, {"b_key": key})
 
     # Comparisons
 
@@ -236,8 +235,8 @@ class Ledger:
                     settings=orjson.dumps(settings),
                 )
             )
-        [number] = result.inserted_primary_key or ()
-        return int(number)
+        assert result.inserted_primary_key is not None
+        return int(result.inserted_primary_key[0])
 
     async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
         """Queue one cell for writing; `drain` waits for all of them. Waits itself when the disk is far behind."""
@@ -250,7 +249,7 @@ class Ledger:
         try:
             await self._commits.drain()
         except sa.exc.SQLAlchemyError as error:
-            raise StoreError("the store cannot be written: {reason}", reason=str(error)) from error
+            raise _unwritable(error) from error
 
     def finish_comparison(
         self, comparison: str, *, state: str, calls: Mapping[str, Any], judge: Mapping[str, Any] | None
@@ -321,6 +320,12 @@ class Ledger:
             return connection.execute(query).mappings().one_or_none()
 
 
+def _unwritable(error: sa.exc.SQLAlchemyError) -> StoreError:
+    # The driver's own words: SQLAlchemy's repeat the statement with its values, which is the user's text.
+    reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    return StoreError("the store cannot be written: {reason}; make room for it and run again", reason=str(reason))
+
+
 def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
     """One cell as a row of the `outcome` table."""
     completion, reading = outcome.completion, outcome.reading
@@ -336,7 +341,7 @@ def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
         "answer": safe_text(reading.answer) if reading and reading.answer is not None else None,
         "how": safe_text(reading.how) if reading else None,
         "text": safe_text(completion.text) if completion else None,
-        "scores": orjson.dumps([score.model_dump() for score in outcome.scores]) if telling else None,
+        "scores": _scores_json(outcome) if telling else None,
         "input_tokens": completion.usage.input_tokens if completion else None,
         "output_tokens": completion.usage.output_tokens if completion else None,
         "estimated": completion.usage.estimated if completion else None,
@@ -344,14 +349,19 @@ def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
         "judge_usd": sum(judge_usd) if judge_usd else None,
         "latency_s": completion.latency_s if completion else None,
         "first_token_s": completion.first_token_s if completion else None,
-        "served_model": completion.served_model if completion else None,
+        "served_model": safe_text(completion.served_model) if completion and completion.served_model else None,
         "error": safe_text(outcome.error) if outcome.error else None,
         "retries": outcome.retries,
         "from_cache": outcome.from_cache,
     }
 
 
-# One object each: rows of the same statement that stand side by side are committed with one call.
+def _scores_json(outcome: Outcome) -> bytes:
+    scores = [score.model_dump() for score in outcome.scores]
+    return orjson.dumps([{**score, "reason": safe_text(score["reason"])} for score in scores])
+
+
+# Built once: making a statement costs more than running it, and rows of one statement are committed with one call.
 _INSERT_ATTEMPT = tables.attempts.insert()
 _SETTLE_ATTEMPT = (
     tables.attempts.update()
@@ -361,3 +371,6 @@ _SETTLE_ATTEMPT = (
 _INSERT_REPLY = tables.replies.insert().prefix_with("OR REPLACE", dialect="sqlite")
 _DELETE_REPLY = tables.replies.delete().where(tables.replies.c.key == sa.bindparam("b_key"))
 _INSERT_OUTCOME = tables.outcomes.insert()
+_FIND_REPLY = sa.select(tables.replies.c.body, tables.replies.c.digest, tables.replies.c.meta).where(
+    tables.replies.c.key == sa.bindparam("b_key")
+)

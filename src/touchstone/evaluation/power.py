@@ -27,7 +27,7 @@ def cases_needed(
     Args:
         difference: True difference of the two means, in [-1, 1] and not 0; its sign does not matter.
         discordance: Mean squared difference of a cell; of 0/1 scores the share of cells where the two differ. It
-            cannot be below |difference| there and is raised to it.
+            cannot be below |difference| there and is raised to it. Times the design effect it may exceed 1.
         power: Wanted chance of finding the difference.
         alpha: Two-sided level of the test.
         comparisons: Pairs tested together; alpha / comparisons, the first step of Holm, is what must be met.
@@ -75,9 +75,14 @@ def detectable_difference(
     return high
 
 
+def fewest_for_quantile(quantile: float, confidence: float = 0.95) -> int:
+    """How many amounts it takes until the quantile has an upper end: the least n with q^n <= (1 - confidence) / 2."""
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(quantile))
+
+
 def _spread(gap: float, discordance: float, power: float, alpha: float, comparisons: int) -> float:
     """Connor's right side, per sqrt(n): what the count must exceed."""
-    if not (0.0 < discordance <= 1.0 and 0.0 < power < 1.0 and 0.0 < alpha < 1.0 and comparisons >= 1):
+    if not (discordance > 0.0 and 0.0 < power < 1.0 and 0.0 < alpha < 1.0 and comparisons >= 1):
         raise ValueError(
             f"cannot plan with discordance {discordance!r}, power {power!r}, alpha {alpha!r} "
             f"and {comparisons!r} comparisons"

@@ -8,7 +8,8 @@ import orjson
 import sqlalchemy as sa
 
 from touchstone.evaluation import tables
-from touchstone.evaluation.ledger import Ledger, safe_text
+from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.noun_json import safe_text
 from touchstone.noun import Noun
 
 _BLOCK = 1_000
@@ -51,15 +52,16 @@ class Recordings:
         block = []
         insert = tables.recordings.insert()
         with self._ledger.engine.begin() as connection:
-            for model, case_id, recording in rows:
+            for given_model, given_id, recording in rows:
+                model, case_id = safe_text(given_model), safe_text(given_id)
                 draw = draws.get((model, case_id), 0)
                 draws[model, case_id] = draw + 1
                 counts[model] = counts.get(model, 0) + 1
                 block.append(
                     {
                         "file": self._file,
-                        "model": safe_text(model),
-                        "case_id": safe_text(case_id),
+                        "model": model,
+                        "case_id": case_id,
                         "draw": draw,
                         "payload": orjson.dumps(
                             {
@@ -78,12 +80,10 @@ class Recordings:
 
     def find(self, model: str, case_id: str, draw: int = 0) -> Recording | None:
         """The recorded output, None when there is none."""
-        table = tables.recordings
-        query = sa.select(table.c.payload).where(
-            table.c.file == self._file, table.c.model == model, table.c.case_id == case_id, table.c.draw == draw
-        )
         with self._ledger.engine.connect() as connection:
-            body = connection.execute(query).scalar()
+            body = connection.execute(
+                _FIND, {"b_file": self._file, "b_model": model, "b_case": case_id, "b_draw": draw}
+            ).scalar()
         return None if body is None else Recording(**{"output": None, **orjson.loads(body)})
 
     def missing(self, model: str, dataset: str, split: str) -> int:
@@ -93,7 +93,7 @@ class Recordings:
             sa.select(sa.literal(1))
             .where(
                 table.c.file == self._file,
-                table.c.model == model,
+                table.c.model == safe_text(model),
                 table.c.case_id == cases.c.case_id,
                 table.c.draw == 0,
             )
@@ -102,3 +102,12 @@ class Recordings:
         query = sa.select(sa.func.count()).where(cases.c.dataset == dataset, cases.c.split == split, ~found)
         with self._ledger.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
+
+
+# Built once: making a statement costs more than running it.
+_FIND = sa.select(tables.recordings.c.payload).where(
+    tables.recordings.c.file == sa.bindparam("b_file"),
+    tables.recordings.c.model == sa.bindparam("b_model"),
+    tables.recordings.c.case_id == sa.bindparam("b_case"),
+    tables.recordings.c.draw == sa.bindparam("b_draw"),
+)

@@ -56,11 +56,11 @@ def summarise(
     """
     counts = cells.counts()
     strict = cells.strict()
-    missing = int(np.isnan(strict).sum())
+    missing = counts.planned - counts.strict_n
     bounds = None
-    if missing and len(strict):
-        total = float(np.nansum(strict))
-        bounds = (total / len(strict), (total + missing) / len(strict))
+    if missing:
+        total = cells.score_sum()
+        bounds = (total / counts.planned, (total + missing) / counts.planned)
     answered = cells.answered()
     return TrialSummary(
         name=name,
@@ -71,7 +71,7 @@ def summarise(
         bounds=bounds,
         outcomes=counts,
         usage=_usage(cells),
-        cost=_cost(cells, strict, ground, price_source),
+        cost=_cost(cells, ground, price_source),
         latency=_latency(cells, ground),
         scorers={key: found for key, scores in further.items() if (found := ground.estimate(scores)) is not None},
         licence=facts.licence,
@@ -93,16 +93,20 @@ def _usage(cells: Cells) -> UsageTotal:
     )
 
 
-def _cost(cells: Cells, strict: Vector, ground: Ground, price_source: str | None) -> Cost:
+_WITHOUT_ANSWER = ("error", "in_doubt", "planned", "skipped_race", "skipped_budget", "skipped_cancel")
+
+
+def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
     judged = cells.judge_usd[~np.isnan(cells.judge_usd)]
     judge_usd = float(judged.sum()) if judged.size else None
-    answered = np.isin(cells.kind.astype(str), ["error", "in_doubt"], invert=True)
+    # A cell whose judge the cap stopped is skipped, and its answer was paid for all the same.
+    answered = np.isin(cells.kind.astype(str), _WITHOUT_ANSWER, invert=True) | ~np.isnan(cells.cost_usd)
     costs = cells.cost_usd[answered]
     if not costs.size or np.isnan(costs).any():
         # One cell of unknown cost makes the total unknown; a partial sum would pass for the whole.
         return Cost(judge_usd=judge_usd, price_source=price_source)
     per_case, low, high = amount_interval(costs, None, ground.confidence, ground.seed)
-    right = float(np.nansum(strict)) * cells.repeats
+    right = cells.score_sum()
     return Cost(
         run_usd=float(costs.sum()),
         per_case_usd=per_case,

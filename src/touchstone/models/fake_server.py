@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import orjson
 from aiohttp import web
@@ -20,65 +20,14 @@ from aiohttp import web
 from touchstone.errors import ModelError
 from touchstone.models.base import ChatModel, ChatRequest, Completion
 from touchstone.models.chat_serve import (
-    STREAM_END,
     completion_body,
     error_body,
-    error_object,
     parse_request,
     stream_events,
 )
 from touchstone.models.fake import FakeModel
+from touchstone.models.fake_faults import BREAKS, INSTEAD, Fault, break_off, json_response, refusal, spoilt
 from touchstone.noun import Noun
-
-FaultKind = Literal[
-    "status",
-    "html",
-    "empty",
-    "body",
-    "garbage",
-    "redirect",
-    "reset",
-    "close",
-    "silence",
-    "stall",
-    "drip",
-    "cut",
-    "no_finish",
-    "no_done",
-    "no_usage",
-    "error_event",
-    "huge",
-]
-
-
-class Fault(Noun):
-    """
-    How one request goes wrong.
-
-    `status`: answers with a status and an error object. `html`, `empty`, `body`: status 200 with something else in it.
-    `garbage`: bytes that are no HTTP. `redirect`: to `location`. `reset`, `close`: breaks the connection after some
-    bytes of the body, hard or softly. `silence`: not even a header. `stall`: stops after some bytes. `drip`: one byte
-    at a time. `cut`: ends well in the eyes of HTTP, in the middle of the reply. `no_finish`, `no_done`, `no_usage`:
-    leaves that out.
-    `error_event`: an error inside a reply of status 200. `huge`: a body of many bytes.
-    """
-
-    kind: FaultKind
-    status: int = 500
-    headers: Mapping[str, str] = {}
-    """Further headers, such as `Retry-After`."""
-    body: bytes | None = None
-    """Instead of the body that the kind would have."""
-    after_bytes: int = 0
-    """How much of the body is sent before it goes wrong."""
-    seconds: float = 30.0
-    """How long a silence or stall lasts, and the pause between two bytes of a drip."""
-    size: int = 16 * 1024 * 1024
-    """Bytes of a huge reply."""
-    code: str = "server_error"
-    """Code and type of the error object."""
-    message: str = "scripted fault"
-    location: str = "http://127.0.0.1:9/elsewhere"
 
 
 class Sale(Noun):
@@ -160,31 +109,31 @@ class FakeServer:
 
     async def _models(self, request: web.Request) -> web.Response:
         if not self._admits(request):
-            return _refusal(401, "invalid_api_key", "wrong key")
+            return refusal(401, "invalid_api_key", "wrong key")
         names = list(self.model) if isinstance(self.model, Mapping) else [self.model.name]
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "touchstone"} for name in names]
-        return _json(orjson.dumps({"object": "list", "data": data}))
+        return json_response(orjson.dumps({"object": "list", "data": data}))
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         number = self.requests
         self.requests += 1
         if not self._admits(request):
-            return _refusal(401, "invalid_api_key", "wrong key")
+            return refusal(401, "invalid_api_key", "wrong key")
         try:
             asked, name, stream, count = parse_request(await request.read())
         except (ValueError, KeyError, TypeError) as error:
-            return _refusal(400, "invalid_request_error", str(error))
+            return refusal(400, "invalid_request_error", str(error))
         fault = self._fault(number, asked)
-        if fault is not None and fault.kind in _INSTEAD:
-            return await _INSTEAD[fault.kind](request, fault)
+        if fault is not None and fault.kind in INSTEAD:
+            return await INSTEAD[fault.kind](request, fault)
         model = self.model.get(name) if isinstance(self.model, Mapping) else self.model
         if model is None:
-            return _refusal(404, "model_not_found", f"the model {name} does not exist")
+            return refusal(404, "model_not_found", f"the model {name} does not exist")
         try:
             completion = model.read(await model.send(asked))
         except ModelError as error:
             status, headers, body = error_body(error)
-            return _json(body, status, headers)
+            return json_response(body, status, headers)
         return await self._answer(request, completion, name, stream, count, fault)
 
     async def _answer(
@@ -196,10 +145,10 @@ class FakeServer:
         else:
             chunks = [completion_body(completion, name, reply_id=reply_id)]
         if fault is not None:
-            chunks = _spoilt(chunks, fault, completion, name, stream)
+            chunks = spoilt(chunks, fault, completion, name, stream)
         response = web.StreamResponse(headers={"x-request-id": reply_id, **(fault.headers if fault else {})})
         response.content_type = "text/event-stream" if stream else "application/json"
-        if not stream and (fault is None or fault.kind not in _BREAKS):
+        if not stream and (fault is None or fault.kind not in BREAKS):
             response.content_length = sum(map(len, chunks))
         complete = False
         try:
@@ -227,8 +176,8 @@ class FakeServer:
         fault: Fault | None,
     ) -> bool:
         """Write the body, or as much of it as the fault lets through; whether all of it went out."""
-        if fault is not None and fault.kind in _BREAKS:
-            await _break(request, response, b"".join(chunks), fault)
+        if fault is not None and fault.kind in BREAKS:
+            await break_off(request, response, b"".join(chunks), fault)
             return False
         try:
             for position, chunk in enumerate(chunks):
@@ -290,101 +239,3 @@ def serve_in_thread(server: FakeServer) -> Iterator[FakeServer]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
         thread.join(10)
-
-
-def _spoilt(chunks: list[bytes], fault: Fault, completion: Completion, name: str, stream: bool) -> list[bytes]:
-    """The chunks of a reply with what the fault leaves out or puts in."""
-    middle = max(1, len(chunks) // 2)
-    if fault.kind == "cut":
-        return chunks[:middle] if stream else [chunks[0][: len(chunks[0]) // 2]]
-    if fault.kind == "no_finish":
-        return [chunk for chunk in chunks if b'"finish_reason":null' in chunk or chunk == STREAM_END]
-    if fault.kind == "no_done":
-        return [chunk for chunk in chunks if chunk != STREAM_END]
-    if fault.kind == "no_usage":
-        if stream:
-            return list(stream_events(completion, name, usage=False))
-        return [completion_body(completion, name, usage=False)]
-    if fault.kind == "error_event":
-        found = error_object(fault.message, fault.code)
-        return [*chunks[:middle], b"data: " + found + b"\n\n"] if stream else [found]
-    if fault.kind == "huge":
-        piece = (b": " + b"x" * 65533 + b"\n") if stream else b"x" * 65536
-        return [chunks[0], *[piece] * (fault.size // len(piece))] if stream else [piece] * (fault.size // len(piece))
-    return chunks
-
-
-_BREAKS = frozenset({"reset", "close", "stall", "drip"})
-
-
-async def _break(request: web.Request, response: web.StreamResponse, body: bytes, fault: Fault) -> None:
-    """Send the start of a body, and then not the rest."""
-    transport = request.transport
-    if fault.kind == "drip":
-        for byte in body:
-            await response.write(bytes([byte]))
-            await asyncio.sleep(fault.seconds)
-        return
-    if fault.after_bytes:
-        await response.write(body[: fault.after_bytes])
-    if fault.kind == "stall":
-        await asyncio.sleep(fault.seconds)
-    elif transport is not None:
-        await asyncio.sleep(0.01)  # so that what was sent arrives before the break
-        if fault.kind == "reset":
-            transport.abort()
-        else:
-            transport.close()
-
-
-async def _status(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    body = error_object(fault.message, fault.code) if fault.body is None else fault.body
-    return _json(body, fault.status, fault.headers)
-
-
-async def _html(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    body = b"<html><body>Sign in to the office network</body></html>" if fault.body is None else fault.body
-    return web.Response(body=body, content_type="text/html", headers=fault.headers)
-
-
-async def _empty(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    return web.Response(body=b"", content_type="application/json", headers=fault.headers)
-
-
-async def _body(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    return _json(fault.body or b"{}", 200, fault.headers)
-
-
-async def _redirect(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": fault.location})
-
-
-async def _garbage(request: web.Request, fault: Fault) -> web.StreamResponse:
-    if isinstance(request.transport, asyncio.Transport):
-        request.transport.write(b"\x00\xffno http\r\n\r\n" if fault.body is None else fault.body)
-        request.transport.close()
-    return web.Response()
-
-
-async def _silence(_request: web.Request, fault: Fault) -> web.StreamResponse:
-    await asyncio.sleep(fault.seconds)
-    return web.Response()
-
-
-_INSTEAD = {
-    "status": _status,
-    "html": _html,
-    "empty": _empty,
-    "body": _body,
-    "redirect": _redirect,
-    "garbage": _garbage,
-    "silence": _silence,
-}
-
-
-def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
-
-
-def _refusal(status: int, kind: str, message: str) -> web.Response:
-    return _json(error_object(message, kind), status)

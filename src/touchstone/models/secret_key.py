@@ -81,6 +81,8 @@ class Redaction:
         spellings = set()
         if key:
             spellings = {key, quote(key, safe=""), key.replace("/", "\\/"), base64.b64encode(key.encode()).decode()}
+            for digits in ("04x", "04X"):  # .NET's JSON writes `+` and its like as escapes
+                spellings.add("".join(c if c.isalnum() or c in "-_." else f"\\u{ord(c):{digits}}" for c in key))
         ordered = sorted(spellings, key=len, reverse=True)
 
         def text(value: str) -> str:

@@ -105,9 +105,24 @@ def ensure_schema(engine: sa.Engine, schema: Schema) -> None:
     Raises:
         StoreError: the tables were written by a newer version of Touchstone.
     """
+    with engine.connect() as connection:
+        if sa.inspect(connection).has_table(_versions.name) and _version(connection, schema) == schema.version:
+            return
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # The driver opens no transaction before a CREATE or ALTER: without this, a step that fails half-way would
+            # stay half done. It also makes a second process wait and then find the work done.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         _versions.create(connection, checkfirst=True)
-        found = connection.execute(sa.select(_versions.c.version).where(_versions.c.name == schema.name)).scalar()
+        _bring_up(engine, connection, schema)
+
+
+def _version(connection: sa.Connection, schema: Schema) -> int | None:
+    return connection.execute(sa.select(_versions.c.version).where(_versions.c.name == schema.name)).scalar()
+
+
+def _bring_up(engine: sa.Engine, connection: sa.Connection, schema: Schema) -> None:
+    found = _version(connection, schema)
     if found == schema.version:
         return
     if found is not None and found > schema.version:
@@ -117,16 +132,14 @@ def ensure_schema(engine: sa.Engine, schema: Schema) -> None:
             found=found,
             known=schema.version,
         )
-    if found is not None:
-        _keep_copy(engine, f"{schema.name}-v{found}")
-    with engine.begin() as connection:
-        if found is None:
-            schema.metadata.create_all(connection)
-            connection.execute(_versions.insert().values(name=schema.name, version=schema.version))
-        else:
-            for version in range(found + 1, schema.version + 1):
-                schema.migrations[version](connection)
-            connection.execute(_versions.update().where(_versions.c.name == schema.name).values(version=schema.version))
+    if found is None:
+        schema.metadata.create_all(connection)
+        connection.execute(_versions.insert().values(name=schema.name, version=schema.version))
+        return
+    _keep_copy(engine, f"{schema.name}-v{found}")
+    for version in range(found + 1, schema.version + 1):
+        schema.migrations[version](connection)
+    connection.execute(_versions.update().where(_versions.c.name == schema.name).values(version=schema.version))
 
 
 def _keep_copy(engine: sa.Engine, label: str) -> None:

@@ -116,10 +116,17 @@ def train_logistic(
     if features in ("chars", "both"):
         parts.append(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True))
     vectors = make_union(*parts)
-    matrix = vectors.fit_transform([text for text, _ in pairs])
     labels = [label for _, label in pairs]
     if len(set(labels)) == 1:
         return train_majority(pairs)
+    try:
+        matrix = vectors.fit_transform([text for text, _ in pairs])
+    except ValueError as error:
+        raise UserError(
+            "baseline/logistic finds no {features} in the texts of the train split; "
+            "give the cases an input, or drop it from the candidates",
+            features="words or characters" if features == "both" else features,
+        ) from error
     # saga with a loose tolerance: on 10,003 texts and 77 labels six times quicker than lbfgs, same accuracy
     # (docs/experiments.md); reaching max_iter only means that more precision would not change a label.
     model = LogisticRegression(C=c, solver="saga", tol=0.01, max_iter=50, random_state=seed)
@@ -180,6 +187,9 @@ class Baseline:
                 value=spec.parameters["features"],
                 known=", ".join(FEATURES),
             )
+        c = spec.parameters.get("c", 1.0)
+        if isinstance(c, bool) or not isinstance(c, int | float) or not 0 < c < float("inf"):
+            raise SettingsError("{name}: c is {value!r}; write a number above 0", name=spec.name, value=c)
         examples = ((case.text, case.target) for case in workshop.learning_cases("train") if case.target is not None)
         first = next(examples, None)
         if first is None:

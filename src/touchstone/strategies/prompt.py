@@ -160,6 +160,10 @@ def _request_fields(own: Mapping[str, Any], name: str) -> dict[str, Any]:
         del fields["temperature"]
     if isinstance(fields.get("stop"), str):
         fields["stop"] = (fields["stop"],)
+    limit = fields.get("max_tokens")
+    if isinstance(limit, int) and limit < 1:
+        # Also a hole in the cap: the worst case of such a call would be less than nothing.
+        raise SettingsError("{name}: max_tokens is {value!r}; write 1 or more", name=name, value=limit)
     try:
         ChatRequest(messages=(), **fields)
     except ValidationError as error:

@@ -38,14 +38,15 @@ def open_recordings(
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:
         raise UnknownName(kind="column of recorded outputs", name=unknown[0], known=COLUMNS)
-    recordings = Recordings(ledger, _digest(path, columns))
+    recordings = Recordings(ledger, _digest(path, columns, encoding))
     if recordings.models() is None:
         recordings.add(_rows(path, columns, encoding))
     return recordings
 
 
-def _digest(path: Path, columns: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(orjson.dumps(dict(columns), option=orjson.OPT_SORT_KEYS))
+def _digest(path: Path, columns: Mapping[str, str], encoding: str | None) -> str:
+    # How it is understood counts as well: the same bytes read by another encoding are other answers.
+    digest = hashlib.sha256(orjson.dumps([dict(columns), encoding], option=orjson.OPT_SORT_KEYS))
     try:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
@@ -115,7 +116,9 @@ def _number(row: Mapping[str, Any], column: str, path: Path, number: int) -> flo
     try:
         found = float(value)
     except (TypeError, ValueError):
-        found = math.nan
+        found = -1.0
+    if math.isnan(found):
+        return None  # how typed formats write a missing number
     if not math.isfinite(found) or found < 0:
         raise DataError(
             "{column} is {value!r}; write a number of at least 0, or leave it empty when it is unknown",

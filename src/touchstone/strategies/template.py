@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from touchstone.data.base import Case
 from touchstone.errors import SettingsError
 
-_SLOT = re.compile(r"\{([A-Za-z_]\w*)\}")
+_SLOT = re.compile(r"\{([^\W\d]\w*)\}")
 
 
 def slots(template: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.catalog.base import Facts
-from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UserError
+from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
@@ -100,7 +100,10 @@ def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger:
         raise TaskError(
             "the recorded outputs {file} do not exist; mend the path", path=task.path, line=line, file=str(path)
         )
-    models = open_recordings(ledger, path, columns, encoding=entry.get("encoding")).models() or {}
+    try:
+        models = open_recordings(ledger, path, columns, encoding=entry.get("encoding")).models() or {}
+    except UnknownName as error:
+        raise TaskError.of(error, path=task.path, line=line) from error
     wanted = entry.get("model")
     if wanted is None:
         chosen = list(models)
@@ -207,7 +210,7 @@ async def make_candidates(
             except (TaskError, DataError, ModelError):
                 raise
             except UserError as error:
-                raise TaskError(error.template, path=task.path, line=spec.line, **error.values) from error
+                raise TaskError.of(error, path=task.path, line=spec.line) from error
             made.append((candidate, strategy.settings(spec, candidate)))
     except TouchstoneError:
         for candidate, _ in made:

@@ -7,6 +7,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
@@ -23,7 +24,6 @@ from touchstone.evaluation.engine import outcomes
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
 from touchstone.models.resolve import make_model
-from touchstone.reporting.base import Note
 from touchstone.reporting.live import Progress
 from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
 from touchstone.scoring.make import default_scorers, make_scorer
@@ -33,7 +33,6 @@ from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import make_candidates, make_workshop, read_specs
 from touchstone.workspace.taskfile import Task
 
-Notice = Callable[[Note], None]
 _PROGRESS_EVERY_S = 0.2
 _LIBRARIES = ("numpy", "pydantic", "scikit-learn", "sacrebleu", "pyarrow")
 """Libraries whose version can change a number of the report."""
@@ -106,7 +105,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions) -> Prepar
     try:
         reader = make_reader(answer)
     except UserError as error:
-        raise TaskError(error.template, path=task.path, line=task.line("answer"), **error.values) from error
+        raise TaskError.of(error, path=task.path, line=task.line("answer")) from error
     cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
     tally = CallTally(cap_usd=cap)
     specs = read_specs(task, ledger)
@@ -156,9 +155,7 @@ def make_scorers(task: Task, ledger: Ledger, tally: CallTally, *, offline: bool 
         try:
             made.append(make_scorer(spec, models=judge_model))
         except UserError as error:
-            raise TaskError(
-                error.template, path=task.path, line=task.line("scorers", position), **error.values
-            ) from error
+            raise TaskError.of(error, path=task.path, line=task.line("scorers", position)) from error
     return tuple(made)
 
 
@@ -215,10 +212,12 @@ async def run(
             concurrency=task.file.limits.concurrency,
             repeats=options.repeats,
         )
-        async for position, ordinal, outcome in stream:
-            await ledger.keep_outcome(trials[position], ordinal, outcome)
-            stopped = stopped or outcome.kind == "skipped_budget"
-            watch.saw(position, outcome.kind, outcome.scores[0].value if outcome.scores else None)
+        # Closed at once when keeping fails: the workers must not go on asking until somebody collects the stream.
+        async with aclosing(stream):
+            async for position, ordinal, outcome in stream:
+                await ledger.keep_outcome(trials[position], ordinal, outcome)
+                stopped = stopped or outcome.kind == "skipped_budget"
+                watch.saw(position, outcome.kind, outcome.scores[0].value if outcome.scores else None)
         state = "stopped" if stopped else "finished"
     finally:
         # Also after an interruption: what was answered is on disk before the command ends.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,7 +35,12 @@ class AnswerSection(Noun):
     @field_validator("labels", mode="before")
     @classmethod
     def _labels_as_text(cls, value: Any) -> Any:
-        return tuple(str(label) for label in value) if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        for label in value:
+            if isinstance(label, bool) or not isinstance(label, str | int):
+                raise ValueError(f"the label {label!r} is no text; put it in quotes")
+        return tuple(str(label) for label in value)
 
 
 class ConstraintsSection(Noun):
@@ -142,6 +148,9 @@ class TaskFile(Noun):
         return value
 
 
+_GOAL_IN_WORDS = re.compile(r"cheapest[-_]within(?:\s*:\s*|\s+)(\S+)")
+
+
 def parse_goal(value: Any) -> tuple[Literal["best", "cheapest-within"], float]:
     """
     (goal, tolerance) of a goal as people write it: "best", "cheapest-within: 0.02" or {"cheapest-within": 0.02}.
@@ -151,12 +160,12 @@ def parse_goal(value: Any) -> tuple[Literal["best", "cheapest-within"], float]:
     """
     if value == "best":
         return "best", 0.0
-    if isinstance(value, str) and value.replace("_", "-").startswith("cheapest-within"):
-        value = {"cheapest-within": value.partition(":")[2].strip() or value.rpartition(" ")[2]}
+    if isinstance(value, str) and (found := _GOAL_IN_WORDS.fullmatch(value.strip())):
+        value = {"cheapest-within": found.group(1)}
     if isinstance(value, Mapping) and len(value) == 1:
         key, tolerance = next(iter(value.items()))
         try:
-            number = float(tolerance)
+            number = -1.0 if isinstance(tolerance, bool) else float(tolerance)
         except (TypeError, ValueError):
             number = -1.0
         if str(key).replace("_", "-") == "cheapest-within" and 0 <= number < 1:
@@ -228,7 +237,7 @@ def _answer(section: AnswerSection, path: Path, folder: Path, lines: Mapping[Pla
     try:
         source, argument = parse_from(section.source)
     except SettingsError as error:
-        raise TaskError(error.template, path=path, line=lines.get(("answer", "from")), **error.values) from error
+        raise TaskError.of(error, path=path, line=lines.get(("answer", "from"))) from error
     return AnswerSpec(kind=section.kind, labels=tuple(labels), source=source, argument=argument)
 
 
@@ -252,7 +261,7 @@ def _label_file(file: Path, path: Path, line: int | None) -> tuple[str, ...]:
 
 def _task_error(error: ValidationError, path: Path, lines: Mapping[Place, int]) -> TaskError:
     first = error.errors()[0]
-    place = tuple(part for part in first["loc"] if not _is_type_name(part))
+    place = tuple(str(part) if part is None else part for part in first["loc"] if not _is_type_name(part))
     line = next((lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines), None)
     key = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":
@@ -275,7 +284,9 @@ def _task_error(error: ValidationError, path: Path, lines: Mapping[Place, int]) 
 
 def _is_type_name(part: str | int) -> bool:
     # pydantic puts the member of a union into the location: `cases.str`, `candidates.0.dict[str,any]`.
-    return isinstance(part, str) and (part in ("str", "tuple[str, ...]") or part.startswith(("dict[", "tuple[")))
+    return isinstance(part, str) and (
+        part in ("str", "tuple[str, ...]", "[key]") or part.startswith(("dict[", "tuple["))
+    )
 
 
 def _known_keys(place: tuple[str | int, ...]) -> list[str]:

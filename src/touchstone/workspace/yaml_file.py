@@ -19,17 +19,27 @@ _MOST_ALIASES = 64
 
 
 class _Loader(yaml.SafeLoader):
-    """`SafeLoader` with YAML 1.2's idea of a boolean: the labels `yes`, `no`, `on` and `off` stay text."""
+    """
+    `SafeLoader` with YAML 1.2's idea of plain words: the labels `yes`, `no`, `on` and `off` stay text.
+
+    So do `001`, `1_000` and `10:30`, which YAML 1.1 takes for the numbers 1, 1000 and 630.
+    """
 
 
 # Dropped besides: dates. 2026-11-23 is a name or a label here, never a date object.
-_NOT_OURS = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+_NOT_OURS = tuple(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp"))
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_OURS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^-?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.?)(?:[eE][-+]?[0-9]+)?$|^-?\.inf$|^\.nan$"),
+    list("-.0123456789"),
 )
 
 
@@ -55,14 +65,15 @@ def read_yaml(path: Path) -> tuple[Any, dict[Place, int]]:
         raise TaskError(
             "byte {offset} is not UTF-8; save the file as UTF-8", path=path, line=line, offset=error.start
         ) from error
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Place, int] = {}
         if node is None:
             raise TaskError("the task file is empty; `touchstone init` writes one to start from", path=path)
         _walk(node, (), lines, path, 0, {})
-        return loader.construct_document(node), lines
+        return _construct(loader, node, path), lines
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -75,7 +86,16 @@ def read_yaml(path: Path) -> tuple[Any, dict[Place, int]]:
     except RecursionError as error:
         raise TaskError("the file is nested too deeply; 64 levels are the limit", path=path) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
+
+
+def _construct(loader: _Loader, node: yaml.Node, path: Path) -> Any:
+    try:
+        return loader.construct_document(node)
+    except (ValueError, KeyError, AttributeError) as error:
+        # What the library's constructors let through when a value does not fit an explicit tag, such as `!!int abc`.
+        raise TaskError("a value does not fit its !! tag ({reason}); drop the tag", path=path, reason=error) from error
 
 
 def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path, depth: int, seen: dict[int, int]) -> None:

@@ -1,0 +1,56 @@
+"""
+The main job on one page: three candidates, cases made here, a decision.
+
+Needs no key and no network: two of the candidates are scripted fakes that stand for models, one is a classical baseline.
+"""
+
+import csv
+import tempfile
+from pathlib import Path
+
+from touchstone.config import load_settings
+from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.workspace import Workspace
+
+MESSAGES = {
+    "refund": ("I want my money back for order", "please refund order", "still waiting for the refund of"),
+    "delivery": ("where is my parcel", "the courier never came with order", "when will you deliver order"),
+    "login": ("I cannot log in to account", "the password reset mail never comes for", "locked out of account"),
+}
+
+TASK = """
+task: one-page
+instruction: Name the topic of the message.
+cases: cases.csv
+answer: {kind: label, labels: [refund, delivery, login]}
+candidates:
+  - {model: fake/careful, script: answers.jsonl, accuracy: 0.95, price: {input_usd: 2.0, output_usd: 8.0}}
+  - {model: fake/cheap, script: answers.jsonl, accuracy: 0.85, price: {input_usd: 0.1, output_usd: 0.4}}
+  - baseline/nearest
+volume: {requests_per_month: 50000}
+"""
+
+folder = Path(tempfile.mkdtemp())
+rows = [
+    (f"{words} {number}", label, "train" if number % 3 == 0 else "test")
+    for label, texts in MESSAGES.items()
+    for words in texts
+    for number in range(100, 160)
+]
+with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as stream:
+    csv.writer(stream).writerows([("input", "target", "split"), *rows])
+(folder / "answers.jsonl").write_text(
+    "\n".join(f'{{"input": "{text}", "reply": "{label}"}}' for text, label, _ in rows), encoding="utf-8"
+)
+(folder / "task.yaml").write_text(TASK, encoding="utf-8")
+
+with Workspace(load_settings(folder / "workspace")) as workspace:
+    data = workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions())
+    for candidate in data.comparison.candidates:
+        score = candidate.estimate
+        print(f"{candidate.name:15} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f}), n = {score.n}")
+    print(data.comparison.decision.verdict, data.comparison.decision.chosen)
+
+    # The same stored answers under another demand: nobody is asked again.
+    thrifty = workspace.decide("latest", Demands(goal="cheapest-within: 0.15"))
+    print(thrifty.comparison.decision.verdict, thrifty.comparison.decision.chosen)

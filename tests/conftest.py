@@ -1,0 +1,46 @@
+"""What many tests share: a command line that runs in its own process, and the real data where it is present."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Recorded answers of real models; not part of the repository, so tests that read it skip where it is absent."""
+    place = Path(os.environ.get("TOUCHSTONE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not place.is_dir():
+        pytest.skip("the shared real data is not on this machine (set TOUCHSTONE_SHARED_DATA)")
+    return place
+
+
+@pytest.fixture
+def touchstone(tmp_path: Path) -> Run:
+    """Runs the real command in a process of its own, in an empty folder, with a clean environment."""
+
+    def run(
+        *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", "COLUMNS": "120"}
+        return subprocess.run(
+            [sys.executable, "-m", "touchstone", *map(str, arguments)],
+            cwd=folder or tmp_path,
+            env={**clean, **(environment or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    return run
