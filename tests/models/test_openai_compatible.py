@@ -134,6 +134,7 @@ FAULTS: list[tuple[Fault, type[ModelError] | str, type[ModelError] | str]] = [
     (Fault(kind="status", status=429), RateLimited, RateLimited),
     (Fault(kind="status", status=429, code="insufficient_quota"), OutOfCredit, OutOfCredit),
     (Fault(kind="status", status=400, code="content_filter"), "filter", "filter"),
+    (Fault(kind="status", status=201, body=b'{"choices": [{"finish_reason": "stop"}]}'), "stop", "stop"),
     (Fault(kind="redirect"), RequestRejected, RequestRejected),
     (Fault(kind="html"), ProviderFailed, ProviderFailed),
     (Fault(kind="empty"), ProviderFailed, ProviderFailed),
@@ -349,6 +350,8 @@ async def test_the_key_reaches_the_server_and_nothing_else(
         Fault(kind="body", body=b'{"error": {"message": "' + CANARY.encode() + b'"}}'),
         Fault(kind="error_event", message=CANARY),
         Fault(kind="garbage", body=CANARY.encode() + b"\r\n\r\n"),
+        Fault(kind="garbage", body=b" " + b"x" * 185 + CANARY.encode() + b"\r\n\r\n"),
+        Fault(kind="status", status=400, body=b"x" * 190 + CANARY.encode()),
         Fault(kind="redirect", location=f"http://127.0.0.1:9/{CANARY}"),
         Fault(kind="reset", after_bytes=9),
         Fault(kind="silence"),
@@ -364,7 +367,8 @@ async def test_no_error_holds_the_key(fault: Fault, ask: ChatRequest, monkeypatc
             model.read(await model.send(ask))
         said = everything_said(model, caught.value)
         await model.close()
-    assert "canary" not in said
+    assert CANARY not in said
+    assert "sk-canary" not in said
     assert caught.value.__cause__ is None
 
 

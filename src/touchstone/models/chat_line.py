@@ -1,0 +1,284 @@
+"""
+One request over HTTP: connections, clocks, deadlines, and what a broken one means.
+
+A proxy from the environment (`HTTPS_PROXY`, `NO_PROXY`) is used for addresses outside the private network; `~/.netrc`
+never is, because it would replace the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+import aiohttp
+import orjson
+
+from touchstone.catalog.addresses import is_near
+from touchstone.errors import ModelError, NoReply, ProviderFailed, Unreachable
+from touchstone.models.base import Reply
+from touchstone.models.chat_failure import Said, failure_of, retry_after_s, shown
+from touchstone.models.secret_key import Redaction
+
+KEPT_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-ms-region", "openai-processing-ms", "content-type")
+
+KEEP_ALIVE_S = 4.0
+"""Shorter than the 5 s of common servers: a request written into a closing connection would be in doubt."""
+
+_DONE = re.compile(rb"data: ?\[DONE\]\s*\Z")
+_AFTER_DONE_S = 1.0
+"""How long the end of the transfer may take after the end of the stream was read."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How one endpoint is asked."""
+
+    base_url: str
+    place: str
+    """Whose reply it is, for errors."""
+    stream: bool
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+    max_reply_bytes: int
+    concurrency: int
+    start_hint: str | None
+
+
+class Line:
+    """
+    What one event loop needs to talk to one endpoint.
+
+    Args:
+        terms: How the endpoint is asked.
+        key: The key, None when none is needed.
+        key_headers: The header that carries it.
+    """
+
+    def __init__(self, terms: Terms, key: str | None, key_headers: Mapping[str, str]) -> None:
+        self.terms = terms
+        self.loop = asyncio.get_running_loop()
+        self.free = asyncio.Semaphore(terms.concurrency)
+        self.redact = Redaction(key)
+        sent = aiohttp.TraceConfig()
+        sent.on_request_headers_sent.append(_note_sent)
+        proxy, proxy_auth = _proxy(terms.base_url)
+        # The key stands in the session, which only this origin's requests use; no redirect leads elsewhere.
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=terms.concurrency, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300),
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "text/event-stream" if terms.stream else "application/json",
+                # Replies are short, and unpacking them costs more than it saves.
+                "Accept-Encoding": "identity",
+                "User-Agent": "touchstone",
+                **key_headers,
+            },
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            proxy=proxy,
+            proxy_auth=proxy_auth,
+            trace_configs=[sent],
+        )
+
+    async def ask(self, body: bytes, text_bytes: int) -> Reply:
+        """One request, when one of the allowed number is free; see `Call.run`."""
+        async with self.free:
+            return await Call(self).run(body, text_bytes)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.session.close()
+
+
+async def _note_sent(_session: Any, context: SimpleNamespace, _params: Any) -> None:
+    context.trace_request_ctx.note_sent()
+
+
+class Call:
+    """One request and the clocks that run over it."""
+
+    def __init__(self, line: Line) -> None:
+        self.terms = line.terms
+        self.line = line
+        self.begun = self.sent_at = time.perf_counter()
+        self.sent = False
+        self.received: list[bytes] = []
+        self.limit: asyncio.Timeout | None = None
+
+    def note_sent(self) -> None:
+        """The connection stands and the request goes out: the clock of the latency starts here."""
+        self.sent = True
+        self.sent_at = time.perf_counter()
+        self.allow(self.terms.first_byte_s)
+
+    def allow(self, seconds: float) -> None:
+        """Move the deadline, never past the total one."""
+        if self.limit is not None and not self.limit.expired():
+            left = self.terms.total_s - (time.perf_counter() - self.begun)
+            self.limit.reschedule(self.line.loop.time() + min(seconds, left))
+
+    async def run(self, body: bytes, text_bytes: int) -> Reply:
+        """
+        Send a body and receive what comes back.
+
+        Args:
+            body: The JSON of the request.
+            text_bytes: How much of it is text, for the reply to remember.
+
+        Raises:
+            ModelError: as the tree in `errors.py` says.
+        """
+        terms = self.terms
+        try:
+            async with asyncio.timeout(min(terms.connect_s, terms.total_s)) as self.limit:
+                async with self.line.session.post(
+                    f"{terms.base_url}/chat/completions", data=body, allow_redirects=False, trace_request_ctx=self
+                ) as response:
+                    return await self._receive(response, text_bytes)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except aiohttp.ClientResponseError as error:
+            # What answered does not speak HTTP.
+            raise ProviderFailed(
+                "{place}: the reply is no HTTP ({shown}); check base_url",
+                place=terms.place,
+                shown=shown(self.line.redact.text(error.message)),
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(error) from None
+
+    async def _receive(self, response: aiohttp.ClientResponse, text_bytes: int) -> Reply:
+        terms = self.terms
+        served = 200 <= response.status < 300
+        streamed = terms.stream and served
+        times: list[tuple[int, float]] = []
+        size = 0
+        tail = b""
+        capped = done = False
+        last = time.perf_counter()
+        try:
+            async for chunk in response.content.iter_any():
+                last = time.perf_counter()
+                self.received.append(chunk)
+                size += len(chunk)
+                if streamed:
+                    times.append((size, last - self.sent_at))
+                    tail = (tail + chunk)[-32:]
+                    done = _DONE.search(tail) is not None
+                if size > terms.max_reply_bytes:
+                    capped = True
+                    response.close()
+                    break
+                self.allow(_AFTER_DONE_S if done else terms.idle_s)
+        except (asyncio.CancelledError, aiohttp.ClientError, OSError) as error:
+            # After the end of the stream was read, how the connection ends is of no interest; unless we are cancelled.
+            ours = not isinstance(error, asyncio.CancelledError) or (self.limit is not None and self.limit.expired())
+            if not (done and ours):
+                raise
+            response.close()
+        raw = self.line.redact.raw(b"".join(self.received)[: terms.max_reply_bytes])
+        headers = {
+            name: self.line.redact.text(response.headers[name]) for name in KEPT_HEADERS if name in response.headers
+        }
+        reply = Reply(
+            body=raw,
+            streamed=streamed,
+            latency_s=last - self.sent_at,
+            chunk_times_s=tuple(times),
+            headers=headers,
+            status=200 if served else response.status,
+            request_bytes=text_bytes,
+            capped=capped,
+        )
+        if not served:
+            self._refuse(reply, response.headers)
+        return reply
+
+    def _refuse(self, reply: Reply, headers: Mapping[str, str]) -> None:
+        """Raise what a status other than 200 means, unless the provider's filter blocked the request."""
+        text = reply.body[:8192].decode("utf-8", "replace")
+        try:
+            said = Said(orjson.loads(reply.body))
+        except orjson.JSONDecodeError:
+            said = Said(text)
+        if said.blocked and 400 <= reply.status < 500:
+            return
+        raise failure_of(
+            said,
+            reply.status,
+            self.terms.place,
+            shown(self.line.redact.text(said.message or text)),
+            retry_after_s(headers, time.time),
+        )
+
+    def _too_slow(self) -> ModelError:
+        terms = self.terms
+        if not self.sent:
+            return Unreachable(
+                "{place}: no connection within {seconds:g} s; nothing was sent",
+                place=terms.place,
+                seconds=min(terms.connect_s, terms.total_s),
+            )
+        error = NoReply(
+            "{place}: no complete reply after {seconds:.1f} s, {bytes} bytes had come; it may have been billed",
+            place=terms.place,
+            seconds=time.perf_counter() - self.sent_at,
+            bytes=sum(map(len, self.received)),
+        )
+        error.received = self.line.redact.raw(b"".join(self.received))
+        return error
+
+    def _broken(self, error: Exception) -> ModelError:
+        terms = self.terms
+        reason = shown(self.line.redact.text(_reason(error)))
+        if not self.sent:
+            if terms.start_hint:
+                return Unreachable(
+                    "{place}: nobody answers ({reason}); is the server running? Start it with: {command}",
+                    place=terms.place,
+                    reason=reason,
+                    command=terms.start_hint,
+                )
+            return Unreachable(
+                "{place}: no connection ({reason}); check base_url and the network", place=terms.place, reason=reason
+            )
+        lost = NoReply(
+            "{place}: the connection broke after {bytes} bytes of the reply ({reason}); it may have been billed",
+            place=terms.place,
+            bytes=sum(map(len, self.received)),
+            reason=reason,
+        )
+        lost.received = self.line.redact.raw(b"".join(self.received))
+        return lost
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, without addresses or headers."""
+    inner = getattr(error, "os_error", None) or error
+    number = getattr(inner, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number)
+    return getattr(inner, "strerror", None) or str(inner) or type(error).__name__
+
+
+def _proxy(base_url: str) -> tuple[str | None, aiohttp.BasicAuth | None]:
+    """The proxy that the environment names for an address, as every HTTP tool reads it; none for near addresses."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    named = getproxies_environment().get(parts.scheme)
+    if named is None or is_near(base_url) or proxy_bypass(host):
+        return None, None
+    proxy = urlsplit(named if "://" in named else f"http://{named}")
+    auth = aiohttp.BasicAuth(proxy.username, proxy.password or "") if proxy.username else None
+    return proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl(), auth
