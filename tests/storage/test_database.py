@@ -1,0 +1,194 @@
+"""What the database promises: made where absent, versioned, and never harmed when it cannot be used."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from touchstone.errors import StoreError
+from touchstone.storage.database import Schema, ensure_schema, open_database
+
+
+def shelf(version: int, **migrations: Callable[[sa.Connection], None]) -> Schema:
+    """A small schema; the migration `to_2` leads from version 1 to version 2."""
+    metadata = sa.MetaData()
+    columns = [sa.Column("title", sa.String)]
+    if version > 1:
+        columns.append(sa.Column("year", sa.Integer))
+    sa.Table("book", metadata, *columns)
+    return Schema(
+        name="shelf", version=version, metadata=metadata, migrations={int(k[3:]): v for k, v in migrations.items()}
+    )
+
+
+def add_year(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE book ADD COLUMN year INTEGER")
+
+
+def filled(file: Path) -> None:
+    """A store of version 1 with one book, closed."""
+    engine = open_database(file)
+    ensure_schema(engine, shelf(1))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO book (title) VALUES ('Middlemarch')")
+    engine.dispose()
+
+
+def rows(file: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(file)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_new_store_is_made_with_its_folder(tmp_path: Path) -> None:
+    """Path or SQLite URL: the file and the folders above it are made, in WAL mode, every commit synced."""
+    for place in (tmp_path / "a" / "b" / "store.db", f"sqlite:///{tmp_path}/c/store.db"):
+        engine = open_database(place)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        engine.dispose()
+
+    assert (tmp_path / "a" / "b" / "store.db").exists()
+    assert (tmp_path / "c" / "store.db").exists()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Somebody else's file is named in the error and not one byte of it changes."""
+    file = tmp_path / "store.db"
+    file.write_bytes(b"my thesis, only copy\n" * 500)
+    with pytest.raises(StoreError, match="left as it is") as caught:
+        open_database(file)
+
+    assert str(file) in str(caught.value)
+    assert file.read_bytes() == b"my thesis, only copy\n" * 500
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_a_damaged_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """A page of nonsense in the middle is noticed on opening; the file stays for whoever can save it."""
+    file = tmp_path / "store.db"
+    engine = open_database(file)
+    ensure_schema(engine, shelf(1))
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO book VALUES (:title)"), [{"title": "x" * 900}] * 200)
+    engine.dispose()
+    body = bytearray(file.read_bytes())
+    body[3 * 4096 : 5 * 4096] = b"\xa5" * 2 * 4096
+    file.write_bytes(body)
+    with pytest.raises(StoreError, match="left as it is") as caught:
+        open_database(file)
+
+    assert str(file) in str(caught.value)
+    assert file.read_bytes() == bytes(body)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file stands where the workspace should be: the error names the place and the flag."""
+    (tmp_path / "here").write_text("a file")
+    with pytest.raises(StoreError, match="--workspace"):
+        open_database(tmp_path / "here" / "store.db")
+
+
+def test_a_store_url_nobody_understands_is_refused_without_its_password() -> None:
+    """The variable to check is named; what stands in it is not repeated."""
+    for url in ("nosuchdatabase://user:hunter2@host/db", "post gres://user:hunter2@host:port/db"):
+        with pytest.raises(StoreError, match="TOUCHSTONE_STORE") as caught:
+            open_database(url)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_schema_is_made_once(tmp_path: Path) -> None:
+    """A second opening finds the tables and their rows."""
+    file = tmp_path / "store.db"
+    filled(file)
+    engine = open_database(file)
+    ensure_schema(engine, shelf(1))
+    engine.dispose()
+
+    assert rows(file, "SELECT title FROM book") == [("Middlemarch",)]
+    assert rows(file, "SELECT name, version FROM schema_version") == [("shelf", 1)]
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """What a newer version wrote is not touched; both versions and the remedy are named."""
+    file = tmp_path / "store.db"
+    filled(file)
+    engine = open_database(file)
+    ensure_schema(engine, shelf(2, to_2=add_year))
+    with pytest.raises(StoreError, match=r"shelf version 2, this Touchstone knows 1; upgrade"):
+        ensure_schema(engine, shelf(1))
+    engine.dispose()
+
+    assert rows(file, "SELECT version FROM schema_version") == [(2,)]
+
+
+def test_migration_brings_rows_along_and_keeps_a_copy(tmp_path: Path) -> None:
+    """The old file lies beside the new one, complete, with the version in its name."""
+    file = tmp_path / "store.db"
+    filled(file)
+    engine = open_database(file)
+    ensure_schema(engine, shelf(2, to_2=add_year))
+    engine.dispose()
+
+    assert rows(file, "SELECT title, year FROM book") == [("Middlemarch", None)]
+    assert rows(file, "SELECT version FROM schema_version") == [(2,)]
+    [copy] = tmp_path.glob("*.bak")
+    assert "shelf-v1" in copy.name
+    assert rows(copy, "SELECT * FROM book") == [("Middlemarch",)]
+    assert rows(copy, "SELECT version FROM schema_version") == [(1,)]
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(tmp_path: Path) -> None:
+    """The step before the failing one is undone as well, and a mended migration then works."""
+    file = tmp_path / "store.db"
+    filled(file)
+
+    def add_and_fail(connection: sa.Connection) -> None:
+        add_year(connection)
+        connection.exec_driver_sql("UPDATE book SET year = 1871")
+        raise RuntimeError("power cut")
+
+    engine = open_database(file)
+    with pytest.raises(RuntimeError, match="power cut"):
+        ensure_schema(engine, shelf(2, to_2=add_and_fail))
+    assert rows(file, "SELECT * FROM book") == [("Middlemarch",)]
+    ensure_schema(engine, shelf(2, to_2=add_year))
+    engine.dispose()
+
+    assert rows(file, "SELECT * FROM book") == [("Middlemarch", None)]
+    [copy] = tmp_path.glob("*.bak")
+    assert rows(copy, "SELECT * FROM book") == [("Middlemarch",)]
+
+
+def test_several_steps_run_in_order(tmp_path: Path) -> None:
+    """From version 1 to 3 by way of 2."""
+    file = tmp_path / "store.db"
+    filled(file)
+    engine = open_database(file)
+    ensure_schema(
+        engine,
+        shelf(3, to_2=add_year, to_3=lambda connection: connection.exec_driver_sql("UPDATE book SET year = 1871")),
+    )
+    engine.dispose()
+
+    assert rows(file, "SELECT * FROM book") == [("Middlemarch", 1871)]
+
+
+def test_two_schemas_share_a_file(tmp_path: Path) -> None:
+    """Each room versions its own tables."""
+    file = tmp_path / "store.db"
+    filled(file)
+    metadata = sa.MetaData()
+    sa.Table("reader", metadata, sa.Column("name", sa.String))
+    engine = open_database(file)
+    ensure_schema(engine, Schema(name="readers", version=4, metadata=metadata))
+    engine.dispose()
+
+    assert sorted(rows(file, "SELECT name, version FROM schema_version")) == [("readers", 4), ("shelf", 1)]
