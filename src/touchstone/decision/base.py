@@ -1,0 +1,150 @@
+"""What a decision is asked and what it says: goal, constraints, volume, reasons, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from touchstone.noun import Noun
+
+Verdict = Literal["winner", "tie", "none_qualifies", "insufficient"]
+"""
+`winner`: separated from everybody else who qualifies (or cheapest within the tolerance). `tie`: somebody who
+qualifies cannot be told apart from the best. `none_qualifies`: every candidate breaks a constraint. `insufficient`:
+the numbers do not carry a ranking; nobody is chosen.
+"""
+
+JudgeState = Literal["none", "validated", "unvalidated", "unfit"]
+"""Who scored: no judge, one that agreed with people, one nobody checked, one that failed its control rows."""
+
+RejectionKind = Literal["constraint", "unknown", "unmeasured"]
+"""A limit was not met; a constrained fact is not known; nothing has a score."""
+
+PassedOverKind = Literal["worse", "not_shown_within", "dearer", "unpriced"]
+
+
+class Constraints(Noun):
+    """What the chosen one must meet; each acts on the conservative end of its interval. None asks nothing."""
+
+    min_score: float | None = Field(default=None, ge=0, le=1)
+    """Minimum of the lower end of the score's interval."""
+    max_usd_per_month: float | None = Field(default=None, ge=0)
+    """Maximum of the upper end of the cost at the user's volume."""
+    max_usd_per_case: float | None = Field(default=None, ge=0)
+    """Maximum of the upper end of the mean cost of a case."""
+    max_p95_latency_s: float | None = Field(default=None, gt=0)
+    """Maximum of the upper end of the 95th percentile of the latency."""
+    licence: Literal["open", "open_weights"] | None = None
+    """`open_weights` is met by an open licence too."""
+    self_hostable: bool | None = None
+    """True asks for what can run on one's own machines; False and None ask nothing."""
+
+
+class Goal(Noun):
+    """What is looked for among those that qualify."""
+
+    name: Literal["best", "cheapest-within"] = "best"
+    tolerance: float = Field(default=0.0, ge=0, lt=1)
+    """For `cheapest-within`: how far below the best the chosen one may be, as a score from 0 to 1."""
+
+
+class Volume(Noun):
+    """How much the chosen one will be used."""
+
+    requests_per_month: float | None = Field(default=None, gt=0)
+
+
+class Reason(Noun):
+    """One sentence, kept as template and values so that it can be said in either language."""
+
+    template: str
+    """English message id with format fields."""
+    values: Mapping[str, str | int | float] = Field(default_factory=dict)
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The sentence in the reader's language."""
+        return translate(self.template).format(**self.values)
+
+
+class Rejection(Noun):
+    """A candidate that may not be chosen, and why."""
+
+    candidate: str
+    kind: RejectionKind
+    reason: Reason
+    further: tuple[Reason, ...] = ()
+    """Other constraints that it breaks as well."""
+
+
+class PassedOver(Noun):
+    """A candidate that qualifies and is not chosen, and why."""
+
+    candidate: str
+    kind: PassedOverKind
+    reason: Reason
+
+
+class Projection(Noun):
+    """A candidate at the user's volume, a month of it; None where a number is unknown."""
+
+    candidate: str
+    requests_per_month: float
+    usd: float | None = None
+    usd_low: float | None = None
+    usd_high: float | None = None
+    """Ends of the interval of the mean cost, at this volume; traffic like the cases is assumed."""
+    correct: float | None = None
+    """Sum of scores to be expected; of 0/1 scores the number of right answers."""
+    correct_low: float | None = None
+    correct_high: float | None = None
+
+
+class Decision(Noun):
+    """Which recipe to take, for whom it holds, and what stands against it."""
+
+    goal: Goal
+    constraints: Constraints
+    volume: Volume
+    confidence: float
+    verdict: Verdict
+    chosen: str | None = None
+    """None when nobody qualifies or the evidence does not carry a choice."""
+    leader: str | None = None
+    """Best mean among those that qualify; in a tie the chosen one may be another."""
+    why: Reason
+    """What the verdict rests on, one sentence."""
+    indistinguishable: tuple[str, ...] = ()
+    """In a tie everybody in it, the leader first, then by mean; else empty."""
+    qualifying: tuple[str, ...] = ()
+    """Everybody who meets all constraints, best mean first."""
+    within: tuple[str, ...] = ()
+    """For `cheapest-within`: everybody shown to be within the tolerance, best mean first."""
+    rejected: tuple[Rejection, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    """Who qualifies, is not in the tie and was not chosen."""
+    front: tuple[str, ...] = ()
+    """Pareto front of quality, cost and latency over all measured candidates, best quality first."""
+    projections: tuple[Projection, ...] = ()
+    """Every measured candidate at the user's volume; empty when the volume is unknown."""
+    caveats: tuple[Reason, ...] = ()
+    cases_needed: int | None = None
+    """
+    In a tie: cases that would separate the leader from its nearest rival at the difference seen. When nobody qualifies:
+    cases after which the first one would. None when more cases would not help or nobody can say.
+    """
+    expires: date | None = None
+    """When to measure again; None when whoever asked did not say."""
+
+
+class GateOutcome(Noun):
+    """One threshold of a gate and what was measured against it."""
+
+    name: Literal["min_score", "non_inferior"]
+    passed: bool
+    reason: Reason
+    candidate: str | None = None
+    measured: float | None = None
+    required: float | None = None

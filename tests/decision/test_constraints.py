@@ -1,0 +1,178 @@
+"""A constraint holds when the conservative end of its interval holds; unknown is never assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from touchstone.decision.base import Constraints, Volume
+from touchstone.decision.constraints import Broken, broken
+from touchstone.evaluation.base import Cost, Latency, TrialSummary
+from touchstone.evaluation.intervals import estimate, wilson
+
+Scores = Callable[..., list[float]]
+Trial = Callable[..., TrialSummary]
+
+
+def check(trial: TrialSummary, requests: float | None = None, **limits: Any) -> tuple[Broken, ...]:
+    return broken(trial, Constraints(**limits), Volume(requests_per_month=requests), 0.95)
+
+
+def test_nothing_asked_is_nothing_broken(trial: Trial, scores: Scores) -> None:
+    """Without constraints everybody with a score qualifies, and nobody without one."""
+    assert check(trial("a", scores(0.1, 50))) == ()
+    [fault] = check(trial("a", [], errors=40))
+    assert (fault.kind, fault.reason.text()) == (
+        "unmeasured",
+        "none of its 40 cells has a score; 40 ended in an error",
+    )
+
+
+def test_score_must_hold_at_its_lower_end(trial: Trial, scores: Scores) -> None:
+    """0.85 on 100 cases may be 0.767: below a minimum of 0.8, with the cases that would show it."""
+    assert check(trial("a", scores(0.85, 1000)), min_score=0.8) == ()
+    [fault] = check(trial("a", scores(0.85, 100)), min_score=0.8)
+    assert fault.kind == "constraint"
+    assert fault.reason.text() == (
+        "its score 0.850 meets the minimum of 0.8, but on 100 cases the lower end 0.767 does not; "
+        "about 246 cases with this score would show it"
+    )
+    [fault] = check(trial("a", scores(0.75, 100)), min_score=0.8)
+    assert fault.reason.text() == "its score 0.750 is below the minimum of 0.8"
+    assert fault.cases_needed is None
+
+
+@pytest.mark.parametrize(("share", "limit"), [(0.85, 0.8), (0.92, 0.9), (0.6, 0.55)])
+def test_cases_needed_for_a_minimum_are_enough_and_not_too_many(
+    trial: Trial, scores: Scores, share: float, limit: float
+) -> None:
+    """At the number named, the Wilson interval clears the limit; at 95 % of it, it does not."""
+    [fault] = check(trial("a", scores(share, 100)), min_score=limit)
+    assert fault.cases_needed is not None
+    assert wilson(share * fault.cases_needed, fault.cases_needed)[0] >= limit - 1e-9
+    fewer = int(0.95 * fault.cases_needed)
+    assert wilson(share * fewer, fewer)[0] < limit
+
+
+def test_graded_scores_name_their_cases_too(trial: Trial) -> None:
+    """From the width of the interval that was measured; none where the mean is the limit itself."""
+    graded = [0.6, 0.9] * 40
+    [fault] = check(trial("a", graded), min_score=0.74)
+    assert fault.cases_needed is not None
+    assert fault.cases_needed > 80
+    [fault] = check(trial("a", [0.5, 1.0] * 40), min_score=0.75)
+    assert fault.cases_needed is None
+    assert "would show it" not in fault.reason.text()
+
+
+def test_missing_cells_at_their_worst_count_when_coverage_is_not_fine(trial: Trial, scores: Scores) -> None:
+    """A tenth of the cells failed: 0.90 of the rest is 0.81 at worst, and a minimum of 0.85 is not shown."""
+    [fault] = check(trial("a", scores(0.9, 900), errors=100), min_score=0.85)
+    assert fault.reason.text() == (
+        "only 90% of its cells have a score; with the missing ones at their worst its score would be 0.810, "
+        "below the minimum of 0.85"
+    )
+    assert check(trial("a", scores(0.9, 900), errors=10), min_score=0.85) == ()
+
+
+def test_cost_per_case_must_hold_at_its_upper_end(trial: Trial, scores: Scores) -> None:
+    """0.0010 USD may be 0.0011: above a limit of 0.00105; unknown cost breaks any limit."""
+    some = scores(0.9, 100)
+    assert check(trial("a", some, usd=0.001), max_usd_per_case=0.0011) == ()
+    [fault] = check(trial("a", some, usd=0.001), max_usd_per_case=0.00105)
+    assert fault.kind == "constraint"
+    assert fault.cases_needed == pytest.approx(400, abs=1)
+    [fault] = check(trial("a", some, usd=0.001), max_usd_per_case=0.0005)
+    assert fault.reason.text() == "its cost per case, 0.001 USD, is above the limit of 0.0005 USD"
+    [fault] = check(trial("a", some, usd=None), max_usd_per_case=1)
+    assert fault.kind == "unknown"
+    [fault] = check(trial("a", some, cost=Cost(per_case_usd=0.001)), max_usd_per_case=1)
+    assert fault.kind == "unknown"
+
+
+def test_cost_per_month_follows_the_volume(trial: Trial, scores: Scores) -> None:
+    """Mean cost per case x requests, at its upper end; without a volume it is unknown."""
+    some = scores(0.9, 100)
+    limit = {"max_usd_per_month": 220.0}
+    assert check(trial("a", some), 200_000, **limit) == ()
+    [fault] = check(trial("a", some), 205_000, **limit)
+    assert "but the upper end 225.50 USD does not" in fault.reason.text()
+    [fault] = check(trial("a", some), 300_000, **limit)
+    assert fault.reason.text() == "its cost per month, 300.00 USD, is above the limit of 220 USD"
+    [fault] = check(trial("a", some), None, **limit)
+    assert (fault.kind, fault.reason.text()) == (
+        "unknown",
+        "its cost per month is unknown: no number of requests is given",
+    )
+    [fault] = check(trial("a", some, usd=None), 1, **limit)
+    assert fault.kind == "unknown"
+    [fault] = check(trial("a", some, cost=Cost(per_case_usd=0.001)), 1, **limit)
+    assert fault.kind == "unknown"
+
+
+def test_cost_per_month_of_the_trial_stands_in_for_the_volume(trial: Trial, scores: Scores) -> None:
+    """Where only the trial knows the volume its own month is used, and what is free stays free."""
+    month = Cost(per_case_usd=0.001, per_case_high_usd=0.0011, per_month_usd=200.0)
+    assert check(trial("a", scores(0.9, 100), cost=month), max_usd_per_month=221) == ()
+    assert len(check(trial("a", scores(0.9, 100), cost=month), max_usd_per_month=219)) == 1
+    free = Cost(per_case_usd=0.0, per_case_high_usd=0.0, per_month_usd=0.0)
+    assert check(trial("a", scores(0.9, 100), cost=free), max_usd_per_month=0) == ()
+
+
+def test_latency_must_hold_at_its_upper_end(trial: Trial, scores: Scores) -> None:
+    """The 95th percentile of 2 s may be 2.5 s; too few cells have no upper end, and unmeasured is unknown."""
+    some = scores(0.9, 100)
+    assert check(trial("a", some), max_p95_latency_s=2.5) == ()
+    [fault] = check(trial("a", some), max_p95_latency_s=2.2)
+    assert "the upper end 2.50 s of 100 measured cells does not" in fault.reason.text()
+    [fault] = check(trial("a", some), max_p95_latency_s=1.9)
+    assert fault.reason.text() == "its 95th percentile of latency, 2.00 s, is above the limit of 1.9 s"
+    [fault] = check(trial("a", some, seconds=None), max_p95_latency_s=9)
+    assert fault.kind == "unknown"
+    few = trial("a", some, latency=Latency(p95=1.0, n=40))
+    [fault] = check(few, max_p95_latency_s=9)
+    assert fault.cases_needed == 72
+
+
+@pytest.mark.parametrize(
+    ("licence", "wanted", "kind"),
+    [
+        ("open", "open", None),
+        ("open", "open_weights", None),
+        ("open_weights", "open_weights", None),
+        ("open_weights", "open", "constraint"),
+        ("proprietary", "open_weights", "constraint"),
+        (None, "open", "unknown"),
+    ],
+)
+def test_licence(trial: Trial, scores: Scores, licence: str | None, wanted: str, kind: str | None) -> None:
+    """An open licence meets both demands, open weights one of them, an unknown licence none."""
+    found = check(trial("a", scores(0.9, 50), licence=licence), licence=wanted)
+    assert [fault.kind for fault in found] == ([] if kind is None else [kind])
+
+
+@pytest.mark.parametrize(("known", "kind"), [(True, None), (False, "constraint"), (None, "unknown")])
+def test_self_hosting(trial: Trial, scores: Scores, known: bool | None, kind: str | None) -> None:
+    """Asked for, it must be known; not asked for, it does not matter."""
+    one = trial("a", scores(0.9, 50), self_hostable=known)
+    assert [fault.kind for fault in check(one, self_hostable=True)] == ([] if kind is None else [kind])
+    assert check(one, self_hostable=False) == ()
+
+
+def test_every_broken_constraint_is_named(trial: Trial, scores: Scores) -> None:
+    """Four demands, four reasons, in the order they are asked."""
+    found = check(
+        trial("a", scores(0.5, 50), usd=None, seconds=None),
+        min_score=0.9,
+        max_usd_per_case=1,
+        max_p95_latency_s=1,
+        licence="open",
+    )
+    assert [fault.kind for fault in found] == ["constraint", "unknown", "unknown", "unknown"]
+
+
+def test_estimate_of_the_fixture_is_a_real_one(trial: Trial, scores: Scores) -> None:
+    """Trials of these tests carry the estimate that the statistics give."""
+    assert trial("a", scores(0.5, 50)).estimate == estimate(scores(0.5, 50))
