@@ -142,3 +142,7 @@ def test_deeply_nested_json_is_no_answer_and_no_crash(read) -> None:
     """A hundred thousand brackets are just text without an answer."""
     assert read("json", "[" * 100_000) is None
     assert read("text", '{"answer":' * 50_000, "json.answer") is None
+    for depth in range(50, 1_200, 50):
+        nested = "[" * depth + "]" * depth
+        assert read("json", nested) in {nested, None}
+        assert read("text", f'{{"answer": {nested}}}', "json.answer") in {nested, None}

@@ -56,6 +56,8 @@ class Score(Noun):
     """What the verdict itself cost (a judge); None when nothing or unknown."""
     failed: bool = False
     """True when the scorer itself broke down (judge unparsed), which is nobody's wrong answer."""
+    orders_agree: bool | None = None
+    """Of a pairwise judge, whether it said the same in both orders; None elsewhere."""
 
 
 @runtime_checkable

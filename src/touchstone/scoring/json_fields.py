@@ -127,6 +127,12 @@ class JsonFields:
             answer = first_value(reading.answer)
         except ValueError:
             return Score(scorer=self.name, value=0.0, reason="not JSON")
+        try:
+            return self._compared(answer, target)
+        except RecursionError:
+            return Score(scorer=self.name, value=0.0, reason="nested too deeply")
+
+    def _compared(self, answer: Any, target: Any) -> Score:
         if not isinstance(target, dict) or not target:
             same = self._equal(answer, target)
             return Score(scorer=self.name, value=float(same), reason="" if same else "differs")

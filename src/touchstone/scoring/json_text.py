@@ -29,6 +29,10 @@ def field(text: str, dotted: str) -> tuple[str, str] | None:
         found = walk(value, dotted)
         if isinstance(found, dict | list):
             found = walk(_TYPED.raw_decode(text, place)[0], dotted)
+            try:
+                return canonical(found), ""
+            except ValueError:
+                return None
         if found is not _MISSING and found is not None:
             return as_text(found), ""
     quoted, bare = _patterns(dotted.rpartition(".")[2])
@@ -58,8 +62,11 @@ def parse(text: str) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """One text per JSON value: keys sorted, no blanks, characters unescaped."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """One text per JSON value: keys sorted, no blanks. Raises `ValueError` when it is nested too deeply."""
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def walk(value: Any, dotted: str) -> Any:

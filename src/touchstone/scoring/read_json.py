@@ -28,10 +28,10 @@ class JsonReader:
         part, step = self._narrowing.narrow(text)
         if part is None:
             return Reading(answer=None, how="nothing found")
+        how = "json" if step == "auto" else step
         try:
-            value = first_value(part)
+            return Reading(answer=canonical(first_value(part)), how=how)
         except ValueError:
-            if self.spec.source != "json" or not self.spec.argument:
-                return Reading(answer=None, how="nothing found")
-            value = part
-        return Reading(answer=canonical(value), how="json" if step == "auto" else step)
+            if self.spec.source == "json" and self.spec.argument:
+                return Reading(answer=canonical(part), how=how)
+            return Reading(answer=None, how="nothing found")
