@@ -23,7 +23,7 @@ binary = st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=60)
 
 
 @given(scores=graded | binary, grouping=st.integers(0, 4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_interval_lies_in_range_and_holds_the_mean(scores: list[float], grouping: int) -> None:
     """0 <= low <= mean <= high <= 1, with and without groups, and n is the number of scores."""
     groups = [at % grouping for at in range(len(scores))] if grouping else None
