@@ -9,8 +9,7 @@ from touchstone.data.base import Case
 from touchstone.errors import SettingsError
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.exact import short
-from touchstone.scoring.normal import plain
+from touchstone.scoring.normal import plain, short
 from touchstone.scoring.source import compile_pattern, encodable
 from touchstone.scoring.targets import accepted
 

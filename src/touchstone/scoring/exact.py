@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from touchstone.data.base import Case
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.normal import label_key, plain
+from touchstone.scoring.normal import label_key, plain, short
 
 
 class Exact:
@@ -61,19 +63,12 @@ class Choice:
         return compare(self.name, target, reading.answer, _letter)
 
 
-def compare(scorer: str, target: str | None, answer: str | None, key: object) -> Score:
+def compare(scorer: str, target: str | None, answer: str | None, key: Callable[[str], str]) -> Score:
     """1 when both have the same key, else 0; None when one of them is unknown."""
     if target is None or answer is None:
         return Score(scorer=scorer, value=None, reason="no target" if target is None else "no answer")
-    assert callable(key)
     same = key(answer) == key(target) and key(answer) != ""
     return Score(scorer=scorer, value=float(same), reason="" if same else f"{short(answer)} is not {short(target)}")
-
-
-def short(text: str) -> str:
-    """A text as a reason shows it: one line of at most 60 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
 
 
 def _letter(text: str) -> str:

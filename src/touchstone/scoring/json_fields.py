@@ -11,9 +11,8 @@ from touchstone.data.base import Case
 from touchstone.errors import ExtraMissing, SettingsError
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.exact import short
 from touchstone.scoring.json_text import first_value, parse, walk
-from touchstone.scoring.normal import plain
+from touchstone.scoring.normal import plain, short
 from touchstone.scoring.source import without_reasoning
 
 _ABSENT = object()

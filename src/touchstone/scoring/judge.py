@@ -10,7 +10,6 @@ from touchstone.errors import SettingsError
 from touchstone.models.base import ChatRequest, Completion
 from touchstone.noun import Noun
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.exact import short
 from touchstone.scoring.judge_verdict import (
     PairVerdict,
     again,
@@ -20,6 +19,7 @@ from touchstone.scoring.judge_verdict import (
     response_format,
     rubric_messages,
 )
+from touchstone.scoring.normal import short
 from touchstone.scoring.source import without_reasoning
 
 _Verdict = TypeVar("_Verdict", bound=Noun)
@@ -68,7 +68,7 @@ class Judge:
             model: A `JudgeModel`.
             rubric: What makes an answer good, in the words of the people who would judge it.
             baseline: Case id to the answer to compare with; None means the targets.
-            human: Name of the column with people's own verdicts, for `agreement`.
+            human: File of people's own verdicts (columns case_id, candidate, verdict), read by whoever runs the judge.
             structured: Whether to send the verdict's JSON Schema along; not every server takes it.
             temperature: None leaves it to the provider; some reasoning models refuse any.
             max_tokens: Limit of one verdict, its reasoning included.

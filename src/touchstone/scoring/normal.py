@@ -1,4 +1,4 @@
-"""How texts are made comparable: labels, and words or characters of a language."""
+"""How texts are made comparable, or short: labels, words or characters of a language, reasons."""
 
 from __future__ import annotations
 
@@ -32,3 +32,9 @@ def has_cjk(text: str) -> bool:
 def tokens(text: str) -> list[str]:
     """Words of `text` in lower case, without punctuation; every Chinese character is a word of its own."""
     return _TOKENS.findall(text.casefold())
+
+
+def short(text: str) -> str:
+    """A text as a reason shows it: one line of at most 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"

@@ -7,7 +7,7 @@ from fractions import Fraction
 from touchstone.data.base import Case
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.exact import short
+from touchstone.scoring.normal import short
 from touchstone.scoring.numerals import Numeral, first_number
 
 

@@ -17,8 +17,7 @@ from collections import Counter
 from touchstone.data.base import Case
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
-from touchstone.scoring.exact import short
-from touchstone.scoring.normal import CJK, has_cjk, plain
+from touchstone.scoring.normal import CJK, has_cjk, plain, short
 from touchstone.scoring.targets import accepted
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
