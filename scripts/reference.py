@@ -199,7 +199,9 @@ def _flag(param: Any) -> str:
 def _default(param: Any) -> str:
     if param.param_type_name == "option" and param.is_flag:
         return "" if param.secondary_opts else "off"
-    return "" if param.default is None or param.param_type_name == "argument" and param.required else f"`{param.default}`"
+    return (
+        "" if param.default is None or param.param_type_name == "argument" and param.required else f"`{param.default}`"
+    )
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from touchstone.errors import SettingsError
 from touchstone.language import language_code
-from touchstone.noun import Noun
 
 
-class Settings(Noun):
-    """What the process was told from outside."""
+@dataclass(frozen=True)
+class Settings:
+    """What the process was told from outside. No Noun, so that `--help` need not import pydantic."""
 
     workspace: Path
     """Folder that holds the store, the reports and the own catalog."""

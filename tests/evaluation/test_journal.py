@@ -133,7 +133,7 @@ class Unreadable:
 
 
 async def test_intent_is_on_disk_before_send_and_the_reply_before_it_is_read(ledger: Ledger, file: Path) -> None:
-    """A crash at any moment leaves either no trace of a call or at least its intent, and a reply is never only in memory."""
+    """A crash leaves no trace of a call or at least its intent, and a reply is never only in memory."""
     model = Onlooker(FakeModel(paid=True), file)
     completion = await Journal(model, ledger).complete(asks())
 

@@ -266,6 +266,15 @@ class Ledger:
                 )
             )
 
+    def keep_verdict(self, comparison: str, verdict: str, chosen: str | None) -> None:
+        """Note what was decided under the task's own demands, for lists; the decision itself is worked out anew."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                tables.comparisons.update()
+                .where(tables.comparisons.c.id == comparison)
+                .values(verdict=verdict, chosen=chosen)
+            )
+
     def comparison(self, identity: str) -> sa.RowMapping | None:
         """The row of one comparison; `latest` is the newest finished one."""
         query = sa.select(tables.comparisons)

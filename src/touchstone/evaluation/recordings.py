@@ -81,9 +81,8 @@ class Recordings:
     def find(self, model: str, case_id: str, draw: int = 0) -> Recording | None:
         """The recorded output, None when there is none."""
         with self._ledger.engine.connect() as connection:
-            body = connection.execute(
-                _FIND, {"b_file": self._file, "b_model": model, "b_case": case_id, "b_draw": draw}
-            ).scalar()
+            wanted = {"b_model": safe_text(model), "b_case": safe_text(case_id), "b_draw": draw}
+            body = connection.execute(_FIND, {"b_file": self._file, **wanted}).scalar()
         return None if body is None else Recording(**{"output": None, **orjson.loads(body)})
 
     def missing(self, model: str, dataset: str, split: str) -> int:

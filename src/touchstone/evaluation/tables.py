@@ -82,6 +82,8 @@ comparisons = sa.Table(
     sa.Column("spec", sa.LargeBinary, nullable=False),  # the task file as it was read, JSON
     sa.Column("state", sa.String, nullable=False),  # running, finished, stopped
     sa.Column("calls", sa.LargeBinary),  # what the calls amounted to, JSON
+    sa.Column("verdict", sa.String),  # as decided under the task's own demands
+    sa.Column("chosen", sa.String),
     sa.Column("judge", sa.LargeBinary),  # what is known about the judge, JSON; null without one
 )
 

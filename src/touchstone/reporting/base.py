@@ -145,6 +145,8 @@ class DecisionResult(Noun):
     """What the verdict rests on, one sentence."""
     qualifying: tuple[str, ...] = ()
     """Everybody who meets all constraints, best mean first."""
+    within: tuple[str, ...] = ()
+    """For `cheapest-within`: everybody shown to be within the tolerance, best mean first."""
     passed_over: tuple[PassedOverCandidate, ...] = ()
     projections: tuple[Projection, ...] = ()
     """Every measured candidate at the user's volume; empty when the volume is unknown."""

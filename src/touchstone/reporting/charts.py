@@ -15,9 +15,6 @@ from markupsafe import Markup, escape
 from touchstone.reporting.numbers import known
 from touchstone.reporting.scales import Scale
 
-_MIDDLE = 14
-"""Middle of a strip of 28 pixels."""
-
 
 def interval_strip(
     scale: Scale,
@@ -28,14 +25,17 @@ def interval_strip(
     baseline: float | None = None,
     marked: bool = False,
 ) -> Markup:
-    """A mean as a dot on its interval; `baseline` is a dashed line through the strip."""
+    """A mean as a dot on its interval, or an arrow when it is below the axis; `baseline` is a dashed line."""
     inside = _grid(scale)
     if known(baseline):
-        inside += _vertical(scale, baseline, "baseline")
-    if known(low) and known(high):
+        inside += _vertical(scale, baseline, "reference")
+    if known(low) and known(high) and high > scale.low:
         inside += _horizontal(scale, low, high, "whisker")
     if known(mean):
-        inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="{_MIDDLE}" r="{6 if marked else 5}"/>'
+        if mean < scale.low:
+            inside += '<text class="beyond" x="0%" y="50%" dominant-baseline="central">◂</text>'
+        else:
+            inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="50%" r="{6 if marked else 5}"/>'
     return _strip(inside, "strip marked" if marked else "strip")
 
 
@@ -45,13 +45,11 @@ def range_strip(
     """A bar from `low` (its solid end) to `high`, and a short upright line at `tick`: p50, p95, first token."""
     inside = _grid(scale)
     if known(low) and known(high):
-        start, end = sorted((scale.position(low), scale.position(high)))
-        width = max(end - start, 0.2)
-        inside += f'<rect class="bar" x="{start:.2f}%" y="{_MIDDLE - 4}" width="{width:.2f}%" height="8" rx="4"/>'
+        inside += _horizontal(scale, low, high, "bar")
     if known(low):
-        inside += f'<circle class="dot" cx="{_x(scale, low)}" cy="{_MIDDLE}" r="5"/>'
+        inside += f'<circle class="dot" cx="{_x(scale, low)}" cy="50%" r="5"/>'
     if known(tick):
-        inside += f'<line class="tick" x1="{_x(scale, tick)}" x2="{_x(scale, tick)}" y1="5" y2="23"/>'
+        inside += f'<line class="tick" x1="{_x(scale, tick)}" x2="{_x(scale, tick)}" y1="25%" y2="75%"/>'
     return _strip(inside, "strip marked" if marked else "strip")
 
 
@@ -74,12 +72,12 @@ def stack_strip(parts: Iterable[tuple[str, float]], total: float) -> Markup:
 
 
 def spark(scale: Scale, mean: float | None, low: float | None, high: float | None) -> Markup:
-    """A small interval for a table cell."""
-    inside = '<line class="rail" x1="0%" x2="100%" y1="5" y2="5"/>'
-    if known(low) and known(high):
-        inside += _horizontal(scale, low, high, "whisker", y=5)
-    if known(mean):
-        inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="5" r="3.5"/>'
+    """A small interval for a table cell; the bare rail when the mean is below the axis."""
+    inside = '<line class="rail" x1="0%" x2="100%" y1="50%" y2="50%"/>'
+    if known(low) and known(high) and high > scale.low:
+        inside += _horizontal(scale, low, high, "whisker")
+    if known(mean) and mean >= scale.low:
+        inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="50%" r="3.5"/>'
     return Markup(f'<svg class="spark" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704
 
 
@@ -138,8 +136,8 @@ def _vertical(scale: Scale, value: float, name: str) -> str:
     return f'<line class="{name}" x1="{x}" x2="{x}" y1="0" y2="100%"/>'
 
 
-def _horizontal(scale: Scale, low: float, high: float, name: str, y: int = _MIDDLE) -> str:
-    return f'<line class="{name}" x1="{_x(scale, low)}" x2="{_x(scale, high)}" y1="{y}" y2="{y}"/>'
+def _horizontal(scale: Scale, low: float, high: float, name: str) -> str:
+    return f'<line class="{name}" x1="{_x(scale, low)}" x2="{_x(scale, high)}" y1="50%" y2="50%"/>'
 
 
 def _x(scale: Scale, value: float) -> str:

@@ -12,7 +12,7 @@ from touchstone.language import _
 from touchstone.reporting import charts, numbers
 from touchstone.reporting.base import CandidateResult, CandidateSettings, Example, ReportData
 from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked
-from touchstone.reporting.scales import cost_scale, linear_scale
+from touchstone.reporting.scales import Scale, cost_scale, focused, linear_scale
 from touchstone.reporting.scatter import HEIGHT, Point, front, placed, scatter
 from touchstone.reporting.words import KINDS, kind_name
 
@@ -68,7 +68,7 @@ def rows(data: ReportData) -> tuple[Row, ...]:
 def score_chart(data: ReportData, rows: Sequence[Row]) -> Chart:
     """Means on their intervals, with the baseline through all of them."""
     known = [row.candidate.estimate for row in rows if row.candidate.estimate]
-    scale = linear_scale([v for e in known for v in (e.mean, e.low, e.high)], ceiling=1.0)
+    scale = _score_scale(known)
     base = find(data.comparison, data.baseline)
     line = base.estimate.mean if base and base.estimate else None
     strips = {
@@ -94,7 +94,7 @@ def latency_chart(rows: Sequence[Row]) -> Chart | None:
         for row in rows
         if numbers.known((latency := row.candidate.latency_s).p50) or numbers.known(latency.p95)
     }
-    return Chart(charts.axis(scale, numbers.seconds), strips)
+    return Chart(charts.axis(scale, numbers.seconds_tick), strips)
 
 
 def outcome_chart(rows: Sequence[Row]) -> Chart:
@@ -135,12 +135,12 @@ def cost_points(rows: Iterable[Row]) -> tuple[Point, ...]:
     )
 
 
-def cost_chart(points: Sequence[Point]) -> Markup | None:
+def cost_chart(rows: Sequence[Row], points: Sequence[Point]) -> Markup | None:
     """Quality against cost per case; None when fewer than two points are known."""
     known = [p for p in points if placed(p)]
     if len(known) < 2:
         return None
-    scores = linear_scale([v for p in known for v in (p.mean, p.low, p.high)], ceiling=1.0)
+    scores = _score_scale([row.candidate.estimate for row in rows if row.candidate.estimate])
     return scatter(
         points,
         cost_scale(p.cost_usd for p in known),
@@ -174,7 +174,7 @@ def slice_table(
     found = {(s.tag, s.candidate): s.estimate for s in data.slices if s.estimate}
     if not found:
         return ()
-    scale = linear_scale([v for e in found.values() for v in (e.mean, e.low, e.high)], ceiling=1.0)
+    scale = _score_scale(list(found.values()))
     table = []
     for tag in dict.fromkeys(s.tag for s in data.slices):
         line = [found.get((tag, row.candidate.name)) for row in rows]
@@ -204,6 +204,18 @@ def differing(settings: Sequence[CandidateSettings]) -> tuple[str, ...]:
     return tuple(label for name, label in names.items() if len({getattr(s, name) for s in called}) > 1)
 
 
+def _score_scale(estimates: Sequence[Estimate]) -> Scale:
+    if not estimates:
+        return linear_scale([0.0, 1.0])
+    return linear_scale(focused((e.low for e in estimates), (e.high for e in estimates)), ceiling=1.0)
+
+
+def is_beyond(rows: Iterable[Row]) -> bool:
+    """Whether a candidate's score lies below the axis of scores, so that an arrow stands for it."""
+    known = [row.candidate.estimate for row in rows if row.candidate.estimate]
+    return any(e.mean < _score_scale(known).low for e in known)
+
+
 def _tick_digits(ticks: Sequence[float]) -> int:
     """Digits that tell percent ticks apart without needless zeros."""
     return next((d for d in (0, 1, 2) if all(abs(round(100 * t, d) - 100 * t) < 1e-6 for t in ticks)), 2)
@@ -217,6 +229,7 @@ __all__ = [
     "cost_chart",
     "cost_points",
     "differing",
+    "is_beyond",
     "latency_chart",
     "matrix",
     "outcome_chart",

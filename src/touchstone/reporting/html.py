@@ -21,7 +21,7 @@ from touchstone.reporting import charts, figures, numbers, sentences, words
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.ranking import find, peers
 from touchstone.reporting.scatter import placed
-from touchstone.reporting.text import cut, shown, visible
+from touchstone.reporting.text import cut, name, shown, visible
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
@@ -91,7 +91,7 @@ def _environment() -> Environment:
         words=words,
         hatched=tuple(kind for kind in words.KINDS if kind != "earned"),
     )
-    environment.filters.update(cut=cut, shown=shown, translated=_)
+    environment.filters.update(cut=cut, shown=shown, name=name, translated=_)
     return environment
 
 

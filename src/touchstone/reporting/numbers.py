@@ -78,7 +78,10 @@ def p_value(p: float | None) -> str:
     """A p value; below a thousandth only that it is."""
     if not known(p):
         return UNKNOWN
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "< 0.001"
+    text = f"{p:.3f}".rstrip("0")
+    return text.removesuffix(".")
 
 
 def money(usd: float | None) -> str:
@@ -109,6 +112,13 @@ def seconds(value: float | None) -> str:
     if value < 9.995:
         return _("{value} s").format(value=f"{value:.2f}")
     return _("{value} s").format(value=f"{value:,.0f}" if value >= 99.5 else f"{value:.1f}")
+
+
+def seconds_tick(value: float) -> str:
+    """A round time on an axis, without needless zeros."""
+    if value < 0.0995:
+        return _("{value} ms").format(value=f"{1000 * value:.3g}")
+    return _("{value} s").format(value=f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
 
 
 def day(iso: str) -> str:

@@ -65,6 +65,7 @@ def decision_result(decision: Decision) -> DecisionResult:
         leader=decision.leader,
         why=note(decision.why),
         qualifying=decision.qualifying,
+        within=decision.within,
         passed_over=tuple(
             PassedOverCandidate(candidate=p.candidate, reason=note(p.reason), kind=p.kind) for p in decision.passed_over
         ),

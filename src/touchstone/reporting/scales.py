@@ -66,14 +66,32 @@ def linear_scale(values: Iterable[float | None], *, zero: bool = False, ceiling:
     return Scale(bottom, top, ticks)
 
 
+def focused(lows: Iterable[float], highs: Iterable[float]) -> list[float]:
+    """
+    Values for the axis of scores: one far-off candidate must not press the others together.
+
+    Args:
+        lows: Lower ends of the intervals.
+        highs: Their upper ends, at least one.
+
+    Returns:
+        What the axis should hold: all ends, less those of intervals that lie further below the best upper end than
+        four times the distance of the median lower end from it.
+    """
+    lows, highs = sorted(lows), list(highs)
+    top = max(highs)
+    spread = max(top - lows[len(lows) // 2], 0.05)
+    return [low for low in lows if low >= top - 4 * spread] + [top]
+
+
 def log_scale(values: Iterable[float | None]) -> Scale:
-    """A logarithmic axis with ticks at 1, 2 and 5, or at powers of ten alone when it is long."""
+    """A logarithmic axis with ticks at 1, 2 and 5, at 1 and 3, or at powers of ten, the longer the fewer."""
     kept = [v for v in values if v is not None and math.isfinite(v)]
     found = [min(max(v, 1e-100), 1e100) for v in kept if v > 0]
     if not found:
         return linear_scale(kept, zero=True)
     low, high = min(found), max(found)
-    steps = (1.0, 2.0, 5.0) if high / low < 200 else (1.0,)
+    steps = (1.0, 2.0, 5.0) if high / low < 15 else (1.0, 3.0) if high / low < 300 else (1.0,)
     first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
     marks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     bottom = max(mark for mark in marks if mark <= low * (1 + 1e-9))

@@ -66,11 +66,12 @@ def scatter(
     inside += "".join(_cost_tick(value, position, write_cost) for value, position in _spaced(costs))
     inside += _steps(frontier, costs, scores)
     for point in drawn:
-        if known(point.low) and known(point.high):
+        if known(point.low) and known(point.high) and point.high > scores.low:
             x, low, high = _x(point, costs), _y(point.low, scores), _y(point.high, scores)
             inside += f'<line class="whisker" x1="{x:.2f}%" x2="{x:.2f}%" y1="{low:.1f}" y2="{high:.1f}"/>'
     numbers = {point.number for point in frontier}
-    taken = [_box(_x(p, costs) / 100 * _NOMINAL_WIDTH - 7, _y(p.mean or 0.0, scores) - 7, 14, 14) for p in drawn]
+    taken = _along(frontier, costs, scores)
+    taken += [_box(_x(p, costs) / 100 * _NOMINAL_WIDTH - 7, _y(p.mean or 0.0, scores) - 7, 14, 14) for p in drawn]
     for point in sorted(drawn, key=lambda p: (not p.chosen, p.number not in numbers, p.number)):
         inside += _dot(point, costs, scores, on_front=point.number in numbers, taken=taken)
     return Markup(  # noqa: S704 - built here from numbers and escaped text
@@ -125,6 +126,20 @@ def _steps(frontier: Sequence[Point], costs: Scale, scores: Scale) -> str:
     return lines
 
 
+def _along(frontier: Sequence[Point], costs: Scale, scores: Scale) -> list[tuple[float, float, float, float]]:
+    """Boxes along the staircase, which no label may cross."""
+    boxes = []
+    for index, point in enumerate(frontier):
+        x, y = _x(point, costs) / 100 * _NOMINAL_WIDTH, _y(point.mean or 0.0, scores)
+        following = frontier[index + 1] if index + 1 < len(frontier) else None
+        end = _x(following, costs) / 100 * _NOMINAL_WIDTH if following else _NOMINAL_WIDTH
+        boxes.append(_box(x, y - 2, end - x, 4))
+        if following:
+            top = _y(following.mean or 0.0, scores)
+            boxes.append(_box(end - 2, top, 4, y - top))
+    return boxes
+
+
 def _dot(
     point: Point, costs: Scale, scores: Scale, *, on_front: bool, taken: list[tuple[float, float, float, float]]
 ) -> str:
@@ -134,8 +149,11 @@ def _dot(
     width = 8 * len(str(point.number)) + (_width(name) + 6 if name else 0)
     anchor, dx, dy = _free_place(x / 100 * _NOMINAL_WIDTH, y, width, taken)
     tail = f' <tspan class="name">{escape(name)}</tspan>' if name else ""
+    mark = f'<circle class="{names}" cx="{x:.2f}%" cy="{y:.1f}" r="{7 if point.chosen else 5}"/>'
+    if (point.mean or 0.0) < scores.low:
+        mark = f'<text class="beyond" x="{x:.2f}%" y="{y:.1f}" text-anchor="middle">▾</text>'
     return (
-        f'<circle class="{names}" cx="{x:.2f}%" cy="{y:.1f}" r="{7 if point.chosen else 5}"/>'
+        f"{mark}"
         f'<text class="label" x="{x:.2f}%" y="{y:.1f}" dx="{dx}" dy="{dy}" text-anchor="{anchor}">'
         f'<tspan class="number">{point.number}</tspan>{tail}</text>'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from touchstone.evaluation.base import PairResult
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
-from touchstone.reporting.base import CandidateResult, Comparison, ReportData
+from touchstone.reporting.base import CandidateResult, Comparison, Note, ReportData
 from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked, runner_up
 
 _NAMED = 3
@@ -22,24 +22,30 @@ def headline(comparison: Comparison) -> str:
     if decision.verdict == "tie":
         if decision.chosen is None:
             return _("A tie: {names} cannot be told apart.").format(names=_some(others))
-        return _("A tie: take {chosen}, though {names} may be just as good.").format(
-            chosen=decision.chosen, names=_some(others)
-        )
+        return _("A tie: take {chosen}.").format(chosen=decision.chosen)
     return _("Take {chosen}.").format(chosen=decision.chosen or numbers.UNKNOWN)
 
 
 def explanation(comparison: Comparison) -> str:
     """What the verdict means and what to do with it."""
-    decision = comparison.decision
+    decision, others = comparison.decision, _some(peers(comparison))
+    if decision.verdict == "winner" and decision.within:
+        return _("It is the cheapest of those that are proven to be good enough for your goal.")
     if decision.verdict == "winner":
         return _("It meets your conditions, and the measurements separate it from everybody else who does.")
     if decision.verdict == "tie":
         if decision.cases_needed:
             return _(
-                "On these cases the difference may be chance. About {n} cases would tell them apart; until then choose "
-                "by cost, speed or convenience."
-            ).format(n=numbers.count(decision.cases_needed))
-        return _("On these cases the difference may be chance; choose among them by cost, speed or convenience.")
+                "{names} may be just as good: what was measured between them may be chance. About {n} cases would tell "
+                "them apart; until then cost and speed decide."
+            ).format(names=others, n=numbers.count(decision.cases_needed))
+        return _(
+            "{names} may be just as good: what was measured between them may be chance, so cost and speed decide."
+        ).format(names=others)
+    if decision.verdict == "none_qualifies" and decision.cases_needed:
+        return _("On {n} cases or more, somebody might. Otherwise relax a condition, or add candidates.").format(
+            n=numbers.count(decision.cases_needed)
+        )
     if decision.verdict == "none_qualifies":
         return _("Every candidate misses at least one of them. Relax a condition, or add candidates.")
     if decision.cases_needed:
@@ -81,6 +87,14 @@ def evidence(data: ReportData) -> tuple[str, ...]:
             sentences.append(_against_baseline(pair))
     sentences.append(_price(chosen, data.requests_per_month))
     return tuple(sentences)
+
+
+def full(note: Note) -> str:
+    """A note as a sentence that stands alone: with a capital, unless it starts with a name, and a full stop."""
+    text = note.text(_)
+    if not note.template.startswith("{"):
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "。", "！", "？")) else _("{sentence}.").format(sentence=text)
 
 
 def compared(pair: PairResult, confidence: float) -> str:
@@ -125,9 +139,9 @@ def _against_rival(pair: PairResult, confidence: float) -> str:
 
 def _against_baseline(pair: PairResult) -> str:
     template = (
-        _("Against the baseline {name} it gains {points} points ({range}, {n} common cases).")
+        _("Against {name}, the baseline, it gains {points} points ({range}, {n} common cases).")
         if pair.difference >= 0
-        else _("Against the baseline {name} it loses {points} points ({range}, {n} common cases).")
+        else _("Against {name}, the baseline, it loses {points} points ({range}, {n} common cases).")
     )
     return template.format(
         name=pair.b,

@@ -54,6 +54,11 @@ def shown(text: str) -> Markup:
     return Markup("".join(pieces))  # noqa: S704 - every character was escaped or written out above
 
 
+def name(text: str) -> Markup:
+    """HTML of a name that may break after a slash, a colon or an underscore, rather than anywhere."""
+    return Markup(re.sub(r"([/:_@]+)", r"\1<wbr>", str(escape_html(visible(text)))))  # noqa: S704 - escaped first
+
+
 def terminal(text: str) -> str:
     """One line for a terminal: control sequences removed, line breaks and other invisible characters as spaces."""
     line = _SEQUENCES.sub("", text)

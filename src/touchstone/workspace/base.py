@@ -101,7 +101,8 @@ class Plan(Noun):
             ]
             found.append(
                 _(
-                    "  {name}: {calls} calls, about {tokens} input tokens, USD low {low}, expected {expected}, worst {worst}"
+                    "  {name}: {calls} calls, about {tokens} input tokens; "
+                    "USD low {low}, expected {expected}, worst {worst}"
                 ).format(
                     name=candidate.name,
                     calls=candidate.calls,

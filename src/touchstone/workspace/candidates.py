@@ -11,6 +11,7 @@ from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError,
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
+from touchstone.models.openai_compatible import OpenAICompatible
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
@@ -164,7 +165,14 @@ def _name(value: Any, task: Task, line: int | None) -> str:
 
 
 def make_workshop(
-    task: Task, ledger: Ledger, dataset: str, columns: frozenset[str], tally: CallTally, *, offline: bool = False
+    task: Task,
+    ledger: Ledger,
+    dataset: str,
+    columns: frozenset[str],
+    tally: CallTally,
+    *,
+    offline: bool = False,
+    asking: bool = True,
 ) -> Workshop:
     """What strategies may use: train and dev cases, never test; models that journal into `ledger`."""
 
@@ -178,6 +186,8 @@ def make_workshop(
         if "concurrency" in model_parameters(reference):
             own["concurrency"] = task.file.limits.concurrency
         model = make_model(reference, parameters={**own, **parameters}, folder=task.folder)
+        if asking and isinstance(model, OpenAICompatible):
+            model.check()
         return Journal(model, ledger, tally, offline=offline)
 
     return Workshop(

@@ -31,6 +31,7 @@ from touchstone.scoring.reading import make_reader
 from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import make_candidates, make_workshop, read_specs
+from touchstone.workspace.judging import judge_controls, judge_facts, judge_of, read_human_verdicts
 from touchstone.workspace.taskfile import Task
 
 _PROGRESS_EVERY_S = 0.2
@@ -52,6 +53,7 @@ class Prepared:
         reader: AnswerReader,
         scorers: Sequence[Scorer],
         tally: CallTally,
+        human: Mapping[tuple[str, str], str],
     ) -> None:
         self.task = task
         self.summary = summary
@@ -62,6 +64,7 @@ class Prepared:
         self.reader = reader
         self.scorers = scorers
         self.tally = tally
+        self.human = human
 
     async def close(self) -> None:
         """Release every candidate."""
@@ -93,9 +96,12 @@ def check_task(task: Task, ledger: Ledger) -> tuple[CaseSummary, AnswerSpec]:
     return summary, answer
 
 
-async def prepare(task: Task, ledger: Ledger, options: CompareOptions) -> Prepared:
+async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking: bool = True) -> Prepared:
     """
     Everything short of asking: cases, candidates (baselines are trained), reader, scorers.
+
+    Args:
+        asking: Whether somebody will be asked afterwards, so that keys must be there.
 
     Raises:
         UserError: something must be changed first; nobody was asked.
@@ -109,11 +115,14 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions) -> Prepar
     cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
     tally = CallTally(cap_usd=cap)
     specs = read_specs(task, ledger)
+    _check_gate_names(task, specs)
     scorers = make_scorers(task, ledger, tally, offline=options.offline)
     columns = frozenset({"input", "options", "id"}) | frozenset(
         name for _, case in islice(ledger.cases(summary.digest, "test"), 100) for name in case.fields
     )
-    workshop = make_workshop(task, ledger, summary.digest, columns, tally, offline=options.offline)
+    workshop = make_workshop(
+        task, ledger, summary.digest, columns, tally, offline=options.offline, asking=asking and not options.offline
+    )
     made = await make_candidates(task, specs, workshop)
     prepared = Prepared(
         task,
@@ -125,10 +134,28 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions) -> Prepar
         reader,
         scorers,
         tally,
+        read_human_verdicts(judge, task.folder) if (judge := judge_of(scorers)) is not None else {},
     )
     if cap is not None:
         _refuse_unknown_prices(prepared, cap)
     return prepared
+
+
+def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
+    if task.file.gate is None:
+        return
+    names = {spec.name for spec in specs}
+    for key in ("candidate", "baseline"):
+        name = getattr(task.file.gate, key)
+        if name is not None and name not in names:
+            raise TaskError(
+                "the gate's {key} is {name!r}, and no candidate is called so; there are {known}",
+                path=task.path,
+                line=task.line("gate", key),
+                key=key,
+                name=name,
+                known=", ".join(sorted(names)),
+            )
 
 
 def make_scorers(task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False) -> tuple[Scorer, ...]:
@@ -203,7 +230,7 @@ async def run(
     state = "stopped"
     controls: dict[str, Any] | None = None
     try:
-        controls = await _judge_controls(prepared, ledger)
+        controls = await judge_controls(prepared.scorers, ledger, summary.digest)
         stream = outcomes(
             prepared.candidates,
             ledger.cases(summary.digest, "test"),
@@ -223,6 +250,18 @@ async def run(
         # Also after an interruption: what was answered is on disk before the command ends.
         await ledger.drain()
         tally = prepared.tally
+        judge = judge_of(prepared.scorers)
+        facts = None
+        if judge is not None and controls is not None:
+            facts = judge_facts(
+                judge,
+                controls,
+                prepared.human,
+                ledger,
+                summary.digest,
+                dict(zip((spec.name for spec in prepared.specs), trials, strict=True)),
+                {spec.name: spec.model for spec in prepared.specs},
+            )
         ledger.finish_comparison(
             comparison,
             state=state,
@@ -234,7 +273,7 @@ async def run(
                 "spent_usd": None if tally.unpriced else tally.spent_usd,
                 "seconds": time.perf_counter() - started,
             },
-            judge=controls,
+            judge=facts,
         )
     watch.finish()
     return comparison

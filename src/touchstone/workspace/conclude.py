@@ -1,0 +1,282 @@
+"""From a stored comparison to everything people get: numbers, decision, gate, report data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Volume
+from touchstone.decision.decide import decide
+from touchstone.decision.gate import check_gate
+from touchstone.errors import SettingsError
+from touchstone.evaluation.base import PairResult, TrialSummary
+from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.paired import compare_pairs
+from touchstone.evaluation.power import cases_needed, detectable_difference
+from touchstone.evaluation.summaries import Ground
+from touchstone.language import N_, _
+from touchstone.reporting.base import (
+    Calls,
+    CasesInfo,
+    Constraint,
+    GateCheck,
+    GateResult,
+    JudgeInfo,
+    Note,
+    RaceInfo,
+    ReportData,
+    Reproduction,
+    ScorerInfo,
+    StatisticsInfo,
+    TaskInfo,
+)
+from touchstone.reporting.result import build_comparison, decision_result
+from touchstone.scoring.base import AnswerSpec
+from touchstone.workspace import gather
+from touchstone.workspace.base import Demands
+from touchstone.workspace.gather import Stored
+from touchstone.workspace.plan import asked_difference
+from touchstone.workspace.run import Prepared
+from touchstone.workspace.taskfile import ConstraintsSection, TaskFile, parse_goal
+
+VALID_DAYS = 90
+"""After so long prices, and the model behind a name, have often changed: time to measure again."""
+
+
+def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
+    """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
+    lines = [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
+    cases = ledger.case_count(prepared.summary.digest, "test")
+    smallest = detectable_difference(cases) if cases else None
+    difference, needed = asked_difference(prepared.task)
+    if smallest is not None and smallest > difference:
+        lines.append(
+            _(
+                "{cases} cases can show a difference of {points:.1f} points; "
+                "{asked:.1f} points would need {needed} cases"
+            ).format(cases=cases, points=100 * smallest, asked=100 * difference, needed=needed)
+        )
+    return lines
+
+
+def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
+    """
+    Work out a stored comparison anew, under its own demands or others; nothing is asked and nothing is paid.
+
+    Raises:
+        SettingsError: a demand cannot be used.
+    """
+    file = TaskFile.model_validate(stored.spec["file"])
+    constraints, goal, requests_per_month = _demands(file, demands)
+    confidence, seed = file.race.confidence, file.race.seed
+    ground = Ground(
+        groups=stored.groups,
+        confidence=confidence,
+        seed=seed,
+        requests_per_month=requests_per_month,
+        concurrency=file.limits.concurrency,
+    )
+    trials = gather.summaries(ledger, stored, ground)
+    strict = stored.strict
+    pairs = compare_pairs(
+        stored.names,
+        np.nan_to_num(strict),
+        ~np.isnan(strict),
+        stored.groups,
+        confidence,
+        seed,
+    )
+    judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
+    decision = decide(
+        trials,
+        pairs,
+        goal=goal,
+        constraints=constraints,
+        volume=Volume(requests_per_month=requests_per_month),
+        confidence=confidence,
+        judge=_judge_state(judge),
+        expires=date.fromisoformat(stored.created[:10]) + timedelta(days=VALID_DAYS),
+    )
+    trials = _with_states(trials, decision)
+    comparison = build_comparison(
+        task=TaskInfo(name=file.task, cases=stored.test_cases, fingerprint=stored.fingerprint),
+        trials=trials,
+        pairs=pairs,
+        decision=decision_result(decision),
+        created=stored.created,
+        comparison_id=stored.identity,
+        calls=_calls(stored),
+        spent_usd=stored.calls.get("spent_usd"),
+        race=RaceInfo(finish="full" if stored.state == "finished" else "stopped"),
+        statistics=_statistics(stored, pairs, confidence, file),
+        gate=_gate(file, trials, pairs, decision),
+        warnings=_warnings(stored, judge),
+    )
+    order = sorted(
+        range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
+    )
+    return ReportData(
+        comparison=comparison,
+        instruction=file.instruction,
+        answer=AnswerSpec.model_validate(stored.spec["answer"]),
+        scorers=tuple(
+            ScorerInfo(name=scorer["name"], description=scorer["description"], decides=place == 0)
+            for place, scorer in enumerate(stored.spec["scorers"])
+        ),
+        cases=CasesInfo(
+            files=(file.cases,) if isinstance(file.cases, str) else tuple(file.cases.values()),
+            described=stored.summary.described,
+            counts=stored.summary.counts,
+            digest=stored.summary.digest,
+            groups=stored.summary.groups,
+            problems=stored.summary.problems,
+        ),
+        goal=goal_text(goal),
+        constraints=tuple(
+            Constraint(name=name, limit=str(limit))
+            for name, limit in constraints.model_dump().items()
+            if limit is not None
+        ),
+        requests_per_month=None if requests_per_month is None else int(requests_per_month),
+        baseline=_baseline(file, stored),
+        slices=gather.slices(ledger, stored, ground),
+        worst=tuple(gather.example(ledger, stored, place) for place in gather.worst_cases(stored, order)),
+        disagreeing=tuple(gather.example(ledger, stored, place) for place in gather.disagreeing_cases(stored, order)),
+        settings=gather.candidate_settings(ledger, stored),
+        judge=judge,
+        reproduction=Reproduction(
+            command=str(stored.spec["command"]),
+            further=(f"touchstone decide {stored.identity}", f"touchstone report {stored.identity}"),
+            versions=stored.spec["versions"],
+            seed=seed,
+            task_file=str(stored.spec["path"]),
+            task_digest=str(stored.spec["digest"]),
+        ),
+    )
+
+
+def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float | None]:
+    """The task's demands with what was said instead."""
+    own = file.constraints.model_dump()
+    said = demands.model_dump(include=set(own), exclude_none=True)
+    if said.get("licence") not in (None, "open", "open_weights"):
+        raise SettingsError("licence is {value!r}; use open or open_weights", value=said["licence"])
+    section = ConstraintsSection.model_validate({**own, **said})
+    try:
+        name, tolerance = parse_goal(demands.goal if demands.goal is not None else file.goal)
+    except ValueError as error:
+        raise SettingsError("goal is {value!r}; {reason}", value=demands.goal, reason=str(error)) from error
+    requests = demands.requests_per_month or file.volume.requests_per_month
+    return Constraints(**section.model_dump()), Goal(name=name, tolerance=tolerance), requests
+
+
+def _judge_state(judge: JudgeInfo | None) -> JudgeState:
+    if judge is None:
+        return "none"
+    if not judge.fit:
+        return "unfit"
+    return "validated" if judge.validated else "unvalidated"
+
+
+def goal_text(goal: Goal) -> str:
+    """A goal as a task file says it."""
+    return "best" if goal.name == "best" else f"cheapest-within: {goal.tolerance:g}"
+
+
+def _with_states(trials: tuple[TrialSummary, ...], decision: Decision) -> tuple[TrialSummary, ...]:
+    rejected = {item.candidate for item in decision.rejected}
+    found = []
+    for trial in trials:
+        state = "disqualified" if trial.name in rejected else "finished"
+        found.append(trial.model_copy(update={"state": "leader" if trial.name == decision.chosen else state}))
+    return tuple(found)
+
+
+def _note(reason: Reason) -> Note:
+    return Note(template=reason.template, values=dict(reason.values))
+
+
+def _calls(stored: Stored) -> Calls:
+    full = len(stored.specs) * stored.test_cases * int(stored.spec["options"]["repeats"])
+    # A recorded answer or a baseline's is a call too: one answer asked of one candidate.
+    made = sum(int((~_skipped(cells.kind)).sum()) for cells in stored.cells)
+    from_cache = sum(int(np.nan_to_num(cells.from_cache).sum()) for cells in stored.cells)
+    return Calls(
+        made=made - from_cache,
+        from_cache=from_cache,
+        full=full,
+        share=made / full if full else None,
+        retries=int(stored.calls.get("retries", 0)),
+    )
+
+
+def _skipped(kinds: Any) -> Any:
+    return np.char.startswith(kinds.astype(str), "skipped")
+
+
+def _statistics(stored: Stored, pairs: tuple[PairResult, ...], confidence: float, file: TaskFile) -> StatisticsInfo:
+    measured = [pair.discordance for pair in pairs if pair.discordance]
+    discordance = float(np.median(measured)) if measured else None
+    known: Mapping[str, Any] = {} if discordance is None else {"discordance": discordance}
+    cases = stored.test_cases
+    return StatisticsInfo(
+        minimum_detectable_difference=detectable_difference(cases, **known) if cases else None,
+        cases_needed=cases_needed(max(file.race.epsilon, 0.01), **known),
+        confidence=confidence,
+    )
+
+
+def _gate(
+    file: TaskFile, trials: tuple[TrialSummary, ...], pairs: tuple[PairResult, ...], decision: Decision
+) -> GateResult | None:
+    if file.gate is None:
+        return None
+    gate = file.gate
+    checks = check_gate(
+        trials,
+        pairs,
+        candidate=gate.candidate or decision.chosen,
+        baseline=gate.baseline,
+        margin=gate.margin,
+        min_score=gate.min_score,
+    )
+    return GateResult(
+        passed=all(check.passed for check in checks),
+        checks=tuple(
+            GateCheck(
+                name=check.name,
+                passed=check.passed,
+                text=_note(check.reason),
+                candidate=check.candidate,
+                measured=check.measured,
+                required=check.required,
+            )
+            for check in checks
+        ),
+    )
+
+
+def _baseline(file: TaskFile, stored: Stored) -> str | None:
+    """Who is drawn as the line to beat: the gate's baseline, else the simplest baseline in the table."""
+    if file.gate is not None and file.gate.baseline in stored.names:
+        return file.gate.baseline
+    return next((spec.name for spec in stored.specs if spec.strategy == "baseline"), None)
+
+
+def _warnings(stored: Stored, judge: JudgeInfo | None) -> tuple[Note, ...]:
+    found = [Note(template=problem.template, values=dict(problem.values)) for problem in stored.summary.problems]
+    if stored.calls.get("in_doubt"):
+        found.append(Note(template=N_("possibly billed twice: {n} calls"), values={"n": stored.calls["in_doubt"]}))
+    if stored.calls.get("spent_usd") is None and stored.calls:
+        found.append(Note(template=N_("some calls have no known price; the money spent is unknown")))
+    if judge is not None and judge.same_family:
+        found.append(
+            Note(
+                template=N_("the judge {judge} is of the same family as {names}; let another family judge"),
+                values={"judge": judge.model, "names": ", ".join(judge.same_family)},
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,184 @@
+"""The front door: everything a command or a page can ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import orjson
+
+from touchstone.config import Settings
+from touchstone.errors import SettingsError, UnknownName
+from touchstone.evaluation.ledger import Ledger
+from touchstone.workspace.base import CompareOptions, Demands, Files, Plan, StoredComparison
+from touchstone.workspace.taskfile import Task, load_task
+
+if TYPE_CHECKING:
+    from touchstone.reporting.base import ReportData
+    from touchstone.reporting.live import Progress
+
+
+class Workspace:
+    """
+    A folder with one store: tasks are measured into it, reports and decisions are read out of it.
+
+    Use it as a context manager, or call `close`. The store is made when it is first needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The store."""
+        return Ledger(self.settings.store_url or self.settings.workspace / "touchstone.sqlite")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the store; may be called twice."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+            del self.__dict__["ledger"]
+
+    def load_task(self, path: Path) -> Task:
+        """A task file, read and checked; nothing else is touched. Raises `TaskError`."""
+        return load_task(path)
+
+    def plan(self, task: Task, options: CompareOptions) -> Plan:
+        """What `compare` would do; everything is checked, baselines are not asked, nobody else either."""
+        from touchstone.workspace.plan import make_plan
+
+        return asyncio.run(make_plan(task, self.ledger, options))
+
+    def compare(
+        self,
+        task: Task,
+        options: CompareOptions,
+        *,
+        command: str | None = None,
+        progress: Callable[[Progress], None] = lambda _progress: None,
+        notice: Callable[[str], None] = lambda _line: None,
+    ) -> ReportData:
+        """
+        Measure all candidates on the test cases and decide.
+
+        Args:
+            command: The command line that asked for it, for the report.
+            progress: Told about five times a second how far it is.
+            notice: Told, line by line before anybody is asked, what the user should know: problems of the cases, what
+                these cases can show.
+
+        Raises:
+            UserError: something must be changed first; nobody was asked.
+        """
+        from touchstone.workspace.conclude import before_asking
+        from touchstone.workspace.run import prepare, run
+
+        async def measure() -> str:
+            prepared = await prepare(task, self.ledger, options)
+            try:
+                for line in before_asking(prepared, self.ledger):
+                    notice(line)
+                return await run(
+                    prepared,
+                    self.ledger,
+                    options,
+                    command=command or f"touchstone compare {task.path}",
+                    progress=progress,
+                )
+            finally:
+                await prepared.close()
+
+        data = self.decide(asyncio.run(measure()), Demands())
+        decision = data.comparison.decision
+        self.ledger.keep_verdict(data.comparison.comparison_id, decision.verdict, decision.chosen)
+        return data
+
+    def decide(self, comparison: str, demands: Demands) -> ReportData:
+        """
+        What a stored comparison says, under its own demands or others; nobody is asked.
+
+        Raises:
+            UnknownName: there is no such comparison.
+            SettingsError: a demand cannot be used.
+        """
+        from touchstone.workspace.conclude import conclude
+        from touchstone.workspace.gather import load
+
+        row = self.ledger.comparison(comparison)
+        if row is None:
+            known = [item["id"] for item in self.ledger.comparisons()]
+            if not known:
+                raise SettingsError(
+                    "nothing was measured in {place} yet; run `touchstone compare TASKFILE` or `touchstone demo` first",
+                    place=str(self.settings.workspace),
+                )
+            raise UnknownName(kind="comparison", name=comparison, known=known)
+        return conclude(self.ledger, load(self.ledger, dict(row)), demands)
+
+    def comparisons(self) -> tuple[StoredComparison, ...]:
+        """Every stored comparison, newest first."""
+        found = []
+        for row in self.ledger.comparisons():
+            spec = orjson.loads(row["spec"])
+            found.append(
+                StoredComparison(
+                    id=row["id"],
+                    created=row["created"],
+                    task=row["task"],
+                    state=row["state"],
+                    cases=spec["test_cases"],
+                    candidates=len(spec["candidates"]),
+                    verdict=row["verdict"],
+                    chosen=row["chosen"],
+                )
+            )
+        return tuple(found)
+
+    def write_files(self, data: ReportData, files: Files, *, language: str, default_report: bool = True) -> Files:
+        """
+        Write the report and whatever else was asked for; returns where everything is.
+
+        Args:
+            default_report: Whether a report goes into the workspace when no place was named.
+
+        Raises:
+            SettingsError: a file cannot be written there.
+        """
+        report = files.report
+        if report is None and default_report:
+            report = self.settings.workspace / "reports" / f"{data.comparison.comparison_id}.html"
+        if report is not None:
+            from touchstone.reporting.html import render
+
+            _write(report, render(data, language=language))
+        if files.markdown is not None:
+            from touchstone.reporting.markdown import render_markdown
+
+            _write(files.markdown, render_markdown(data, language=language))
+        if files.junit is not None:
+            from touchstone.reporting.junit import render_junit
+
+            _write(files.junit, render_junit(data, language=language))
+        return files.model_copy(update={"report": report})
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise SettingsError(
+            "{path} cannot be written: {reason}; name another place", path=str(path), reason=error.strerror
+        ) from error
