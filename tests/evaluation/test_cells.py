@@ -1,0 +1,153 @@
+"""What arrays of cells promise: two conventions, averages over repeats, and nothing missing that looks like zero."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from touchstone.evaluation.base import STRICT_ZEROS, Outcome, Recipe
+from touchstone.evaluation.cells import Cells, further_scores
+from touchstone.evaluation.ledger import Ledger
+from touchstone.models.base import Completion, TextPart, Usage
+from touchstone.scoring.base import Score
+
+KINDS = ["scored", "unparsed", "refused", "filtered", "truncated", "empty", "error", "judge_unparsed", "in_doubt"]
+KINDS += ["skipped_budget", "skipped_cancel", "skipped_race"]
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path_factory.mktemp("store") / "store.db")
+    yield ledger
+    ledger.close()
+
+
+def outcome(kind: Any, repeat: int = 0, score: float | None = None, **completion: Any) -> Outcome:
+    return Outcome(
+        case="c",
+        candidate="m",
+        kind=kind,
+        repeat=repeat,
+        completion=Completion(parts=(TextPart(text="x"),), **completion) if completion else None,
+        scores=(Score(scorer="exact", value=score),) if score is not None else (),
+    )
+
+
+def stored(ledger: Ledger, cells: list[tuple[int, Outcome]]) -> int:
+    """The number of a trial with these cells."""
+    trial = ledger.add_trial("c", 0, "m", Recipe(model="m", strategy="prompt"), {})
+
+    async def keep() -> None:
+        for ordinal, cell in cells:
+            await ledger.keep_outcome(trial, ordinal, cell)
+        await ledger.drain()
+
+    asyncio.run(keep())
+    return trial
+
+
+def load(ledger: Ledger, cells: list[tuple[int, Outcome]], planned: int, repeats: int = 1) -> Cells:
+    return Cells.load(ledger, stored(ledger, cells), planned_cases=planned, repeats=repeats)
+
+
+def test_strict_zeros_count_and_failures_do_not(ledger: Ledger) -> None:
+    """Refused, filtered, truncated, empty and unparsed are 0; errors, doubts, skips and judge failures are unknown."""
+    cells = load(ledger, [(at, outcome(kind, score=0.75)) for at, kind in enumerate(KINDS)], len(KINDS) + 1)
+    strict = cells.strict()
+
+    assert strict[0] == 0.75
+    zeros = {kind for kind, value in zip(KINDS, strict, strict=False) if value == 0.0}
+    assert zeros == STRICT_ZEROS
+    assert np.isnan(strict[6:]).all()
+    assert np.isnan(cells.answered()[1:]).all()
+    assert cells.score_sum() == 0.75
+
+
+def test_counts_add_up_and_cells_without_a_row_were_cancelled(ledger: Ledger) -> None:
+    """A run that was interrupted planned more than it kept."""
+    counts = load(ledger, [(at, outcome(kind, score=1.0)) for at, kind in enumerate(KINDS)], 10, repeats=2).counts()
+
+    assert counts.planned == 20
+    assert counts.skipped_cancel == 1 + 20 - len(KINDS)
+    assert sum(counts.model_dump(exclude={"planned"}).values()) == 20
+    assert counts.strict_n == 6
+
+
+@given(
+    st.integers(1, 6).flatmap(
+        lambda planned: st.tuples(
+            st.just(planned),
+            st.dictionaries(
+                st.tuples(st.integers(0, planned - 1), st.integers(0, 2)),
+                st.tuples(st.sampled_from(KINDS), st.floats(0, 1)),
+            ),
+        )
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_repeats_are_averaged_case_by_case(
+    ledger: Ledger, drawn: tuple[int, dict[tuple[int, int], tuple[str, float]]]
+) -> None:
+    """The score of a case is the mean of those of its repeats that have one; without any it is unknown."""
+    planned, table = drawn
+    cells = load(
+        ledger, [(at, outcome(kind, repeat, score)) for (at, repeat), (kind, score) in table.items()], planned, 3
+    )
+    strict, answered = cells.strict(), cells.answered()
+    assert strict.shape == answered.shape == (planned,)
+    for at in range(planned):
+        of_case = [cell for (place, _), cell in table.items() if place == at]
+        scored = [score for kind, score in of_case if kind == "scored"]
+        zeros = [0.0 for kind, _ in of_case if kind in STRICT_ZEROS]
+        for found, known in ((answered[at], scored), (strict[at], scored + zeros)):
+            assert np.isnan(found) if not known else found == pytest.approx(sum(known) / len(known))
+    assert cells.score_sum() == pytest.approx(sum(score for kind, score in table.values() if kind == "scored"))
+    assert cells.counts().planned == 3 * planned
+
+
+def test_numbers_per_case_are_means_of_what_is_known(ledger: Ledger) -> None:
+    """An unknown cost stays out of the mean; a case without any is unknown."""
+    cells = load(
+        ledger,
+        [
+            (0, outcome("scored", 0, 1.0, cost_usd=0.25, usage=Usage(input_tokens=4))),
+            (0, outcome("scored", 1, 1.0, cost_usd=0.75)),
+            (1, outcome("scored", 0, 1.0, cost_usd=None, latency_s=1.0)),
+        ],
+        3,
+        2,
+    )
+    assert cells.per_case("cost_usd")[0] == 0.5
+    assert np.isnan(cells.per_case("cost_usd")[1:]).all()
+    assert cells.per_case("input_tokens")[0] == 4.0
+
+
+def test_a_trial_without_cells_is_all_unknown(ledger: Ledger) -> None:
+    """No warning, no zero."""
+    cells = load(ledger, [], 4)
+    assert np.isnan(cells.strict()).all()
+    assert (cells.counts().planned, cells.counts().skipped_cancel, cells.score_sum()) == (4, 4, 0.0)
+
+
+def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
+    """Averaged over repeats; a scorer that could not say is unknown there, and the first scorer is left out."""
+    cells = [
+        (at, outcome("scored", repeat).model_copy(update={"scores": scores}))
+        for at, repeat, scores in [
+            (0, 0, (Score(scorer="exact", value=1.0), Score(scorer="length", value=0.5))),
+            (0, 1, (Score(scorer="exact", value=1.0), Score(scorer="length", value=1.0))),
+            (1, 0, (Score(scorer="exact", value=0.0), Score(scorer="length", value=None))),
+            (2, 0, (Score(scorer="exact", value=0.0),)),
+        ]
+    ]
+    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, first="exact")
+
+    assert list(found) == ["length"]
+    assert found["length"][0] == 0.75
+    assert np.isnan(found["length"][1:]).all()
