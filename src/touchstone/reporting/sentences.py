@@ -31,6 +31,8 @@ def explanation(comparison: Comparison) -> str:
     decision, others = comparison.decision, _some(peers(comparison))
     if decision.verdict == "winner" and decision.within:
         return _("It is the cheapest of those that are proven to be good enough for your goal.")
+    if decision.verdict == "winner" and len(decision.qualifying) == 1:
+        return _("It is the only candidate that meets your conditions.")
     if decision.verdict == "winner":
         return _("It meets your conditions, and the measurements separate it from everybody else who does.")
     if decision.verdict == "tie":
@@ -116,19 +118,25 @@ def compared(pair: PairResult, confidence: float) -> str:
 
 
 def _against_rival(pair: PairResult, confidence: float) -> str:
+    behind = pair.difference < 0
+    seen = (difference([pair], pair.b, pair.a) or pair) if behind else pair
     values = {
         "name": pair.b,
-        "points": numbers.points(abs(pair.difference), plus=False),
-        "range": numbers.points_range(pair.low, pair.high),
+        "points": numbers.points(seen.difference, plus=False),
+        "range": numbers.points_range(seen.low, seen.high),
         "n": numbers.count(pair.n),
         "p": numbers.p_value(pair.adjusted_p),
     }
+    if not is_proven(pair, confidence) and behind:
+        return _(
+            "{name} scored {points} points more, which may be chance ({range}, adjusted p {p}, {n} common cases)."
+        ).format(**values)
     if not is_proven(pair, confidence):
         return _(
-            "The difference to the next best, {name}, is {points} points ({range}, adjusted p {p}): too close to "
-            "call on {n} common cases."
+            "The next best, {name}, scored {points} points less, which may be chance ({range}, adjusted p {p}, "
+            "{n} common cases)."
         ).format(**values)
-    if pair.difference > 0:
+    if not behind:
         return _(
             "It is {points} points ahead of the next best, {name} ({range}, adjusted p {p}, {n} common cases)."
         ).format(**values)

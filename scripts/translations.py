@@ -1,0 +1,198 @@
+"""
+Keep the Chinese catalog in step with the source: extract, update the .po, compile the .mo.
+
+    python scripts/translations.py             # update and compile; say what still wants a translation
+    python scripts/translations.py --missing   # print the messages without one, and fail when there are any
+
+Messages are: literals in `_()`, `N_()`, `ngettext()` and `translate()`; the first literal of every error class and of
+`super().__init__()` in an error class; every literal `template=`; and the same calls in Jinja templates. A test fails
+when a message is untranslated, fuzzy or has other fields than its original, and when the .mo is not made of the .po.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "touchstone"
+PO = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "touchstone.po"
+MO = PO.with_suffix(".mo")
+MARKERS = frozenset({"_", "N_", "translate"})
+WIDTH = 110
+LAID = datetime(2026, 11, 23, tzinfo=UTC)
+"""A fixed date in the header, so that the same source gives the same bytes."""
+
+
+class Found(NamedTuple):
+    """A message and where it stands; `plural` is None where there is only one form."""
+
+    message: str
+    plural: str | None
+    file: str
+
+
+def extract() -> list[Found]:
+    """Every message of the package, in the order of files and lines."""
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    errors = _error_classes(trees.values())
+    found = []
+    for path, tree in trees.items():
+        place = path.relative_to(PACKAGE).as_posix()
+        found += [Found(message, plural, place) for message, plural in _python(tree, errors)]
+    for path in sorted(PACKAGE.rglob("*.j2")):
+        place = path.relative_to(PACKAGE).as_posix()
+        found += [Found(message, plural, place) for message, plural in _jinja(path.read_text(encoding="utf-8"))]
+    return [item for item in found if item.message]
+
+
+def update() -> Catalog:
+    """Bring the .po up to date with the source, keeping its translations; write the .mo."""
+    old = read() if PO.exists() else _empty()
+    fresh = _empty()
+    for item in extract():
+        known = old.get(item.message)
+        fresh.add(
+            (item.message, item.plural) if item.plural else item.message,
+            string=_kept(known.string if known else None, plural=item.plural is not None),
+            locations=[(item.file, 1)],
+            flags={"fuzzy"} if known and known.fuzzy else (),
+        )
+    for message in fresh:
+        message.flags -= {"python-format", "python-brace-format"}
+    PO.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    write_po(buffer, fresh, width=WIDTH, include_lineno=False)
+    PO.write_bytes(buffer.getvalue())
+    MO.write_bytes(compiled(read()))
+    return read()
+
+
+def _empty() -> Catalog:
+    """A catalog with a header that says nothing about when or where it was made."""
+    return Catalog(
+        locale="zh_CN",
+        domain="touchstone",
+        project="Touchstone",
+        version="1",
+        header_comment="# Simplified Chinese of everything Touchstone says. Update it with: make translations",
+        msgid_bugs_address="none",
+        creation_date=LAID,
+        revision_date=LAID,
+        last_translator="Touchstone",
+        language_team="zh_CN",
+        fuzzy=False,
+    )
+
+
+def _kept(string: object, *, plural: bool) -> str | tuple[str, ...]:
+    """A known translation in the shape the message has today; Chinese has one form for every count."""
+    first = string[0] if isinstance(string, tuple | list) and string else string
+    text = first if isinstance(first, str) else ""
+    return (text,) if plural else text
+
+
+def read() -> Catalog:
+    """The .po as it is."""
+    with PO.open("rb") as file:
+        return read_po(file, locale="zh_CN", domain="touchstone")
+
+
+def compiled(catalog: Catalog) -> bytes:
+    """The .mo of a catalog; the same catalog gives the same bytes."""
+    buffer = io.BytesIO()
+    write_mo(buffer, catalog)
+    return buffer.getvalue()
+
+
+def untranslated(catalog: Catalog) -> list[str]:
+    """Messages without a translation, or with one that nobody confirmed."""
+    found = []
+    for message in catalog:
+        if not message.id:
+            continue
+        first = message.id[0] if isinstance(message.id, tuple) else message.id
+        strings = message.string if isinstance(message.string, tuple | list) else (message.string,)
+        if message.fuzzy or not strings or not all(strings):
+            found.append(str(first))
+    return found
+
+
+def _error_classes(trees: object) -> frozenset[str]:
+    """Names of all classes that descend from TouchstoneError, wherever they stand."""
+    known = {"TouchstoneError"}
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]  # type: ignore[attr-defined]
+    grown = True
+    while grown:
+        more = {c.name for c in classes if any(_name(base) in known for base in c.bases)} - known
+        known |= more
+        grown = bool(more)
+    return frozenset(known)
+
+
+def _python(tree: ast.AST, errors: frozenset[str]) -> Iterator[tuple[str, str | None]]:
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    own = {
+        id(call)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name in errors
+        for call in ast.walk(node)
+    }
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        name = _name(call.func)
+        first = _literal(call.args[0]) if call.args else None
+        if name == "ngettext" and len(call.args) >= 2:
+            plural = _literal(call.args[1])
+            if first is not None and plural is not None:
+                yield first, plural
+        elif first is not None and (name in MARKERS or name in errors or (name == "__init__" and id(call) in own)):
+            yield first, None
+        for keyword in call.keywords:
+            if keyword.arg == "template" and (text := _literal(keyword.value)) is not None:
+                yield text, None
+
+
+def _jinja(source: str) -> Iterator[tuple[str, str | None]]:
+    environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    for _line, function, message in environment.extract_translations(source):  # type: ignore[attr-defined]
+        if function == "ngettext" and isinstance(message, tuple):
+            yield str(message[0]), str(message[1])
+        elif isinstance(message, str):
+            yield message, None
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _literal(node: ast.AST) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def main() -> int:
+    """Do what the command line says; 1 when `--missing` finds something."""
+    parser = argparse.ArgumentParser(description="Keep the Chinese catalog in step with the source.")
+    parser.add_argument("--missing", action="store_true", help="print the messages without a translation")
+    arguments = parser.parse_args()
+    catalog = update()
+    missing = untranslated(catalog)
+    if arguments.missing:
+        sys.stdout.write("".join(f"{message!r}\n" for message in missing))
+        return int(bool(missing))
+    sys.stdout.write(f"{len(catalog)} messages, {len(missing)} without a translation\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
