@@ -66,6 +66,8 @@ class CaseSource(Noun):
     """Declared text encoding; None means UTF-8, anything else in the file is refused."""
     format: str | None = None
     """Name of the reader plug-in; None means by the file's suffix."""
+    shares: Mapping[str, float] = Field(default_factory=dict)
+    """Shares of `train` and `dev` to draw where the files say nothing about splits; empty draws nothing."""
     allow_duplicates: bool = False
     """Whether rows with the same id count as further draws of a case rather than as a mistake."""
 

@@ -12,6 +12,7 @@ from touchstone.data.base import SPLITS, Case, CaseSource
 from touchstone.data.columns import chosen_columns
 from touchstone.data.conversation import looks_like_messages, messages_of, without_answer
 from touchstone.data.digests import DigestCounts, digest64
+from touchstone.data.drawing import drawn_split
 from touchstone.data.readers import reader_for
 from touchstone.data.values import options_of, split_of, tags_of, text_of
 from touchstone.errors import DataError
@@ -46,7 +47,8 @@ def located_cases(source: CaseSource) -> Iterator[tuple[Path, Case, bool]]:
     for key, path in source.files.items():
         split = _split_of_file(key, path)
         for case, given in _file_cases(source, Path(path), split, seen):
-            yield path, case, given
+            drawn = case.model_copy(update={"split": drawn_split(case, source.shares)}) if source.shares else case
+            yield path, drawn, given
 
 
 def case_counts(source: CaseSource, *, limit: int | None = None) -> dict[str, int]:
@@ -78,6 +80,8 @@ def _file_cases(source: CaseSource, path: Path, split: str, seen: DigestCounts) 
         raise DataError("the file holds no cases", path=path)
     names = dict.fromkeys(name for _number, row in head for name in row)
     columns = chosen_columns(path, names, source.columns, split)
+    if source.shares and (split or "split" in columns):
+        raise DataError("the cases say themselves what split they are in; take `split` out of the task file", path=path)
     maker = _CaseMaker(path, columns, split, seen)
     for number, row in chain(head, rows):
         yield maker.case(number, row)

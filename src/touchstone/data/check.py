@@ -138,6 +138,7 @@ class _Check:
         """Everything found, once all cases have been looked at."""
         self._look_at_whole()
         self.sameness.report(self.findings, allow_duplicates=self.source.allow_duplicates)
+        self._name_duplicate_ids()
         groups = self.sameness.groups()
         labels: Mapping[str, int] = self.labels or {}
         return CaseSummary(
@@ -149,6 +150,14 @@ class _Check:
             described="; ".join(self._described()),
             problems=self.findings.problems(),
         )
+
+    def _name_duplicate_ids(self) -> None:
+        """Ids are not kept, so those that must be named are read again."""
+        wanted = self.findings.first_rows("duplicate_id")
+        if wanted:
+            for path, case, _given in located_cases(self.source):
+                if wanted.get(path) == case.row:
+                    self.findings.name("duplicate_id", path, case.id)
 
     def _look_at_whole(self) -> None:
         path = Path(self.source.files.get("test") or list(self.source.files.values())[-1])

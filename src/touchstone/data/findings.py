@@ -34,7 +34,8 @@ class Findings:
             kind: Stable short name.
             path: File concerned.
             row: Row concerned; None when the file as a whole is meant.
-            template: Sentence with the next step; `{rows}` and `{count}` are known in it.
+            template: Sentence with the next step; `{rows}`, `{count}`, `{others}`, and of the first row `{first_row}`
+                and `{other_row}` are known in it.
             of: What else tells this problem from others of its kind in the file.
             values: For the template, of the first row that is found; `others` of every row shown.
         """
@@ -43,6 +44,16 @@ class Findings:
     def how_many(self, kind: str, path: Path) -> int:
         """Different problems of a kind in a file."""
         return sum(finding.kind == kind and finding.path == path for finding in self._found.values())
+
+    def first_rows(self, kind: str) -> dict[Path, int]:
+        """First row of the problem of a kind in each file that has one."""
+        return {found.path: found.shown[0][0] for found in self._found.values() if found.kind == kind and found.shown}
+
+    def name(self, kind: str, path: Path, value: str) -> None:
+        """Give the problem of a kind in a file the text of its first row, as `{value}`."""
+        for found in self._found.values():
+            if found.kind == kind and found.path == path:
+                found.values = {**found.values, "value": value}
 
     def forget(self, kind: str) -> None:
         """Drop the problems of a kind, because another one says it better."""
@@ -101,6 +112,8 @@ class _Finding:
             "rows": ", ".join(str(row) for row, _other in self.shown) + more,
             "others": ", ".join(other for _row, other in self.shown) + more,
             "count": self.count,
+            "first_row": self.shown[0][0] if self.shown else "",
+            "other_row": self.shown[0][1] if self.shown else "",
         }
         return Problem(
             severity=self.severity,
