@@ -1,0 +1,255 @@
+"""What the classical baselines promise: trained on train alone, the same for a seed, at home in two languages."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchstone.data.base import Case
+from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
+from touchstone.evaluation.ledger import Ledger
+from touchstone.scoring.base import AnswerSpec
+from touchstone.strategies.base import CandidateSpec, Workshop
+from touchstone.strategies.baseline import Baseline, train_logistic, train_majority, train_nearest
+
+EXAMPLES = [
+    ("where is my parcel", "shipping"),
+    ("my parcel has not arrived yet", "shipping"),
+    ("track the delivery of my order", "shipping"),
+    ("the courier never came", "shipping"),
+    ("我的包裹到哪里了", "shipping"),
+    ("快递一直没有送到", "shipping"),
+    ("物流信息没有更新", "shipping"),
+    ("I want my money back", "refund"),
+    ("please refund this purchase", "refund"),
+    ("how do I return these shoes", "refund"),
+    ("send me a refund for the broken lamp", "refund"),
+    ("我想退款", "refund"),
+    ("怎么申请退货退款", "refund"),
+    ("灯坏了请退钱", "refund"),
+    ("I cannot log in", "account"),
+    ("reset my password", "account"),
+    ("my login is locked", "account"),
+    ("登录不了账号", "account"),
+    ("忘记密码怎么办", "account"),
+    ("change the password of my account", "account"),
+]
+
+UNSEEN = [
+    ("has the parcel arrived?", "shipping"),
+    ("包裹还没有送到", "shipping"),
+    ("refund please, the lamp is broken", "refund"),
+    ("可以退货吗", "refund"),
+    ("I forgot my password", "account"),
+    ("密码忘记了，登录不了", "account"),
+]
+
+
+class Split:
+    """Train cases that may be read, and test cases that may not."""
+
+    def __init__(self, examples: list[tuple[str, str]]) -> None:
+        self.examples = examples
+        self.asked: list[str] = []
+
+    def __call__(self, split: str) -> Iterator[Case]:
+        self.asked.append(split)
+        if split == "test":
+            raise ValueError("a strategy may not see the split 'test'")
+        yield Case(id="unlabelled", input="nobody knows", split="train")
+        for number, (text, label) in enumerate(self.examples):
+            yield Case(id=str(number), input=text, target=label, split="train")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "store.db")
+    yield ledger
+    ledger.close()
+
+
+def workshop(ledger: Ledger, split: Split, seed: int = 7) -> Workshop:
+    def no_model(_reference: str, _parameters: Any) -> Any:
+        raise AssertionError("a baseline asks no model")
+
+    return Workshop(
+        instruction="",
+        answer=AnswerSpec(kind="label"),
+        columns=frozenset(),
+        folder=Path(),
+        learning_cases=split,
+        make_caller=no_model,
+        ledger=ledger,
+        seed=seed,
+    )
+
+
+def spec(kind: str, **parameters: Any) -> CandidateSpec:
+    return CandidateSpec(name=f"my {kind}", model=f"baseline/{kind}", strategy="baseline", parameters=parameters)
+
+
+async def answers(ledger: Ledger, kind: str, texts: list[str], seed: int = 7, **parameters: Any) -> list[str]:
+    candidate = await Baseline().prepare(spec(kind, **parameters), workshop(ledger, Split(EXAMPLES), seed))
+    found = [(await candidate.answer(Case(id="q", input=text))).text for text in texts]
+    await candidate.close()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["nearest", "logistic"])
+async def test_unseen_messages_in_both_languages_get_their_label(ledger: Ledger, kind: str) -> None:
+    """Learned from twenty messages; most of six new ones are understood, Chinese as well as English."""
+    found = await answers(ledger, kind, [text for text, _ in UNSEEN])
+    right = [answer == label for answer, (_, label) in zip(found, UNSEEN, strict=True)]
+
+    assert sum(right) >= 5
+    assert sum(right[1::2]) >= 2  # the Chinese ones
+
+
+@pytest.mark.parametrize("features", ["words", "chars", "both"])
+async def test_every_choice_of_features_learns_both_languages(ledger: Ledger, features: str) -> None:
+    """Words of Chinese are characters and pairs; a sentence as one word would learn nothing."""
+    found = await answers(ledger, "logistic", ["我要退款", "忘记登录密码", "refund", "password"], features=features)
+    assert found == ["refund", "account", "refund", "account"]
+
+
+@pytest.mark.parametrize("kind", ["majority", "nearest", "logistic"])
+async def test_the_same_seed_gives_the_same_answers(ledger: Ledger, kind: str) -> None:
+    """Answer by answer, also for texts nobody has seen."""
+    texts = [f"{word} {other}" for word in ("parcel", "退款", "zebra", "my") for other in ("login", "lamp", "…")]
+    assert await answers(ledger, kind, texts, seed=3) == await answers(ledger, kind, texts, seed=3)
+
+
+async def test_an_answer_costs_nothing_and_is_timed(ledger: Ledger) -> None:
+    """Zero money because it is zero, not because nobody knows; latency is the time of predicting."""
+    candidate = await Baseline().prepare(spec("majority"), workshop(ledger, Split(EXAMPLES)))
+    completion = await candidate.answer(Case(id="q", input="hello"))
+
+    assert (completion.text, completion.cost_usd, completion.finish) == ("refund", 0.0, "stop")
+    assert completion.latency_s is not None
+    assert completion.latency_s >= 0
+    await candidate.close()
+    await candidate.close()
+
+
+@pytest.mark.parametrize("kind", ["majority", "nearest", "logistic"])
+async def test_only_the_train_split_is_read(ledger: Ledger, kind: str) -> None:
+    """Test cases are never asked for, and rows without a target teach nothing."""
+    split = Split(EXAMPLES)
+    strategy = Baseline()
+    candidate = await strategy.prepare(spec(kind), workshop(ledger, split))
+
+    assert split.asked == ["train"]
+    assert strategy.settings(spec(kind), candidate)["trained_on"] == len(EXAMPLES)
+
+
+async def test_a_task_without_train_cases_says_what_to_do(ledger: Ledger) -> None:
+    """The candidate, the split and the remedy are named."""
+    with pytest.raises(UserError, match=r"my majority learns from the train split.*split = train"):
+        await Baseline().prepare(spec("majority"), workshop(ledger, Split([])))
+
+
+async def test_one_label_needs_no_learning(ledger: Ledger) -> None:
+    """A train split with a single label answers with it."""
+    one = Split([("a", "yes"), ("b", "yes")])
+    candidate = await Baseline().prepare(spec("logistic"), workshop(ledger, one))
+    assert (await candidate.answer(Case(id="q", input="c"))).text == "yes"
+
+
+async def test_two_labels_are_told_apart(ledger: Ledger) -> None:
+    """The two-class case, which has one row of weights instead of two."""
+    two = Split([(text, label) for text, label in EXAMPLES if label != "account"])
+    candidate = await Baseline().prepare(spec("logistic"), workshop(ledger, two))
+    found = [(await candidate.answer(Case(id="q", input=text))).text for text in ("refund", "parcel", "退款", "快递")]
+    assert found == ["refund", "shipping", "refund", "shipping"]
+
+
+async def test_texts_without_a_word_are_refused_by_name(ledger: Ledger) -> None:
+    """Cases that are all pictures cannot teach a bag of words."""
+    blank = Split([("", "a"), (" ", "b")])
+    with pytest.raises(UserError, match="logistic finds no"):
+        await Baseline().prepare(spec("logistic"), workshop(ledger, blank))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "words"),
+    [
+        ("logistic", {"feature": "words"}, "no parameter feature; it takes features, c"),
+        ("majority", {"c": 1.0}, "no parameter c; it takes none"),
+        ("logistic", {"features": "letters"}, "features is 'letters'; use one of words, chars, both"),
+        ("logistic", {"c": "much"}, "c is 'much'; write a number above 0"),
+        ("logistic", {"c": -1}, "c is -1"),
+        ("logistic", {"c": float("inf")}, "c is inf"),
+        ("logistic", {"c": True}, "c is True"),
+    ],
+)
+async def test_a_parameter_that_cannot_be_used_is_named(
+    ledger: Ledger, kind: str, parameters: dict[str, Any], words: str
+) -> None:
+    """With what it may be instead."""
+    with pytest.raises(SettingsError, match=words):
+        await Baseline().prepare(spec(kind, **parameters), workshop(ledger, Split(EXAMPLES)))
+
+
+async def test_an_unknown_baseline_names_the_closest(ledger: Ledger) -> None:
+    """A slip of the pen is found."""
+    with pytest.raises(UnknownName, match="baseline/logistic"):
+        await Baseline().prepare(spec("logstic"), workshop(ledger, Split(EXAMPLES)))
+
+
+async def test_without_scikit_learn_the_extra_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The light core says what to install; the other baselines need nothing."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(ExtraMissing, match=r"pip install 'touchstone\[classical\]'"):
+        await Baseline().prepare(spec("logistic"), workshop(ledger, Split(EXAMPLES)))
+    for kind in ("majority", "nearest"):
+        await Baseline().prepare(spec(kind), workshop(ledger, Split(EXAMPLES)))
+
+
+async def test_a_closed_baseline_answers_no_more(ledger: Ledger) -> None:
+    """What it held is released."""
+    candidate = await Baseline().prepare(spec("majority"), workshop(ledger, Split(EXAMPLES)))
+    await candidate.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await candidate.answer(Case(id="q", input="hello"))
+
+
+labelled = st.lists(st.tuples(st.sampled_from(["a b", "b", "退款", ""]), st.sampled_from("xyz")), min_size=1)
+
+
+@given(examples=labelled, seed=st.integers(0, 99))
+def test_the_majority_is_the_most_frequent_label(examples: list[tuple[str, str]], seed: int) -> None:
+    """In whatever order the examples come; ties go to the first in the alphabet."""
+    labels = [label for _, label in examples]
+    predict, count = train_majority(iter(examples))
+    shuffled = random.Random(seed).sample(examples, len(examples))
+
+    assert count == len(examples)
+    assert predict("anything") == min(set(labels), key=lambda label: (-labels.count(label), label))
+    assert train_majority(shuffled)[0]("anything") == predict("anything")
+
+
+@given(examples=labelled)
+def test_nearest_answers_with_a_label_of_an_example_that_shares_a_word(examples: list[tuple[str, str]]) -> None:
+    """And with the most frequent label where none does."""
+    predict, count = train_nearest(iter(examples))
+
+    assert count == len(examples)
+    assert predict("zebra") == train_majority(examples)[0]("zebra")
+    with_b = {label for text, label in examples if "b" in text}
+    assert not with_b or predict("b") in with_b
+
+
+def test_the_penalty_is_felt() -> None:
+    """A tiny `c` holds the weights back until only the most frequent label is left."""
+    many = [*EXAMPLES, *[("parcel", "shipping")] * 40]
+    predict, _ = train_logistic(many, c=1e-6)
+    assert {predict(text) for text, _ in UNSEEN} == {"shipping"}

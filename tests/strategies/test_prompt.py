@@ -1,0 +1,215 @@
+"""What the prompt strategy promises: every model is asked the same, and a bad prompt fails before it is sent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from touchstone.catalog.base import Price
+from touchstone.data.base import Case
+from touchstone.errors import DataError, SettingsError
+from touchstone.evaluation.journal import Journal
+from touchstone.evaluation.ledger import Ledger
+from touchstone.models.base import ImagePart, Message, TextPart
+from touchstone.models.fake import FakeModel
+from touchstone.scoring.base import AnswerSpec
+from touchstone.strategies.base import CandidateSpec, Workshop
+from touchstone.strategies.prompt import Prompt, default_system
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "store.db")
+    yield ledger
+    ledger.close()
+
+
+class Shop:
+    """A workshop whose models are one fake."""
+
+    def __init__(self, ledger: Ledger, folder: Path, price: Price | None = None) -> None:
+        self.model = FakeModel(price=price)
+        self.parameters: Mapping[str, Any] = {}
+        self.workshop = Workshop(
+            instruction="Name the intent.",
+            answer=AnswerSpec(kind="label", labels=("refund", "shipping")),
+            columns=frozenset({"input", "options", "id", "customer"}),
+            folder=folder,
+            learning_cases=lambda _split: iter(()),
+            make_caller=self._caller,
+            ledger=ledger,
+            seed=5,
+        )
+
+    def _caller(self, _reference: str, parameters: Mapping[str, Any]) -> Journal:
+        self.parameters = parameters
+        return Journal(self.model, self.workshop.ledger)
+
+
+@pytest.fixture
+def shop(ledger: Ledger, tmp_path: Path) -> Shop:
+    return Shop(ledger, tmp_path)
+
+
+def spec(**parameters: Any) -> CandidateSpec:
+    return CandidateSpec(name="mine", model="fake/parrot", strategy="prompt", parameters=parameters)
+
+
+async def sent(shop: Shop, case: Case, **parameters: Any) -> tuple[Message, ...]:
+    candidate = await Prompt().prepare(spec(**parameters), shop.workshop)
+    await candidate.answer(case)
+    await candidate.close()
+    return shop.model.calls[-1].messages
+
+
+async def test_a_case_is_asked_with_the_instruction_and_the_labels(shop: Shop) -> None:
+    """The system text is the same for every model; the user's words go in as they are."""
+    messages = await sent(shop, Case(id="1", input="Where is {input}?", target="shipping"))
+
+    assert messages == (
+        Message(
+            role="system",
+            content="Name the intent.\nReply with exactly one of these labels and nothing else:\n- refund\n- shipping",
+        ),
+        Message(role="user", content="Where is {input}?"),
+    )
+
+
+async def test_a_template_is_filled_with_the_case(shop: Shop) -> None:
+    """Further columns too; an own system text takes the place of ours; an empty one leaves it out."""
+    case = Case(id="1", input="Hi", fields={"customer": "{id}"})
+    messages = await sent(shop, case, prompt='{customer}: {input} {"a": 1}', system="Be brief.")
+    assert messages == (
+        Message(role="system", content="Be brief."),
+        Message(role="user", content='{id}: Hi {"a": 1}'),
+    )
+    assert await sent(shop, case, system="") == (Message(role="user", content="Hi"),)
+
+
+async def test_options_stand_below_the_question(shop: Shop) -> None:
+    """Lettered in their order."""
+    messages = await sent(shop, Case(id="1", input="Which?", options=("red", "blue")))
+    assert messages[-1].content == "Which?\n\nA. red\nB. blue"
+
+
+async def test_a_conversation_is_passed_on(shop: Shop) -> None:
+    """Turn by turn, after the system text."""
+    turns = (
+        Message(role="user", content="a"),
+        Message(role="assistant", content="b"),
+        Message(role="user", content="c"),
+    )
+    assert (await sent(shop, Case(id="1", messages=turns)))[1:] == turns
+
+
+async def test_an_image_beside_the_cases_goes_along(shop: Shop, tmp_path: Path) -> None:
+    """As a data URL with its kind; a URL stays a URL."""
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8picture")
+    messages = await sent(shop, Case(id="1", input="What is it?", image="a.jpg"))
+    wanted = "data:image/jpeg;base64," + base64.b64encode(b"\xff\xd8picture").decode()
+    assert messages[-1].content == (TextPart(text="What is it?"), ImagePart(url=wanted))
+
+    messages = await sent(shop, Case(id="1", input="?", image="https://example.com/a.png"))
+    assert messages[-1].content == (TextPart(text="?"), ImagePart(url="https://example.com/a.png"))
+
+
+async def test_an_image_that_is_not_there_is_named(shop: Shop) -> None:
+    """The path and the column."""
+    with pytest.raises(DataError, match=r"missing.png.*column image"):
+        await sent(shop, Case(id="1", input="?", image="missing.png"))
+
+
+async def test_models_are_asked_greedily_unless_told_otherwise(shop: Shop) -> None:
+    """The comparison is of models, not of luck; null leaves it to the provider."""
+    for parameters, wanted in (({}, 0.0), ({"temperature": 0.7}, 0.7), ({"temperature": None}, None)):
+        await sent(shop, Case(id="1", input="x"), **parameters)
+        assert shop.model.calls[-1].temperature == wanted
+
+
+async def test_sampling_parameters_go_into_the_request_and_the_rest_to_the_model(shop: Shop) -> None:
+    """A stop may be one text or several."""
+    await sent(shop, Case(id="1", input="x"), max_tokens=9, top_p=0.5, seed=3, stop="END", base_url="http://x/v1")
+    request = shop.model.calls[-1]
+
+    assert (request.max_tokens, request.top_p, request.seed, request.stop) == (9, 0.5, 3, ("END",))
+    assert shop.parameters == {"base_url": "http://x/v1"}
+
+
+async def test_the_repeat_is_the_draw(shop: Shop) -> None:
+    """Independent draws are different requests."""
+    candidate = await Prompt().prepare(spec(), shop.workshop)
+    await candidate.answer(Case(id="1", input="x"), draw=2)
+    assert shop.model.calls[-1].draw == 2
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"prompt": "{input} {custmer}"}, r"mine: the template uses \{custmer\}"),
+        ({"prompt": 5}, "mine: prompt is 5; write it as text"),
+        ({"system": ["a"]}, r"mine: system is \['a'\]; write it as text"),
+        ({"temperature": "hot"}, "mine: temperature is 'hot'"),
+        ({"max_tokens": 0}, "mine: max_tokens is 0; write 1 or more"),
+        ({"max_tokens": -5}, "mine: max_tokens is -5"),
+        ({"stop": 3}, "mine: stop is 3"),
+        ({"extra": "x"}, "mine: extra is 'x'"),
+    ],
+)
+async def test_a_parameter_that_cannot_be_used_fails_before_anything_is_sent(
+    shop: Shop, parameters: dict[str, Any], words: str
+) -> None:
+    """The candidate, the key and the value are named."""
+    with pytest.raises(SettingsError, match=words):
+        await Prompt().prepare(spec(**parameters), shop.workshop)
+    assert shop.model.calls == []
+
+
+async def test_everything_that_changes_the_prompt_changes_the_recipe(shop: Shop) -> None:
+    """The fingerprint tells two prompts apart; the same spec gives the same one."""
+    prints = [
+        (await Prompt().prepare(spec(**parameters), shop.workshop)).recipe.fingerprint
+        for parameters in ({}, {}, {"system": "x"}, {"prompt": "{input}!"}, {"temperature": 1.0})
+    ]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 4
+
+
+async def test_settings_say_how_it_was_asked(ledger: Ledger, tmp_path: Path) -> None:
+    """Endpoint, digest of the words, sampling and the price with its source; another prompt, another digest."""
+    price = Price(input_usd=1, output_usd=2, source="by hand")
+    shop = Shop(ledger, tmp_path, price)
+    found = []
+    for parameters in ({"temperature": 0.2}, {"system": "else"}):
+        candidate = await Prompt().prepare(spec(**parameters), shop.workshop)
+        found.append(Prompt().settings(spec(**parameters), candidate))
+
+    assert found[0]["endpoint"] == shop.model.endpoint
+    assert found[0]["temperature"] == 0.2
+    assert found[0]["price"]["source"] == "by hand"
+    assert found[0]["prompt_digest"] != found[1]["prompt_digest"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (AnswerSpec(kind="number"), "Answer: N"),
+        (AnswerSpec(kind="choice"), "Answer: X"),
+        (AnswerSpec(kind="json"), "one JSON value"),
+        (AnswerSpec(kind="number", source="json", argument="total"), 'the field "total"'),
+        (AnswerSpec(kind="text", source="after", argument="Final:"), "one line: Final: followed"),
+    ],
+)
+def test_the_system_text_asks_for_what_the_reader_looks_for(answer: AnswerSpec, words: str) -> None:
+    """Else a good answer would be unparsed."""
+    assert default_system("Do it.", answer).startswith("Do it.\n")
+    assert words in default_system("Do it.", answer)
+
+
+def test_free_text_needs_no_further_words() -> None:
+    """The instruction alone; nothing at all without one."""
+    assert default_system(" Write a poem. ", AnswerSpec(kind="free")) == "Write a poem."
+    assert default_system("", AnswerSpec(kind="text")) == ""
