@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from tests.conftest import Run
+
 from touchstone.models.fake import FakeModel
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 
@@ -19,9 +19,9 @@ GOOD_TASK = """\
 task: bad-input
 instruction: Say yes or no.
 cases: cases.csv
-answer: {{kind: label, labels: [yes, no]}}
+answer: {kind: label, labels: [yes, no]}
 candidates:
-  - {{model: openai-compatible, base_url: "{base_url}", served_name: parrot}}
+  - {model: openai-compatible, base_url: "BASE_URL", served_name: parrot}
 """
 
 
@@ -45,9 +45,11 @@ MISTAKES: dict[str, Bad] = {
     ),
     "a missing key": Bad(_task("cases: cases.csv\n"), {}, ("task.yaml", "cases", "missing")),
     "no YAML at all": Bad(_task("Say yes or no.", "{Say: [yes"), {}, ("task.yaml", "line", "YAML")),
-    "a key that stands twice": Bad(_task("cases: cases.csv", "cases: a.csv\ncases: cases.csv"), {}, ("line 4", "twice")),
+    "a key that stands twice": Bad(
+        _task("cases: cases.csv", "cases: a.csv\ncases: cases.csv"), {}, ("line 4", "twice")
+    ),
     "an unknown provider": Bad(
-        _task("openai-compatible, base_url: \"{base_url}\", served_name: parrot", "opnai/gpt-4o-mini"),
+        _task('openai-compatible, base_url: "BASE_URL", served_name: parrot', "opnai/gpt-4o-mini"),
         {},
         ("task.yaml", "line 6", "opnai", "openai"),
     ),
@@ -56,21 +58,21 @@ MISTAKES: dict[str, Bad] = {
     ),
     "an unknown scorer": Bad(_task() + "scorers: [exakt]\n", {}, ("line 7", "exakt", "exact")),
     "a regex nobody can compile": Bad(
-        _task() + 'scorers: [{{regex: {{pattern: "(unclosed"}}}}]\n', {}, ("line 7", "(unclosed")
+        _task() + 'scorers: [{regex: {pattern: "(unclosed"}}]\n', {}, ("line 7", "(unclosed")
     ),
     "an answer rule nobody knows": Bad(
         _task("labels: [yes, no]", "labels: [yes, no], from: lst"), {}, ("line 4", "lst", "last")
     ),
     "a constraint that is no number": Bad(
-        _task() + "constraints: {{min_score: high}}\n", {}, ("line 7", "min_score", "high")
+        _task() + "constraints: {min_score: high}\n", {}, ("line 7", "min_score", "high")
     ),
     "two candidates of one name": Bad(
-        _task() + '  - {{model: openai-compatible, base_url: "{base_url}", served_name: parrot}}\n',
+        _task() + '  - {model: openai-compatible, base_url: "BASE_URL", served_name: parrot}\n',
         {},
         ("line 7", "parrot", "name"),
     ),
     "a prompt with a hole": Bad(
-        _task("served_name: parrot", 'served_name: parrot, prompt: "Answer: {{{{question}}}}"'),
+        _task("served_name: parrot", 'served_name: parrot, prompt: "Answer: {question}"'),
         {},
         ("line 6", "question", "input"),
     ),
@@ -95,7 +97,9 @@ MISTAKES: dict[str, Bad] = {
         _task(), {"cases.csv": GOOD_CASES.replace("question 6,yes", "question 6,yes,no")}, ("cases.csv", "row 6")
     ),
     "a split nobody knows": Bad(
-        _task(), {"cases.csv": GOOD_CASES.replace("question 4,yes,test", "question 4,yes,tset")}, ("row 4", "tset", "test")
+        _task(),
+        {"cases.csv": GOOD_CASES.replace("question 4,yes,test", "question 4,yes,tset")},
+        ("row 4", "tset", "test"),
     ),
     "a file without a row": Bad(_task(), {"cases.csv": "id,input,target\n"}, ("cases.csv",)),
     "a line that is no JSON": Bad(
@@ -104,12 +108,12 @@ MISTAKES: dict[str, Bad] = {
         ("cases.jsonl", "row 2", "JSON"),
     ),
     "recorded outputs without a column": Bad(
-        _task() + "  - {{recorded: outputs.jsonl}}\n",
+        _task() + "  - {recorded: outputs.jsonl}\n",
         {"outputs.jsonl": '{"id": "c1", "model": "m", "output": "yes"}\n'},
         ("outputs.jsonl", "case_id"),
     ),
     "a baseline with nothing to learn from": Bad(_task() + "  - baseline/majority\n", {}, ("line 7", "train")),
-    "a cap without a price": Bad(_task() + "limits: {{max_usd: 1}}\n", {}, ("price", "parrot")),
+    "a cap without a price": Bad(_task() + "limits: {max_usd: 1}\n", {}, ("price", "parrot")),
     "a key that is not set": Bad(
         _task("served_name: parrot", "served_name: parrot, key_env: NO_SUCH_KEY"), {}, ("line 6", "NO_SUCH_KEY")
     ),
@@ -138,7 +142,7 @@ def test_mistake_is_named_and_nobody_is_asked(
     for name, content in bad.files.items():
         body = content if isinstance(content, bytes) else content.encode()
         (tmp_path / name).write_bytes(body)
-    (tmp_path / "task.yaml").write_text(bad.task.format(base_url=server.base_url), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(bad.task.replace("BASE_URL", server.base_url), encoding="utf-8")
 
     result = touchstone("compare", "task.yaml", "--json")
 
@@ -155,7 +159,7 @@ def test_mistake_is_named_and_nobody_is_asked(
 def test_the_same_task_without_a_mistake_runs(server: FakeServer, tmp_path: Path, touchstone: Run) -> None:
     """What the mistakes were planted in is good: the same task runs and asks each case once."""
     (tmp_path / "cases.csv").write_text(GOOD_CASES, encoding="utf-8")
-    (tmp_path / "task.yaml").write_text(GOOD_TASK.format(base_url=server.base_url), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(GOOD_TASK.replace("BASE_URL", server.base_url), encoding="utf-8")
 
     result = touchstone("compare", "task.yaml", "--json")
 

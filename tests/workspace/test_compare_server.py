@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import Run
+
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -29,7 +29,7 @@ volume: {{requests_per_month: 1000}}
 def _right(request: ChatRequest) -> FakeReply:
     question = request.messages[-1].content
     assert isinstance(question, str)
-    return FakeReply(text=f"city {question.split()[-1]}", input_tokens=30, output_tokens=5, latency_s=0.03, first_token_s=0.01)
+    return FakeReply(text=f"city {question.split()[-1]}", input_tokens=30, output_tokens=5, latency_s=0.03)
 
 
 def _half_right(request: ChatRequest) -> FakeReply:
@@ -48,7 +48,11 @@ def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
     """Usage, cost, latency and first-token time come from the wire; a second run asks nobody and says the same."""
     with (
         serve_in_thread(FakeServer(FakeModel("plain-1", reply=_right))) as plain,
-        serve_in_thread(FakeServer(FakeModel("streamed-1", reply=_half_right), key="sk-canary-4711")) as streamed,
+        serve_in_thread(
+            FakeServer(
+                FakeModel("streamed-1", reply=_half_right), key="sk-canary-4711", first_token_s=0.01, token_s=0.005
+            )
+        ) as streamed,
     ):
         (folder / "task.yaml").write_text(TASK.format(plain=plain.base_url, streamed=streamed.base_url))
         key = {"OWN_KEY": "sk-canary-4711"}

@@ -80,7 +80,7 @@ def _file_cases(source: CaseSource, path: Path, split: str, seen: DigestCounts) 
         raise DataError("the file holds no cases", path=path)
     names = dict.fromkeys(name for _number, row in head for name in row)
     columns = chosen_columns(path, names, source.columns, split)
-    if source.shares and (split or "split" in columns):
+    if source.shares and (split or columns.get("split") in names):
         raise DataError("the cases say themselves what split they are in; take `split` out of the task file", path=path)
     maker = _CaseMaker(path, columns, split, seen)
     for number, row in chain(head, rows):

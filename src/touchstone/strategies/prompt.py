@@ -6,6 +6,7 @@ import base64
 import hashlib
 import mimetypes
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from touchstone.data.base import Case
 from touchstone.errors import DataError, SettingsError
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.models.base import ChatRequest, Completion, ImagePart, Message, TextPart
+from touchstone.models.resolve import model_parameters
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import Caller, CandidateSpec, Workshop
 from touchstone.strategies.template import case_values, check_slots, fill, option_lines
@@ -112,6 +114,7 @@ class Prompt:
         """A `PromptCandidate`; fails before anything is sent when the template names a column there is not."""
         own = {key: value for key, value in spec.parameters.items() if key in _OWN_FIELDS}
         rest = {key: value for key, value in spec.parameters.items() if key not in _OWN_FIELDS}
+        _check_parameters(spec, rest)
         template = own.pop("prompt", None)
         system = own.pop("system", None)
         for text, key in ((template, "prompt"), (system, "system")):
@@ -148,6 +151,20 @@ class Prompt:
             **{key: candidate.fields.get(key) for key in ("temperature", "top_p", "max_tokens", "seed")},
             "price": price.model_dump() if price else None,
         }
+
+
+def _check_parameters(spec: CandidateSpec, given: Mapping[str, Any]) -> None:
+    model = model_parameters(spec.model)
+    for name in given:
+        if name not in model:
+            known = sorted(model | set(_OWN_FIELDS))
+            close = get_close_matches(name, known, n=1, cutoff=0.6) or known
+            raise SettingsError(
+                "{candidate}: there is no parameter {name!r}; closest: {close}",
+                candidate=spec.name,
+                name=name,
+                close=", ".join(close),
+            )
 
 
 def _request_fields(own: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,8 @@ def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSumm
                 spec.model,
                 spec.strategy,
                 stored.cells[place],
-                ground,
+                # How recorded answers were asked for is not known.
+                replace(ground, concurrency=None) if spec.strategy == "recorded" else ground,
                 facts=spec.facts,
                 further=further,
                 price_source=_price_source(stored.settings[place]),

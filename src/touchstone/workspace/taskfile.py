@@ -43,6 +43,19 @@ class AnswerSection(Noun):
         return tuple(str(label) for label in value)
 
 
+class SplitSection(Noun):
+    """Cases to learn from, drawn by a digest of what they ask; the rest is test."""
+
+    train: float = Field(default=0.0, ge=0, lt=1)
+    dev: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_test_cases(self) -> SplitSection:
+        if self.train + self.dev >= 1:
+            raise ValueError("train and dev together must leave something for test")
+        return self
+
+
 class ConstraintsSection(Noun):
     """What the winner must meet; each acts on the conservative end of its interval."""
 
@@ -117,6 +130,8 @@ class TaskFile(Noun):
     """Text encoding of the cases when it is not UTF-8."""
     allow_duplicates: bool = False
     """Take rows with the same id as further cases rather than as a mistake."""
+    split: SplitSection | None = None
+    """Shares of train and dev to draw, when the cases say nothing about splits."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column name to the file's: id, input, target, split, group, tags, options, messages, image, audio."""
     answer: AnswerSection = AnswerSection()
@@ -225,6 +240,7 @@ def load_task(path: Path) -> Task:
         columns=file.columns,
         encoding=file.encoding,
         format=file.format,
+        shares=file.split.model_dump() if file.split is not None else {},
         allow_duplicates=file.allow_duplicates,
     )
     return Task(path=path, folder=folder, file=file, source=source, answer=answer, lines=lines)

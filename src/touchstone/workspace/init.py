@@ -1,0 +1,195 @@
+"""Write a commented task file: from cases that were looked at, or as a template with a few cases to replace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from touchstone.data.sniff import Proposal, propose
+from touchstone.errors import SettingsError
+from touchstone.language import _
+from touchstone.workspace.base import WrittenTask
+
+_FEWEST_TO_DRAW = 40
+"""Cases from which a train split is drawn; of fewer, every one is needed for the test."""
+
+_LABELS_IN_THE_FILE = 40
+
+_EXAMPLE_CASES = """\
+id,input,target,split
+a1,I want my money back,refund,train
+a2,please refund order 4711,refund,train
+a3,where is my parcel,delivery,train
+a4,the courier never came,delivery,train
+b1,can I get a refund for the blue lamp,refund,test
+b2,my money please,refund,test
+b3,still no parcel after ten days,delivery,test
+b4,when does the courier come,delivery,test
+"""
+
+
+def write_task_file(
+    cases: Path | None, out: Path, *, name: str | None = None, instruction: str | None = None, force: bool = False
+) -> WrittenTask:
+    """
+    Look at the cases and write a task file for them that runs as it is.
+
+    Args:
+        cases: File or folder of cases; None writes a small example beside the task file.
+        out: The task file.
+        name: Name of the task; from the file's name by default.
+        instruction: What candidates are told; a sentence for the kind of answer by default.
+        force: Whether a file that is there may be overwritten.
+
+    Raises:
+        SettingsError: the task file is there already, or cannot be written.
+        DataError: the cases cannot be used.
+    """
+    if out.suffix not in (".yaml", ".yml"):
+        out = out / "task.yaml"
+    if out.exists() and not force:
+        raise SettingsError("{path} is there already; name another with --out, or use --force", path=str(out))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if cases is None:
+            cases = out.parent / "cases.csv"
+            if not cases.exists():
+                cases.write_text(_EXAMPLE_CASES, encoding="utf-8")
+        proposal = propose(cases)
+        out.write_text(
+            _text(proposal, out.parent, name or cases.stem, instruction or _instruction(proposal)), encoding="utf-8"
+        )
+    except OSError as error:
+        raise SettingsError("{path} cannot be written: {reason}", path=str(out), reason=error.strerror) from error
+    return WrittenTask(
+        path=out,
+        described=proposal.described,
+        kind=proposal.kind,
+        counts=dict(proposal.counts),
+        problems=tuple(f"{problem.path}: {problem.text(_)}" for problem in proposal.problems),
+    )
+
+
+def _instruction(proposal: Proposal) -> str:
+    return {
+        "label": _("Name the label that fits the text."),
+        "choice": _("Choose the right option."),
+        "number": _("Work out the number."),
+        "json": _("Answer with JSON."),
+    }.get(proposal.kind, _("Answer the question."))
+
+
+def _text(proposal: Proposal, folder: Path, name: str, instruction: str) -> str:
+    source = proposal.source
+    draws = _draws(proposal)
+    lines = [
+        "# yaml-language-server: $schema=" + _schema_place(folder),
+        f"# {proposal.described}",
+        f"task: {_quoted(name)}",
+        f"instruction: {_quoted(instruction)}   # {_('what every candidate is told')}",
+        f"cases: {_files(proposal, folder)}",
+    ]
+    if source.encoding:
+        lines.append(f"encoding: {_quoted(source.encoding)}")
+    columns = {ours: theirs for ours, theirs in source.columns.items() if ours != theirs}
+    if columns:
+        lines.append("columns: {" + ", ".join(f"{ours}: {_quoted(theirs)}" for ours, theirs in columns.items()) + "}")
+    if draws:
+        lines += [
+            f"# {_('The cases name no split: three in ten are drawn to learn from, the rest are the test.')}",
+            "split: {train: 0.3}",
+        ]
+    lines += [_answer(proposal, folder), *_scorers(proposal), "candidates:"]
+    lines += _candidates(proposal, draws=draws)
+    lines += [
+        f"goal: best   # {_('or: {cheapest-within: 0.02}, the cheapest at most that far below the best')}",
+        f"# {_('What the winner must meet; each acts on the conservative end of its interval.')}",
+        "# constraints: {min_score: 0.8, max_usd_per_month: 500, max_p95_latency_s: 3, self_hostable: true}",
+        "volume: {requests_per_month: 10000}",
+        f"# limits: {{max_usd: 5, concurrency: 16}}   # {_('a cap on the money of a run')}",
+        f"# gate: {{min_score: 0.7}}                  # {_('for CI: exit code 100 when it is not met')}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _schema_place(folder: Path) -> str:
+    schema = Path(__file__).with_name("task.schema.json")
+    return schema.as_uri() if schema.is_absolute() else str(folder / schema)
+
+
+def _files(proposal: Proposal, folder: Path) -> str:
+    places = {split: _relative(path, folder) for split, path in proposal.source.files.items()}
+    if list(places) == [""]:
+        return _quoted(places[""])
+    return "{" + ", ".join(f"{split}: {_quoted(place)}" for split, place in places.items()) + "}"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    path, folder = path.resolve(), folder.resolve()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def _answer(proposal: Proposal, folder: Path) -> str:
+    labels: Sequence[str] = proposal.labels
+    if proposal.kind != "label" or not labels:
+        return f"answer: {{kind: {proposal.kind}, from: auto}}"
+    if len(labels) <= _LABELS_IN_THE_FILE:
+        return f"answer: {{kind: label, labels: [{', '.join(_quoted(label) for label in sorted(labels))}], from: auto}}"
+    file = folder / "labels.json"
+    file.write_text(json.dumps(sorted(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return "answer: {kind: label, labels: labels.json, from: auto}"
+
+
+def _scorers(proposal: Proposal) -> list[str]:
+    if proposal.kind != "free":
+        return []
+    return [
+        f"# {_('There is no target to compare with: a length can be checked for nothing, a judge reads the answers.')}",
+        "scorers: [{length: {max_words: 120}}]",
+        "# scorers: [{judge: {model: openai/gpt-4o-mini, rubric: Is the answer right and polite?}}]",
+    ]
+
+
+def _draws(proposal: Proposal) -> bool:
+    cases = sum(proposal.counts.values())
+    return (
+        proposal.kind != "free"
+        and list(proposal.source.files) == [""]
+        and "split" not in proposal.source.columns
+        and proposal.counts.get("test", 0) == cases >= _FEWEST_TO_DRAW
+    )
+
+
+def _candidates(proposal: Proposal, *, draws: bool) -> list[str]:
+    lines = []
+    if proposal.kind != "free" and (proposal.has_train or draws):
+        lines.append(f"  # {_('Do we need a language model at all? These cost nothing.')}")
+        lines.append("  - baseline/majority")
+        if proposal.kind != "choice":
+            lines.append("  - baseline/nearest")
+        if proposal.kind == "label":
+            installed = find_spec("sklearn") is not None
+            lines.append(
+                "  - baseline/logistic" if installed else "  # - baseline/logistic         # touchstone[classical]"
+            )
+    else:
+        lines.append(
+            f"  # {_('A stand-in that repeats the question, so that this file runs; put your models in its place.')}"
+        )
+        lines.append("  - fake/parrot")
+    lines.append(f"  # {_('Take the # away; the key comes from the environment variable that is named.')}")
+    lines += [
+        "  # - ollama/qwen3                # a model on this machine",
+        "  # - deepseek/deepseek-chat      # DEEPSEEK_API_KEY",
+        "  # - openai/gpt-4o-mini          # OPENAI_API_KEY",
+        "  # - {model: openai-compatible, base_url: http://127.0.0.1:8000/v1, served_name: my-model}",
+        f"  # - {{recorded: outputs.jsonl}}   # {_('answers recorded earlier: case_id, model, output')}",
+    ]
+    return lines
+
+
+def _quoted(text: str) -> str:
+    """A YAML scalar; quoted whenever it could be read as anything but this text."""
+    return json.dumps(text, ensure_ascii=False)
