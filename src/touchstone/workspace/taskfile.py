@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from touchstone.data.base import COLUMNS, SPLITS, CaseSource
@@ -115,6 +115,17 @@ class GateSection(Noun):
         return self
 
 
+def _known_column(name: str) -> str:
+    if name not in COLUMNS:
+        close = get_close_matches(name, COLUMNS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else f"; ours are {', '.join(COLUMNS)}"
+        raise ValueError(f"{name!r} is none of our columns{hint}")
+    return name
+
+
+ColumnName = Annotated[str, AfterValidator(_known_column)]
+
+
 class TaskFile(Noun):
     """A task file as it stands on disk."""
 
@@ -132,7 +143,7 @@ class TaskFile(Noun):
     """Take rows with the same id as further cases rather than as a mistake."""
     split: SplitSection | None = None
     """Shares of train and dev to draw, when the cases say nothing about splits."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[ColumnName, str] = Field(default_factory=dict)
     """Our column name to the file's: id, input, target, split, group, tags, options, messages, image, audio."""
     answer: AnswerSection = AnswerSection()
     scorers: tuple[str | dict[str, Any], ...] = ()
@@ -145,16 +156,6 @@ class TaskFile(Noun):
     race: RaceSection = RaceSection()
     limits: LimitsSection = LimitsSection()
     gate: GateSection | None = None
-
-    @field_validator("columns")
-    @classmethod
-    def _known_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in COLUMNS:
-                close = get_close_matches(name, COLUMNS, n=1)
-                hint = f"; did you mean {close[0]}?" if close else f"; ours are {', '.join(COLUMNS)}"
-                raise ValueError(f"{name!r} is none of our columns{hint}")
-        return value
 
     @field_validator("goal")
     @classmethod
@@ -276,7 +277,9 @@ def _label_file(file: Path, path: Path, line: int | None) -> tuple[str, ...]:
 
 
 def _task_error(error: ValidationError, path: Path, lines: Mapping[Place, int]) -> TaskError:
-    first = error.errors()[0]
+    found = error.errors()
+    # Of a value that may be one thing or another there is an error for each; the one that went deepest fits best.
+    first = max((one for one in found if one["loc"][:1] == found[0]["loc"][:1]), key=lambda one: len(one["loc"]))
     place = tuple(str(part) if part is None else part for part in first["loc"] if not _is_type_name(part))
     line = next((lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines), None)
     key = ".".join(str(part) for part in place)
