@@ -65,6 +65,8 @@ def _read_entry(entry: dict[str, Any], task: Task, line: int | None, ledger: Led
             strategy=strategy,
             known=", ".join(names("strategy")),
         )
+    if strategy == "recorded":
+        raise TaskError("recorded outputs are given as `recorded: FILE`", path=task.path, line=line)
     default = str(entry.get("served_name") or model) if model == "openai-compatible" else model
     parameters = {key: value for key, value in entry.items() if key not in _SPEC_KEYS}
     facts = _facts(entry, task, line)
@@ -93,16 +95,18 @@ def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger:
             key=unknown[0],
             known=", ".join(sorted(known)),
         )
-    file, columns = entry["recorded"], entry.get("columns") or {}
-    if not isinstance(file, str) or not isinstance(columns, Mapping):
-        raise TaskError("`recorded` is a file name and `columns` a mapping of names", path=task.path, line=line)
+    file, columns, encoding = entry["recorded"], entry.get("columns") or {}, entry.get("encoding")
+    if not isinstance(file, str) or not (encoding is None or isinstance(encoding, str)) or not _names_names(columns):
+        raise TaskError(
+            "`recorded` is a file name, `columns` a mapping of names and `encoding` a name", path=task.path, line=line
+        )
     path = task.folder / file
     if not path.exists():
         raise TaskError(
             "the recorded outputs {file} do not exist; mend the path", path=task.path, line=line, file=str(path)
         )
     try:
-        models = open_recordings(ledger, path, columns, encoding=entry.get("encoding")).models() or {}
+        models = open_recordings(ledger, path, columns, encoding=encoding).models() or {}
     except UnknownName as error:
         raise TaskError.of(error, path=task.path, line=line) from error
     wanted = entry.get("model")
@@ -135,13 +139,17 @@ def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger:
                 "file": file,
                 "of": model,
                 "columns": dict(columns),
-                **({"encoding": entry["encoding"]} if entry.get("encoding") else {}),
+                **({"encoding": encoding} if encoding else {}),
             },
             facts=facts,
             line=line,
         )
         for model in chosen
     ]
+
+
+def _names_names(columns: object) -> bool:
+    return isinstance(columns, Mapping) and all(isinstance(name, str) for pair in columns.items() for name in pair)
 
 
 def _facts(entry: Mapping[str, Any], task: Task, line: int | None) -> Facts:
