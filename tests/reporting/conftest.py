@@ -53,13 +53,19 @@ ROWS: list[tuple[Any, ...]] = [
     ("gpt-4o-mini, few-shot (8)", "openai/gpt-4o-mini", "few_shot", 0.912, 0.000131, 0.84, 1.92, 0.31, 2, 0),
     ("claude-haiku-4.5", "anthropic/claude-haiku-4.5", "prompt", 0.907, 0.00094, 0.71, 1.35, 0.24, 0, 0),
     ("deepseek/deepseek-chat", "deepseek/deepseek-chat", "prompt", 0.900, 0.000062, 2.10, 6.80, 0.95, 5, 3),
-    ("Qwen3-235B-A22B-Instruct-2507-FP8 on our own cluster", "vllm/qwen3-235b-a22b", "prompt", 0.893, None, 1.2, 2.9, None, 1, 0),
+    (
+        "Qwen3-235B-A22B-Instruct-2507-FP8 on our own cluster", "vllm/qwen3-235b-a22b", "prompt",
+        0.893, None, 1.2, 2.9, None, 1, 0,
+    ),
     ("gemini-2.5-flash", "google/gemini-2.5-flash", "prompt", 0.881, 0.00021, 0.62, 1.20, 0.28, 3, 0),
     ("mistral-small-3.2-24b-instruct", "mistral/mistral-small", "prompt", 0.874, 0.000055, 0.55, 1.10, 0.19, 8, 0),
     ("ollama/qwen3:8b", "ollama/qwen3:8b", "prompt", 0.843, None, 3.9, 9.4, 1.1, 14, 0),
     ("baseline/logistic", "baseline/logistic", "baseline", 0.829, 0.0, 0.0012, 0.0021, None, 0, 0),
     ("本地模型 qwen3-4b（量化版）", "llama.cpp/qwen3-4b-q4", "prompt", 0.786, None, 2.2, 4.1, 0.6, 31, 0),
-    ("llama-3.1-8b-instruct-turbo-with-a-very-long-provider-given-name", "together/llama-3.1-8b", "prompt", 0.751, 0.000018, 0.41, 0.88, 0.12, 44, 22),
+    (
+        "llama-3.1-8b-instruct-turbo-with-a-very-long-provider-given-name", "together/llama-3.1-8b", "prompt",
+        0.751, 0.000018, 0.41, 0.88, 0.12, 44, 22,
+    ),
     ("baseline/nearest", "baseline/nearest", "baseline", 0.702, 0.0, 0.004, 0.007, None, 0, 0),
     ("baseline/majority", "baseline/majority", "baseline", 0.104, 0.0, 0.0001, 0.0002, None, 0, 0),
 ]  # fmt: skip
@@ -123,7 +129,7 @@ def example(number: int, rows: list[tuple[Any, ...]]) -> Example:
             ExampleAnswer(
                 candidate=row[0],
                 kind="unparsed" if index % 5 == 4 else "error" if index % 7 == 6 else "scored",
-                output=HOSTILE if index == 0 and number == 2 else f"The intent is: refund_duplicate ({index})\n" * (1 + index % 3),
+                output=HOSTILE if (index, number) == (0, 2) else f"The intent is: refund ({index})\n" * (1 + index % 3),
                 cut_characters=2_400 if index == 3 else 0,
                 answer=None if index % 5 == 4 else "refund_duplicate" if (index + number) % 2 else "refund_status",
                 how="label, whole word",
@@ -159,7 +165,7 @@ def data(rows: list[tuple[Any, ...]], comparison: Comparison, **more: Any) -> Re
         instruction="Name the intent of the customer's message. Answer with one of the labels, nothing else.",
         answer=AnswerSpec(kind="label", labels=("refund_duplicate", "refund_status", "cancel_order"), source="auto"),
         scorers=(
-            ScorerInfo(name="label", description="1 when the label read out of the output is the target.", decides=True),
+            ScorerInfo(name="label", description="1 when the label that was read is the target.", decides=True),
             ScorerInfo(name="contains", description="1 when the target stands in the output."),
         ),
         cases=CasesInfo(
@@ -187,7 +193,8 @@ def data(rows: list[tuple[Any, ...]], comparison: Comparison, **more: Any) -> Re
                 candidate=row[0], model=row[1],
                 endpoint=None if row[2] == "baseline" else f"https://api.example.test/v1 {row[1]}",
                 prompt_digest=None if row[2] == "baseline" else "d41d8cd98f00b204", temperature=0.0 if index else 0.7,
-                max_tokens=64, stream=bool(index % 2), input_usd=None if row[4] is None else 0.15, output_usd=None if row[4] is None else 0.6,
+                max_tokens=64, stream=bool(index % 2), input_usd=None if row[4] is None else 0.15,
+                output_usd=None if row[4] is None else 0.6,
                 price_source=None if row[4] is None else "genai-prices", price_as_of="2026-11-02",
                 note="8 shots from train" if row[2] == "few_shot" else "",
             )
@@ -240,7 +247,8 @@ def twelve_candidates() -> ReportData:
                 candidate=row[0],
                 kind="worse",
                 reason=Note(
-                    template="{leader} is better by {points:.1f} points ({low:.1f} to {high:.1f}; n = {n}, adjusted p {p:.2g})",
+                    template="{leader} is better by {points:.1f} points "
+                    "({low:.1f} to {high:.1f}; n = {n}, adjusted p {p:.2g})",
                     values={
                         "leader": ROWS[0][0],
                         "points": 100 * (ROWS[0][3] - row[3]),
@@ -269,14 +277,18 @@ def twelve_candidates() -> ReportData:
                 GateCheck(
                     name="min_score", passed=True, candidate=ROWS[2][0], measured=0.867, required=0.8,
                     text=Note(
-                        template="{candidate}: the lower end of the score's interval is {low:.3f}, the gate asks for {limit:.3f}",
+                        template="{candidate}: the lower end of the score's interval is {low:.3f}, "
+                        "the gate asks for {limit:.3f}",
                         values={"candidate": ROWS[2][0], "low": 0.867, "limit": 0.8},
                     ),
                 ),
                 GateCheck(
                     name="non_inferior", passed=False, candidate=ROWS[2][0], measured=-0.012, required=-0.01,
-                    text=Note(template="{candidate} against {baseline}: the lower end of the difference is {low:+.3f}, the gate allows {allowed:+.3f}",
-                              values={"candidate": ROWS[2][0], "baseline": ROWS[7][0], "low": -0.012, "allowed": -0.01}),
+                    text=Note(
+                        template="{candidate} against {baseline}: the lower end of the difference is {low:+.3f}, "
+                        "the gate allows {allowed:+.3f}",
+                        values={"candidate": ROWS[2][0], "baseline": ROWS[7][0], "low": -0.012, "allowed": -0.01},
+                    ),
                 ),
             ),
         ),

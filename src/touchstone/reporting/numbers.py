@@ -34,8 +34,8 @@ _MONTHS = (
 
 
 def known(value: float | None) -> TypeGuard[float]:
-    """Whether `value` is a finite number; None, NaN and infinities are not known."""
-    return value is not None and math.isfinite(value)
+    """Whether `value` is a number somebody can have measured; None, NaN, infinities and beyond 1e100 are not."""
+    return value is not None and abs(value) < 1e100
 
 
 def count(value: int | None) -> str:

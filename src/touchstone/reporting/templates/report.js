@@ -12,10 +12,10 @@
       root.dataset.theme = dark ? "light" : "dark";
     });
   });
-  // Paper has no folds: what is closed on the screen is printed, and closed again afterwards.
+  // Tables that are folded on the screen are printed; cases are printed as far as they were opened.
   var opened = [];
   addEventListener("beforeprint", function () {
-    opened = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));
+    opened = Array.prototype.slice.call(document.querySelectorAll("details.plain:not([open])"));
     opened.forEach(function (one) { one.open = true; });
   });
   addEventListener("afterprint", function () {

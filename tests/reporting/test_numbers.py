@@ -1,0 +1,106 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchstone.evaluation.base import Estimate
+from touchstone.language import set_language
+from touchstone.reporting import numbers
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (0, "$0"),
+        (0.0000213, "$0.0000213"),
+        (0.00012, "$0.00012"),
+        (0.0999, "$0.0999"),
+        (0.42, "$0.42"),
+        (0.5, "$0.50"),
+        (12.4, "$12.40"),
+        (999.99, "$1,000"),
+        (1234567.2, "$1,234,567"),
+        (-0.5, "−$0.50"),
+    ],
+)
+def test_money_has_the_digits_that_matter(usd: float | None, text: str) -> None:
+    """Three digits below a dollar, cents from there, none from a thousand on; unknown is a dash."""
+    assert numbers.money(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"), (0.0001, "0.1 ms"), (0.0421, "42 ms"), (0.84, "0.84 s"), (9.996, "10.0 s"), (12.34, "12.3 s"),
+        (1234, "1,234 s"),
+    ],
+)  # fmt: skip
+def test_times_have_the_digits_that_matter(seconds: float | None, text: str) -> None:
+    """Milliseconds below a tenth of a second, three digits above."""
+    assert numbers.seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0004, "< 0.001"), (0.0123, "0.012"), (0.05, "0.05"), (1.0, "1"), (None, "–")]
+)
+def test_p_values(p: float | None, text: str) -> None:
+    """Three digits at most; nothing is ever zero."""
+    assert numbers.p_value(p) == text
+
+
+def test_differences_have_signs() -> None:
+    """Points carry a real minus, a plus, or neither when they round to nothing."""
+    assert numbers.points(0.0512) == "+5.1"
+    assert numbers.points(-0.0512) == "−5.1"
+    assert numbers.points(-0.0001) == "0.0"
+    assert numbers.points_range(-0.02, 0.08) == "−2.0 to +8.0"
+
+
+def test_a_mean_has_its_n() -> None:
+    """An estimate is mean, interval and n in one phrase; no estimate is a dash."""
+    found = Estimate(mean=0.9123, low=0.88, high=0.93, n=1420, method="Wilson 95 %")
+
+    assert numbers.estimate(found) == "91.2% (88.0–93.0%, n = 1,420)"
+    assert numbers.estimate(None) == "–"
+
+
+@given(st.one_of(st.none(), st.floats()))
+def test_no_number_breaks_a_page(value: float | None) -> None:
+    """Infinities and NaN are unknown, whichever way they are written."""
+    for text in (
+        numbers.money(value),
+        numbers.percent(value),
+        numbers.seconds(value),
+        numbers.points(value),
+        numbers.p_value(value),
+    ):
+        assert text
+        assert "nan" not in text
+        assert "inf" not in text
+
+
+@pytest.mark.parametrize(
+    ("iso", "en", "zh"), [("2026-11-23T08:00:00Z", "23 November 2026", "2026 年 11 月 23 日"), ("soon", "soon", "soon")]
+)
+def test_dates_in_both_languages(iso: str, en: str, zh: str) -> None:
+    """A date is written the reader's way; what is none is left alone."""
+    assert numbers.day(iso) == en
+    try:
+        set_language("zh")
+        assert numbers.day(iso) == zh
+    finally:
+        set_language("en")
+
+
+def test_names_in_a_row() -> None:
+    """One, two and three names, with the language's own word for and."""
+    assert numbers.listing(["a"]) == "a"
+    assert numbers.listing(["a", "b"]) == "a and b"
+    assert numbers.listing(["a", "b", "c"]) == "a, b and c"

@@ -1,0 +1,153 @@
+"""Tables, sentences and progress on a terminal, and where there is none."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchstone.reporting.base import ReportData
+from touchstone.reporting.live import Lane, LiveTable, Progress, progress_line, progress_table
+from touchstone.reporting.tables import final_text, plain_table
+
+from .conftest import HOSTILE, ROWS
+
+TWO = """\
+#   Candidate           Score     Interval     n   Unparsed   per month   95% within   Decision
+───────────────────────────────────────────────────────────────────────────────────────────────
+1   claude-haiku-4.5    90.7%   87.5–93.1%   420          0     $188.00       1.35 s   chosen
+2   baseline/logistic   82.9%   79.0–86.2%   420          0          $0       2.1 ms   baseline
+
+Take claude-haiku-4.5.
+It meets your conditions, and the measurements separate it from everybody else who does.
+  claude-haiku-4.5 scored 90.7% on 420 cases; its true score is between 87.5% and 93.1% (95%
+  confidence).
+  It is 7.8 points ahead of the next best, baseline/logistic (+5.7 to +9.9, adjusted p < 0.001, 420
+  common cases).
+  It costs $0.00094 a case, about $188.00 a month at 200,000 requests."""
+
+
+def progress(done: int = 50, name: str = "a") -> Progress:
+    return Progress.of(
+        names=[name, "b"], planned=100, done=[done, done // 2], sums=[0.8 * done, 0.0], scored=[done, 0],
+        errors=[0, 1], spent_usd=0.012, elapsed_s=12.3,
+    )  # fmt: skip
+
+
+def test_the_result_as_whole_text(two: ReportData) -> None:
+    """A table, then the decision with its evidence."""
+    assert final_text(two, width=100, colour=False) == TWO
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_table_fits_the_terminal(twelve: ReportData, width: int) -> None:
+    """No line is wider than the terminal, and score, interval, n and decision are there at any width."""
+    from rich.cells import cell_len
+
+    text = final_text(twelve, width=width, colour=False)
+
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    first = text.splitlines()[0]
+    assert all(head in first for head in ("Candidate", "Score", "Interval", " n ", "Decision"))
+    assert "91.2%   88.1–93.5%   420" in text
+
+
+def test_names_cannot_move_the_cursor(two: ReportData) -> None:
+    """Terminal codes in a candidate's name are gone."""
+    comparison = two.comparison.model_copy(
+        update={"candidates": tuple(c.model_copy(update={"name": HOSTILE}) for c in two.comparison.candidates)}
+    )
+    text = final_text(two.model_copy(update={"comparison": comparison}), width=120, colour=False)
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "evil red" in text
+
+
+def test_colour_only_where_it_is_wanted(two: ReportData) -> None:
+    """Styles are written for a terminal and not into a file."""
+    assert "\x1b[" in final_text(two, width=100, colour=True)
+    assert "\x1b[" not in final_text(two, width=100, colour=False)
+
+
+def test_a_plain_table() -> None:
+    """Heads and rows of text, all to the left."""
+    assert plain_table(("Id", "Task"), [("1", "a\x1b[2J"), ("22", "b")], width=40).splitlines() == [
+        "Id   Task",
+        "─────────",
+        "1    a",
+        "22   b",
+    ]
+
+
+def test_a_log_gets_a_line_for_each_tenth() -> None:
+    """Where stderr is no terminal, a thousand updates are ten lines."""
+    stream = io.StringIO()
+    with LiveTable(stream) as live:
+        for done in range(1001):
+            lane = Lane(name="a", planned=1000, done=done, score_sum=0.0, scored=0, errors=0)
+            live.update(Progress(lanes=(lane,), spent_usd=None, elapsed_s=1.0))
+    lines = stream.getvalue().splitlines()
+
+    assert len(lines) == 10
+    assert lines[0] == "10%: 100 of 1,000 answers, 0 failed, – spent, 1.00 s"
+    assert lines[-1].startswith("100%: 1,000 of 1,000")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_table_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal the table is drawn in place; after the run the cursor is shown again."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    with LiveTable(stream) as live:
+        live.update(progress())
+
+    assert "50 of 100" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[?25h") or "\x1b[?25h" in stream.getvalue()
+
+
+def test_a_mean_so_far_has_its_n() -> None:
+    """The live table shows the mean with its n, and a dash before the first score."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    Console(file=buffer, width=100).print(progress_table(progress(name=HOSTILE)))
+    text = buffer.getvalue()
+
+    assert "80.0%   50" in text
+    assert "–    0" in text
+    assert "\x1b" not in text
+
+
+@given(st.integers(0, 100), st.floats(0, 1e6))
+def test_any_moment_is_one_line(done: int, elapsed_s: float) -> None:
+    """Progress fits in one line at any moment, also when nothing is planned."""
+    moment = progress(done).model_copy(update={"elapsed_s": elapsed_s})
+
+    assert "\n" not in progress_line(moment)
+    assert progress_line(moment.model_copy(update={"lanes": ()})).startswith("100%")
+
+
+def test_rich_is_loaded_only_when_something_is_drawn() -> None:
+    """Importing this room, as a run does for its progress, does not load rich."""
+    code = "import sys, touchstone.reporting.live, touchstone.reporting.tables; sys.exit('rich' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_everybody_is_in_the_table(twelve: ReportData) -> None:
+    """Twelve candidates are twelve ranks, long names folded and not cut."""
+    text = final_text(twelve, width=200, colour=False)
+
+    for row in ROWS:
+        assert row[0] in text
