@@ -132,11 +132,11 @@ async def test_models_are_asked_greedily_unless_told_otherwise(shop: Shop) -> No
 
 async def test_sampling_parameters_go_into_the_request_and_the_rest_to_the_model(shop: Shop) -> None:
     """A stop may be one text or several."""
-    await sent(shop, Case(id="1", input="x"), max_tokens=9, top_p=0.5, seed=3, stop="END", base_url="http://x/v1")
+    await sent(shop, Case(id="1", input="x"), max_tokens=9, top_p=0.5, seed=3, stop="END", latency_s=0.5)
     request = shop.model.calls[-1]
 
     assert (request.max_tokens, request.top_p, request.seed, request.stop) == (9, 0.5, 3, ("END",))
-    assert shop.parameters == {"base_url": "http://x/v1"}
+    assert shop.parameters == {"latency_s": 0.5}
 
 
 async def test_the_repeat_is_the_draw(shop: Shop) -> None:
@@ -157,6 +157,7 @@ async def test_the_repeat_is_the_draw(shop: Shop) -> None:
         ({"max_tokens": -5}, "mine: max_tokens is -5"),
         ({"stop": 3}, "mine: stop is 3"),
         ({"extra": "x"}, "mine: extra is 'x'"),
+        ({"tempature": 0.5}, "mine: there is no parameter 'tempature'; closest: temperature"),
     ],
 )
 async def test_a_parameter_that_cannot_be_used_fails_before_anything_is_sent(
