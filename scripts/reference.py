@@ -199,9 +199,8 @@ def _flag(param: Any) -> str:
 def _default(param: Any) -> str:
     if param.param_type_name == "option" and param.is_flag:
         return "" if param.secondary_opts else "off"
-    return (
-        "" if param.default is None or param.param_type_name == "argument" and param.required else f"`{param.default}`"
-    )
+    missing = param.default is None or (param.param_type_name == "argument" and param.required)
+    return "" if missing else f"`{param.default}`"
 
 
 PARTS: dict[str, Callable[[], str]] = {

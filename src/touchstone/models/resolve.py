@@ -74,8 +74,9 @@ def make_model(
         _guard_key(given)
     elif folder is not None and isinstance(given.get("script"), str):
         given["script"] = str(folder / given["script"])
-    called = name or (reference if slash else served_name)
-    model: ChatModel = constructor(served_name, name=called, **given)
+    if "name" in inspect.signature(constructor).parameters:  # a plug-in may name itself
+        given["name"] = name or (reference if slash else served_name)
+    model: ChatModel = constructor(served_name, **given)
     return model
 
 

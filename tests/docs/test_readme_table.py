@@ -1,0 +1,55 @@
+"""The table in both READMEs is what the demo measures."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_ROW = re.compile(r"^\| \d \| (.+?) \| ([\d.]+)% \| ([\d.]+)–([\d.]+)% \| (\d+) \| (\d+) \| (.*?) ?\|$", re.MULTILINE)
+_TWO_CASES = 0.6
+"""Points that two of 396 cases are worth, rounded up: another build of a library may read one or two differently."""
+_WORDS = {
+    "chosen": "chosen",
+    "选它": "chosen",
+    "ruled out": "out",
+    "已排除": "out",
+    "may be as good": "tied",
+    "可能一样好": "tied",
+    "": "",
+}
+
+
+def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Scores, intervals, cases, costs, verdict, and who is chosen, tied or ruled out are those of `touchstone demo`."""
+    done = touchstone("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    decision = result["decision"]
+    assert decision["verdict"] == "tie"
+    measured = {candidate["name"]: candidate for candidate in result["candidates"]}
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        shown = _ROW.findall(text)
+        assert [name for name, *_ in shown] == sorted(measured, key=lambda name: -measured[name]["estimate"]["mean"])
+        for name, mean, low, high, n, usd, word in shown:
+            estimate = measured[name]["estimate"]
+            for points, value in ((mean, estimate["mean"]), (low, estimate["low"]), (high, estimate["high"])):
+                assert float(points) == pytest.approx(100 * value, abs=_TWO_CASES), f"{readme}: {name}"
+            assert int(n) == estimate["n"] == 396
+            assert float(usd) == measured[name]["cost"]["per_month_usd"]
+            assert _WORDS[word] == _role(name, decision), f"{readme}: {name}"
+        assert f"{decision['cases_needed']:,}" in text
+
+
+def _role(name: str, decision: dict[str, object]) -> str:
+    if name == decision["chosen"]:
+        return "chosen"
+    if name in {rejected["candidate"] for rejected in decision["rejected"]}:  # type: ignore[attr-defined]
+        return "out"
+    return "tied" if name in decision["indistinguishable"] else ""  # type: ignore[operator]
