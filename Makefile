@@ -35,11 +35,14 @@ schema: $(VENV)/.dev
 translations: $(VENV)/.dev
 	$(BIN)/python scripts/translations.py
 
+# The extras are named one by one: `touchstone[demo]` would put this very folder into the lock.
+LOCKED := --extra parquet --extra classical --extra metrics
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
 lock:
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --extra demo --allow-unsafe --generate-hashes --strip-extras \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options -o requirements/demo.txt pyproject.toml requirements/build.in
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --extra dev --allow-unsafe --generate-hashes --strip-extras \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options -o requirements/dev.txt pyproject.toml requirements/build.in
+	$(COMPILE) $(LOCKED) -o requirements/demo.txt pyproject.toml requirements/build.in
+	$(COMPILE) $(LOCKED) --extra test --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
