@@ -238,3 +238,33 @@ def test_the_callers_language_stays(two: ReportData) -> None:
 def test_the_same_data_gives_the_same_bytes(twelve: ReportData, language: str) -> None:
     """Nothing of the clock or the machine is in the page."""
     assert render(twelve, language) == render(twelve, language)
+
+
+def test_what_is_off_the_picture_is_not_drawn_into_it(twelve: ReportData) -> None:
+    """A baseline far below the axis has no dashed line; costs that are all alike make no picture of cost."""
+    low = twelve.model_copy(update={"baseline": "baseline/majority"})
+    free = twelve.comparison.model_copy(
+        update={
+            "candidates": tuple(
+                c.model_copy(update={"cost": c.cost.model_copy(update={"per_case_usd": 0.0})})
+                for c in twelve.comparison.candidates
+            )
+        }
+    )
+
+    assert "Dashed: the baseline, baseline/logistic." in Page(render(twelve, "en")).text
+    assert "Dashed:" not in Page(render(low, "en")).text
+    assert "there are no two known costs that differ" in Page(
+        render(twelve.model_copy(update={"comparison": free}), "en")
+    ).text  # fmt: skip
+
+
+def test_what_a_tie_rests_on_is_said_once(twelve: ReportData) -> None:
+    """The reason of the choice stands in the explanation and not among the caveats again."""
+    decision = twelve.comparison.decision
+    assert decision.why is not None
+    repeated = decision.model_copy(update={"caveats": (decision.why, *decision.caveats)})
+    comparison = twelve.comparison.model_copy(update={"decision": repeated})
+    text = Page(render(twelve.model_copy(update={"comparison": comparison}), "en")).text
+
+    assert text.count("Of those that cannot be told apart, deepseek/deepseek-chat costs least per case.") == 1

@@ -38,7 +38,8 @@ def test_money_has_the_digits_that_matter(usd: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, "–"), (0.0001, "0.1 ms"), (0.0421, "42 ms"), (0.84, "0.84 s"), (9.996, "10.0 s"), (12.34, "12.3 s"),
+        (None, "–"), (0.00002, "< 0.1 ms"), (0.0001, "0.1 ms"), (0.0421, "42 ms"),
+        (0.84, "0.84 s"), (9.996, "10.0 s"), (12.34, "12.3 s"),
         (1234, "1,234 s"),
     ],
 )  # fmt: skip

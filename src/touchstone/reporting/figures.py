@@ -37,6 +37,8 @@ class Chart:
     axis: Markup
     strips: Mapping[str, Markup]
     legend: tuple[tuple[Markup, str], ...] = ()
+    has_reference: bool = False
+    """Whether the baseline's dashed line is in the picture; it is not when it lies below the axis."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def score_chart(data: ReportData, rows: Sequence[Row]) -> Chart:
     known = [row.candidate.estimate for row in rows if row.candidate.estimate]
     scale = _score_scale(known)
     base = find(data.comparison, data.baseline)
-    line = base.estimate.mean if base and base.estimate else None
+    line = base.estimate.mean if base and base.estimate and base.estimate.mean >= scale.low else None
     strips = {
         row.candidate.name: charts.interval_strip(
             scale, e.mean, e.low, e.high, baseline=line, marked=row.role == "chosen"
@@ -78,7 +80,8 @@ def score_chart(data: ReportData, rows: Sequence[Row]) -> Chart:
         for row in rows
         if (e := row.candidate.estimate)
     }
-    return Chart(charts.axis(scale, lambda v: numbers.percent(v, _tick_digits(scale.ticks))), strips)
+    axis = charts.axis(scale, lambda v: numbers.percent(v, _tick_digits(scale.ticks)))
+    return Chart(axis, strips, has_reference=line is not None)
 
 
 def latency_chart(rows: Sequence[Row]) -> Chart | None:
@@ -136,9 +139,9 @@ def cost_points(rows: Iterable[Row]) -> tuple[Point, ...]:
 
 
 def cost_chart(rows: Sequence[Row], points: Sequence[Point]) -> Markup | None:
-    """Quality against cost per case; None when fewer than two points are known."""
+    """Quality against cost per case; None when there are no two known costs that differ."""
     known = [p for p in points if placed(p)]
-    if len(known) < 2:
+    if len({p.cost_usd for p in known}) < 2:
         return None
     scores = _score_scale([row.candidate.estimate for row in rows if row.candidate.estimate])
     return scatter(

@@ -100,8 +100,7 @@ def _rejected(data: ReportData) -> list[str]:
 
 
 def _caveats(data: ReportData) -> list[str]:
-    notes = [*data.comparison.decision.caveats, *data.comparison.warnings]
-    found = [sentences.full(note) for note in notes]
+    found = [*sentences.caveats(data.comparison), *(sentences.full(note) for note in data.comparison.warnings)]
     if data.judge is not None and not data.judge.validated:
         found.append(_("The judge is not validated: nobody compared its verdicts with people's labels."))
     return list(dict.fromkeys(found))

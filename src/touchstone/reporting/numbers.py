@@ -107,6 +107,8 @@ def seconds(value: float | None) -> str:
     """A time span: milliseconds below a tenth of a second."""
     if not known(value):
         return UNKNOWN
+    if 0 < value < 0.00005:
+        return _("< {value} ms").format(value="0.1")
     if value < 0.0995:
         return _("{value} ms").format(value=f"{1000 * value:.0f}" if value >= 0.00995 else f"{1000 * value:.1f}")
     if value < 9.995:

@@ -27,34 +27,18 @@ def headline(comparison: Comparison) -> str:
 
 
 def explanation(comparison: Comparison) -> str:
-    """What the verdict means and what to do with it."""
-    decision, others = comparison.decision, _some(peers(comparison))
-    if decision.verdict == "winner" and decision.within:
-        return _("It is the cheapest of those that are proven to be good enough for your goal.")
-    if decision.verdict == "winner" and len(decision.qualifying) == 1:
-        return _("It is the only candidate that meets your conditions.")
-    if decision.verdict == "winner":
-        return _("It meets your conditions, and the measurements separate it from everybody else who does.")
-    if decision.verdict == "tie":
-        if decision.cases_needed:
-            return _(
-                "{names} may be just as good: what was measured between them may be chance. About {n} cases would tell "
-                "them apart; until then cost and speed decide."
-            ).format(names=others, n=numbers.count(decision.cases_needed))
-        return _(
-            "{names} may be just as good: what was measured between them may be chance, so cost and speed decide."
-        ).format(names=others)
-    if decision.verdict == "none_qualifies" and decision.cases_needed:
-        return _("On {n} cases or more, somebody might. Otherwise relax a condition, or add candidates.").format(
-            n=numbers.count(decision.cases_needed)
-        )
-    if decision.verdict == "none_qualifies":
-        return _("Every candidate misses at least one of them. Relax a condition, or add candidates.")
-    if decision.cases_needed:
-        return _("Measure about {n} cases before relying on any of these numbers.").format(
-            n=numbers.count(decision.cases_needed)
-        )
-    return _("Too few cases were measured to rank the candidates; add cases, or finish the run.")
+    """What the verdict means, what it rests on, and what to do with it."""
+    decision, meaning = comparison.decision, _meaning(comparison)
+    if decision.why is None or decision.verdict not in {"tie", "insufficient"}:
+        return meaning
+    return _("{first} {second}").format(first=meaning, second=full(decision.why))
+
+
+def caveats(comparison: Comparison) -> tuple[str, ...]:
+    """What stands against the decision, without what the explanation says already."""
+    decision = comparison.decision
+    said = [note for note in decision.caveats if note != decision.why]
+    return tuple(dict.fromkeys(full(note) for note in said))
 
 
 def evidence(data: ReportData) -> tuple[str, ...]:
@@ -195,3 +179,33 @@ def _some(names: tuple[str, ...]) -> str:
     if len(names) <= _NAMED:
         return numbers.listing(names)
     return ngettext("{n} other", "{n} others", len(names)).format(n=len(names))
+
+
+def _meaning(comparison: Comparison) -> str:
+    decision, others = comparison.decision, _some(peers(comparison))
+    if decision.verdict == "winner" and decision.within:
+        return _("It is the cheapest of those that are proven to be good enough for your goal.")
+    if decision.verdict == "winner" and len(decision.qualifying) == 1:
+        return _("It is the only candidate that meets your conditions.")
+    if decision.verdict == "winner":
+        return _("It meets your conditions, and the measurements separate it from everybody else who does.")
+    if decision.verdict == "tie":
+        if decision.cases_needed:
+            return _(
+                "{names} may be just as good: what was measured between them may be chance. About {n} cases would tell "
+                "them apart; until then cost and speed decide."
+            ).format(names=others, n=numbers.count(decision.cases_needed))
+        return _(
+            "{names} may be just as good: what was measured between them may be chance, so cost and speed decide."
+        ).format(names=others)
+    if decision.verdict == "none_qualifies" and decision.cases_needed:
+        return _("On {n} cases or more, somebody might. Otherwise relax a condition, or add candidates.").format(
+            n=numbers.count(decision.cases_needed)
+        )
+    if decision.verdict == "none_qualifies":
+        return _("Every candidate misses at least one of them. Relax a condition, or add candidates.")
+    if decision.cases_needed:
+        return _("Measure about {n} cases before relying on any of these numbers.").format(
+            n=numbers.count(decision.cases_needed)
+        )
+    return _("Too few cases were measured to rank the candidates; add cases, or finish the run.")

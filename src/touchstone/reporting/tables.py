@@ -44,7 +44,7 @@ def final_text(data: ReportData, *, width: int | None = None, colour: bool | Non
     lines.append(Text(terminal(sentences.headline(comparison)), style="bold"))
     lines.append(Text(terminal(sentences.explanation(comparison))))
     lines += [indented(line) for line in sentences.evidence(data)]
-    notes = [sentences.full(note) for note in (*comparison.decision.caveats, *comparison.warnings)]
+    notes = [*sentences.caveats(comparison), *(sentences.full(note) for note in comparison.warnings)]
     if data.judge is not None and not data.judge.fit:
         notes.insert(0, _("The judge failed its control rows: no ranking may rest on its verdicts."))
     if notes:
