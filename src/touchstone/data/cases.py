@@ -160,7 +160,7 @@ class _CaseMaker:
         split = split_of(value)
         if split is None:
             raise DataError(
-                "split is {value!r}; use train, dev or test (or leave the cell empty for test)",
+                "split is {value!r}; use train, dev or test, or rename the column if it is about something else",
                 path=self.path,
                 row=number,
                 value=value,

@@ -70,7 +70,17 @@ class _Check:
         if self.first is None:
             self.first = (path, case)
         self.counts[case.split] += 1
-        self.digest.update(canonical_bytes(case))
+        try:
+            self.digest.update(canonical_bytes(case))
+        except TypeError:
+            # Our readers refuse it, a guest's may not.
+            self.findings.error(
+                "half_characters",
+                path,
+                case.row,
+                "cases with half of a surrogate pair, which is no character and cannot be sent: {count} (rows {rows}); "
+                "write the texts again",
+            )
         asked = asked_text(case)
         self._look_at_question(path, case, asked)
         self._look_at_target(path, case)
@@ -110,7 +120,7 @@ class _Check:
 
     def _look_for_odd_characters(self, path: Path, case: Case, asked: str) -> None:
         for text in (asked, case.target or "", case.id):
-            if text.isprintable():
+            if text.isprintable() and "\ufffd" not in text:
                 continue
             found = _ODD.search(text)
             if found is None:

@@ -18,7 +18,7 @@ def digest64(*parts: str | None) -> int:
     """
     state = hashlib.blake2b(digest_size=8)
     for part in parts:
-        data = b"\xff" if part is None else part.encode()
+        data = b"\xff" if part is None else part.encode("utf-8", "surrogatepass")
         state.update(b"%d:" % len(data))
         state.update(data)
     return int.from_bytes(state.digest(), "big") or 1

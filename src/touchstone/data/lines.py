@@ -100,9 +100,8 @@ def lines(path: Path, encoding: str | None = None) -> Iterator[str]:
             if text and not started:
                 started = True
                 text = text.removeprefix("\ufeff")
-            ends_line = "\n" in text or "\r" in text or (pieces and pieces[-1].endswith("\r"))
             pieces.append(text)
-            if ends_line:
+            if "\n" in text or "\r" in text or (text and any(piece.endswith("\r") for piece in pieces)):
                 *complete, last = io.StringIO("".join(pieces), newline="")
                 yield from complete
                 # A CR at the end of a chunk may be half of a CRLF: it waits for what follows.

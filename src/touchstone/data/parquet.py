@@ -89,7 +89,7 @@ def file_rows(path: Path, done: int = 0) -> Iterator[dict[str, Any]]:
 
     Args:
         path: A Parquet file.
-        done: Rows of other files that came before, so that an error names the right row.
+        done: Rows of other files that came before, so that an error names the right row (the first of its batch).
     """
     library = pyarrow(_FEATURE)
     with _open(path) as file:

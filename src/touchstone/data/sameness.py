@@ -72,8 +72,8 @@ class Sameness:
                 "duplicate_id",
                 self._path(place),
                 self._rows[place],
-                "ids that occur twice in a split: {count} (the first is {value!r} in row {other_row} and row {first_row}; "
-                "repeated in rows {rows}); "
+                "ids that occur twice in a split: {count} (the first is {value!r} in row {other_row} and "
+                "row {first_row}; repeated in rows {rows}); "
                 "give each case an id of its own, or set `allow_duplicates: true` if they are further draws",
                 others=self._name(first, place),
             )

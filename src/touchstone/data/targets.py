@@ -14,8 +14,8 @@ from touchstone.data.values import LETTERS
 
 _MOST_UNKNOWN_LABELS = 20
 _NUMBER = re.compile(
-    r"""\s*[+-−]?\s*[^\w\s.,+-]{0,3}\s*          # sign, currency sign
-        (?:\d[\d,'’\s_]*(?:[.,]\d+)?|\.\d+)      # digits, perhaps in groups
+    r"""\s*[+\-−]?\s*[^\w\s.,+\-−/:]{0,3}\s*                        # sign, currency sign
+        (?:\d{1,3}(?:[.,'’\s_]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)  # digits, perhaps in groups
         (?:e[+-]?\d+)?                           # exponent
         (?:\s*/\s*[\d,.]*\d)?                    # the lower part of a fraction
         \s*[^\d.,;]{0,12}""",  # percent sign, unit, currency
