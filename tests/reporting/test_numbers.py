@@ -56,6 +56,15 @@ def test_p_values(p: float | None, text: str) -> None:
     assert numbers.p_value(p) == text
 
 
+def test_ticks_of_time_are_short() -> None:
+    """A round time on an axis has its own unit and no needless zeros."""
+    ticks = [0, 0.00001, 0.001, 0.03, 0.1, 1, 10, 1000]
+
+    assert [numbers.seconds_tick(t) for t in ticks] == [
+        "0 ms", "10 µs", "1 ms", "30 ms", "0.1 s", "1 s", "10 s", "1,000 s",
+    ]  # fmt: skip
+
+
 def test_differences_have_signs() -> None:
     """Points carry a real minus, a plus, or neither when they round to nothing."""
     assert numbers.points(0.0512) == "+5.1"

@@ -118,6 +118,8 @@ def seconds(value: float | None) -> str:
 
 def seconds_tick(value: float) -> str:
     """A round time on an axis, without needless zeros."""
+    if 0 < value < 0.000995:
+        return _("{value} µs").format(value=f"{1e6 * value:.3g}")
     if value < 0.0995:
         return _("{value} ms").format(value=f"{1000 * value:.3g}")
     return _("{value} s").format(value=f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
