@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy  # noqa: F401 - loaded before memory is measured
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

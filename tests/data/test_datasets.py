@@ -93,7 +93,8 @@ def test_splits_follow_one_another(tmp_path: Path) -> None:
     ]
     assert DatasetsReader().splits(folder) == ("train", "validation", "test")
     assert DatasetsReader().describe(folder) == (
-        "datasets folder, train (rows 1 to 2), validation (rows 3 to 3), test (rows 4 to 4), 3 columns: text, label, many"
+        "datasets folder, train (rows 1 to 2), validation (rows 3 to 3), test (rows 4 to 4), "
+        "3 columns: text, label, many"
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 
 import pytest
 from hypothesis import given, settings
@@ -42,8 +43,7 @@ def test_offset_of_a_broken_byte(
         patch.setattr(module, "CHUNK_BYTES", chunk)
         source = lines(path)
         with pytest.raises(Undecodable) as caught:
-            while True:
-                read.append(next(source))
+            deque(map(read.append, source))
     assert caught.value.offset == len(before.encode()) + 1
     assert "".join(read) == before.removeprefix("\ufeff") + "\n"
 

@@ -42,7 +42,7 @@ class TestParquetExam(ReaderExam):
 
 def test_values_become_plain(tmp_path: Path) -> None:
     """Numbers, lists and structures stay what they are; times become ISO 8601, NaN becomes missing."""
-    moment = datetime.datetime(2024, 1, 2, 3, 4, 5)
+    moment = datetime.datetime.fromisoformat("2024-01-02T03:04:05")
     path = written(
         tmp_path / "t.parquet",
         {

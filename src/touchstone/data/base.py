@@ -59,7 +59,10 @@ class CaseSource(Noun):
     """Where the cases of a task are and how their columns are named."""
 
     files: Mapping[str, Path]
-    """Split name to file or folder, in order; the single key "" when one file holds all splits in a column (or only test cases)."""
+    """
+    Split name to file or folder, in order; the single key "" when one file holds all splits in a column (or only test
+    cases).
+    """
     columns: Mapping[str, str] = Field(default_factory=dict)
     """Name in `COLUMNS` to name in the file; names not mapped stand for themselves."""
     encoding: str | None = None

@@ -78,7 +78,8 @@ class _Check:
                 "half_characters",
                 path,
                 case.row,
-                "cases with half of a surrogate pair, which is no character and cannot be sent: {count} (rows {rows}); "
+                template="cases with half of a surrogate pair, which is no character and cannot be sent: "
+                "{count} (rows {rows}); "
                 "write the texts again",
             )
         asked = asked_text(case)
@@ -98,7 +99,7 @@ class _Check:
                 "empty_input",
                 path,
                 case.row,
-                "cases that ask nothing: {count} (rows {rows}); fill in the input or take the rows out",
+                template="cases that ask nothing: {count} (rows {rows}); fill in the input or take the rows out",
             )
 
     def _look_at_target(self, path: Path, case: Case) -> None:
@@ -115,7 +116,7 @@ class _Check:
                 "empty_target",
                 path,
                 case.row,
-                "cases without a target: {count} (rows {rows}); fill it in or take the rows out",
+                template="cases without a target: {count} (rows {rows}); fill it in or take the rows out",
             )
 
     def _look_for_odd_characters(self, path: Path, case: Case, asked: str) -> None:
@@ -130,7 +131,7 @@ class _Check:
                     "damaged_text",
                     path,
                     case.row,
-                    "cases with the sign for lost characters, U+FFFD: {count} (rows {rows}); "
+                    template="cases with the sign for lost characters, U+FFFD: {count} (rows {rows}); "
                     "the file was probably saved with a wrong encoding",
                 )
             else:
@@ -138,7 +139,7 @@ class _Check:
                     "control_characters",
                     path,
                     case.row,
-                    "cases with control characters: {count} (rows {rows}; the first is U+{code}); "
+                    template="cases with control characters: {count} (rows {rows}; the first is U+{code}); "
                     "they are sent as they are, take them out if they are not meant",
                     code=f"{ord(found[0]):04X}",
                 )
@@ -177,14 +178,15 @@ class _Check:
                 "no_test_cases",
                 path,
                 None,
-                "no case is in the split test; mark some rows with split = test, or leave the split out",
+                template="no case is in the split test; mark some rows with split = test, or leave the split out",
             )
         elif tested < FEWEST_TEST_CASES:
             self.findings.warning(
                 "few_test_cases",
                 path,
                 None,
-                "{tested} test cases are too few to rank candidates; {least} are the least, a few hundred are good",
+                template="{tested} test cases are too few to rank candidates; "
+                "{least} are the least, a few hundred are good",
                 tested=tested,
                 least=FEWEST_TEST_CASES,
             )
@@ -201,7 +203,7 @@ class _Check:
                 "no_target_column",
                 path,
                 None,
-                "there is no column `target`; the file has {found}; "
+                template="there is no column `target`; the file has {found}; "
                 "add `columns: {mapping}` to the task file if that is meant",
                 found=", ".join(case.fields),
                 mapping=flow_mapping(likely),
@@ -211,7 +213,7 @@ class _Check:
                 "no_target_column",
                 path,
                 None,
-                "no case has a target; say which column holds it with `columns: {{target: NAME}}`",
+                template="no case has a target; say which column holds it with `columns: {{target: NAME}}`",
             )
 
     def _label_variants(self, path: Path, labels: Counter[str]) -> None:
@@ -223,7 +225,7 @@ class _Check:
                     "label_variants",
                     path,
                     None,
-                    "the labels {first!r} and {second!r} differ in capitals or spaces alone; write them alike",
+                    template="the labels {first!r} and {second!r} differ in capitals or spaces alone; write them alike",
                     of=label,
                     first=same,
                     second=label,

@@ -19,13 +19,13 @@ class Findings:
         self._found: dict[Hashable, _Finding] = {}
 
     def error(
-        self, kind: str, path: Path, row: int | None, template: str, /, *, of: Hashable = None, **values: Any
+        self, kind: str, path: Path, row: int | None, *, template: str, of: Hashable = None, **values: Any
     ) -> None:
         """A problem that forbids a run; see `warning`."""
         self._add("error", kind, path, row, template, of, values)
 
     def warning(
-        self, kind: str, path: Path, row: int | None, template: str, /, *, of: Hashable = None, **values: Any
+        self, kind: str, path: Path, row: int | None, *, template: str, of: Hashable = None, **values: Any
     ) -> None:
         """
         A problem worth knowing.

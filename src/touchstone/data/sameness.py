@@ -72,7 +72,7 @@ class Sameness:
                 "duplicate_id",
                 self._path(place),
                 self._rows[place],
-                "ids that occur twice in a split: {count} (the first is {value!r} in row {other_row} and "
+                template="ids that occur twice in a split: {count} (the first is {value!r} in row {other_row} and "
                 "row {first_row}; repeated in rows {rows}); "
                 "give each case an id of its own, or set `allow_duplicates: true` if they are further draws",
                 others=self._name(first, place),
@@ -103,7 +103,8 @@ class Sameness:
             "conflicting_targets",
             self._path(place),
             self._rows[place],
-            "cases that ask what another asks and have another target: {count} (rows {rows}, against {others}); "
+            template="cases that ask what another asks and have another target: {count} (rows {rows}, against "
+            "{others}); "
             "at most one of the two can be right",
             others=self._name(other, place),
         )
@@ -113,7 +114,7 @@ class Sameness:
             "duplicate_input",
             self._path(place),
             self._rows[place],
-            "cases that repeat another of their split: {count} (rows {rows} repeat {others}); "
+            template="cases that repeat another of their split: {count} (rows {rows} repeat {others}); "
             "they count twice, take them out unless that is meant",
             of=self._split(place),
             others=self._name(other, place),
@@ -124,7 +125,7 @@ class Sameness:
             "twin_across_splits",
             self._path(place),
             self._rows[place],
-            "{split} texts that also stand in {other}: {count} (rows {rows}, the same as {others}); "
+            template="{split} texts that also stand in {other}: {count} (rows {rows}, the same as {others}); "
             "what learns from {other} has seen them, take them out of one",
             of=(self._split(place), self._split(other)),
             split=self._split(place),
@@ -137,7 +138,8 @@ class Sameness:
             "near_twin_across_splits",
             self._path(place),
             self._rows[place],
-            "{split} texts that stand in {other} but for punctuation and spaces: {count} (rows {rows}, like {others}); "
+            template="{split} texts that stand in {other} but for punctuation and spaces: {count} (rows "
+            "{rows}, like {others}); "
             "think about taking them out of one",
             of=(self._split(place), self._split(other)),
             split=self._split(place),
@@ -161,7 +163,8 @@ class Sameness:
             "group_across_splits",
             self._path(tested),
             self._rows[tested],
-            "groups of the test split that also stand in {other}: {count} (rows {rows}, together with {others}); "
+            template="groups of the test split that also stand in {other}: {count} (rows {rows}, together "
+            "with {others}); "
             "put each group into one split, or test scores flatter what was trained",
             of=self._split(learned),
             other=self._split(learned),

@@ -47,7 +47,7 @@ class TargetCheck:
                     "target_not_number",
                     path,
                     case.row,
-                    "targets that are no number: {count} (rows {rows}; the first is {value!r}); "
+                    template="targets that are no number: {count} (rows {rows}; the first is {value!r}); "
                     "write numbers such as 42, -1.5 or 3/4",
                     value=_short(case.target),
                 )
@@ -56,7 +56,7 @@ class TargetCheck:
                 "target_not_json",
                 path,
                 case.row,
-                "targets that are no JSON: {count} (rows {rows}; the first is {value!r}); "
+                template="targets that are no JSON: {count} (rows {rows}; the first is {value!r}); "
                 "write JSON, or use another answer kind",
                 value=_short(case.target),
             )
@@ -68,14 +68,15 @@ class TargetCheck:
                 "unknown_labels",
                 path,
                 row,
-                "further targets that are not in the list of labels: {count} (rows {rows}); mend them or the list",
+                template="further targets that are not in the list of labels: {count} (rows {rows}); "
+                "mend them or the list",
             )
         elif same is not None:
             self.findings.error(
                 "label_spelling",
                 path,
                 row,
-                "the target {value!r} is the label {label!r} but for capitals or spaces (rows {rows}); "
+                template="the target {value!r} is the label {label!r} but for capitals or spaces (rows {rows}); "
                 "write it as in the list of labels",
                 of=target,
                 value=_short(target),
@@ -87,7 +88,7 @@ class TargetCheck:
                 "unknown_label",
                 path,
                 row,
-                "the target {value!r} is not in the list of labels (rows {rows}); closest: {label!r}; "
+                template="the target {value!r} is not in the list of labels (rows {rows}); closest: {label!r}; "
                 "mend it or the list",
                 of=target,
                 value=_short(target),
@@ -101,7 +102,8 @@ class TargetCheck:
                 "too_few_options",
                 path,
                 case.row,
-                "questions with fewer than two options: {count} (rows {rows}); give a list, or text separated by ` | `",
+                template="questions with fewer than two options: {count} (rows {rows}); "
+                "give a list, or text separated by ` | `",
             )
         elif len(target) == 1 and target in letters:
             return
@@ -110,7 +112,7 @@ class TargetCheck:
                 "choice_as_text",
                 path,
                 case.row,
-                "targets that are the text of an option: {count} (rows {rows}; the first is {value!r}); "
+                template="targets that are the text of an option: {count} (rows {rows}; the first is {value!r}); "
                 "write its letter, {letter}",
                 value=_short(target),
                 letter=letters[case.options.index(target)],
@@ -120,7 +122,7 @@ class TargetCheck:
                 "choice_as_number",
                 path,
                 case.row,
-                "targets that are numbers rather than letters: {count} (rows {rows}; the first is {value!r}); "
+                template="targets that are numbers rather than letters: {count} (rows {rows}; the first is {value!r}); "
                 "write A for the first option, B for the second",
                 value=_short(target),
             )
@@ -129,7 +131,7 @@ class TargetCheck:
                 "no_such_option",
                 path,
                 case.row,
-                "targets that are no letter of an option: {count} (rows {rows}; the first is {value!r}, "
+                template="targets that are no letter of an option: {count} (rows {rows}; the first is {value!r}, "
                 "the options go to {last}); "
                 "write a letter from A to {last}",
                 value=_short(target),
