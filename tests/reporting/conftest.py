@@ -196,7 +196,7 @@ def data(rows: list[tuple[Any, ...]], comparison: Comparison, **more: Any) -> Re
                 max_tokens=64, stream=bool(index % 2), input_usd=None if row[4] is None else 0.15,
                 output_usd=None if row[4] is None else 0.6,
                 price_source=None if row[4] is None else "genai-prices", price_as_of="2026-11-02",
-                note="8 shots from train" if row[2] == "few_shot" else "",
+                note=Note(template="8 shots from train") if row[2] == "few_shot" else None,
             )
             for index, row in enumerate(rows)
         ),

@@ -84,17 +84,28 @@ def test_a_plain_table() -> None:
     ]
 
 
+def test_a_short_run_is_quiet_in_a_log() -> None:
+    """Where nobody watches, a run of a few seconds says nothing."""
+    stream = io.StringIO()
+    with LiveTable(stream) as live:
+        for done in range(101):
+            lane = Lane(name="a", planned=100, done=done, score_sum=0.0, scored=0, errors=0)
+            live.update(Progress(lanes=(lane,), spent_usd=None, elapsed_s=done / 50))
+
+    assert stream.getvalue() == ""
+
+
 def test_a_log_gets_a_line_for_each_tenth() -> None:
     """Where stderr is no terminal, a thousand updates are ten lines."""
     stream = io.StringIO()
     with LiveTable(stream) as live:
         for done in range(1001):
             lane = Lane(name="a", planned=1000, done=done, score_sum=0.0, scored=0, errors=0)
-            live.update(Progress(lanes=(lane,), spent_usd=None, elapsed_s=1.0))
+            live.update(Progress(lanes=(lane,), spent_usd=None, elapsed_s=9.0))
     lines = stream.getvalue().splitlines()
 
     assert len(lines) == 10
-    assert lines[0] == "10%: 100 of 1,000 answers, 0 failed, – spent, 1.00 s"
+    assert lines[0] == "10%: 100 of 1,000 answers, 0 failed, – spent, 9.00 s"
     assert lines[-1].startswith("100%: 1,000 of 1,000")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,14 +41,20 @@ def demo(
     with open_workspace(workspace) as place:
         task = place.load_task(task_file)
         with LiveTable() as live:
-            data = place.compare(
-                task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line))
-            )
+            data = place.compare(task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line)))
         files = place.write_files(data, Files(report=folder / "report.html"), language=current_language())
     show(data, files, json=json)
     if not json:
         answer("")
         answer(_("Try next:"))
-        for command, meaning in next_steps(task_file):
+        for command, meaning in next_steps(task_file, _program()):
             answer(f"  {command}")
             answer(f"      {meaning}")
+
+
+def _program() -> str:
+    """How this command is called in the user's shell: by name, or by its path while its folder is not on the PATH."""
+    if shutil.which("touchstone"):
+        return "touchstone"
+    called = Path(sys.argv[0]).absolute()
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

@@ -298,7 +298,7 @@ class CandidateSettings(Noun):
     price_source: str | None = None
     price_as_of: str | None = None
     """Date of the price, ISO 8601."""
-    note: str = ""
+    note: Note | None = None
     """What else differs, such as `recorded answers` or the shots of a few-shot prompt."""
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+_QUIET_S = 5.0
+"""A run that ends sooner says nothing where nobody watches."""
+
 _STEPS = 10
 """As many lines are said in all where there is no terminal."""
 
@@ -74,9 +77,9 @@ class LiveTable:
     """
     Shows progress on stderr between `with` and its end.
 
-    On a terminal a table is redrawn in place and gone at the end. Anywhere else (a pipe, a CI log) one line is said for
-    each tenth of the way. Means so far carry their n and no interval: an interval that one looks at again and again
-    promises more than it holds.
+    On a terminal a table is redrawn in place and gone at the end. Anywhere else (a pipe, a CI log) a run that ends within
+    seconds is quiet, and a longer one says one line for each tenth of the way. Means so far carry their n and no
+    interval: an interval that one looks at again and again promises more than it holds.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -105,6 +108,8 @@ class LiveTable:
         """Show where the run is now."""
         if self._live is not None:
             self._live.update(progress_table(progress), refresh=True)
+            return
+        if progress.elapsed_s < _QUIET_S:
             return
         step = _STEPS * progress.done // progress.planned if progress.planned else _STEPS
         if step > self._said:

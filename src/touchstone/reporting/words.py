@@ -41,6 +41,7 @@ _FINISHES = {
     "full": N_("Every candidate was measured on every case."),
     "stopped": N_("The run was stopped before it was finished."),
 }
+_STRATEGIES = {"baseline": N_("baseline"), "prompt": N_("prompt"), "recorded": N_("recorded answers")}
 _SPLITS = {"train": N_("train"), "dev": N_("dev"), "test": N_("test")}
 
 
@@ -62,6 +63,11 @@ def state_name(state: str) -> str:
 def finish_sentence(finish: str) -> str:
     """How the run ended."""
     return _(_FINISHES[finish]) if finish in _FINISHES else finish
+
+
+def strategy_name(strategy: str) -> str:
+    """How a candidate was made; a plug-in's strategy keeps its own name."""
+    return _(_STRATEGIES[strategy]) if strategy in _STRATEGIES else strategy
 
 
 def split_name(split: str) -> str:

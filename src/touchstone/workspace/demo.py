@@ -33,19 +33,25 @@ def write_demo(folder: Path) -> Path:
     return folder / "task.yaml"
 
 
-def next_steps(task_file: Path) -> tuple[tuple[str, str], ...]:
-    """(command, what it is for): three things to try after the demo."""
+def next_steps(task_file: Path, program: str = "touchstone") -> tuple[tuple[str, str], ...]:
+    """
+    (command, what it is for): three things to try after the demo.
+
+    Args:
+        task_file: The demo's task file.
+        program: How the command is called in this shell.
+    """
     return (
         (
-            "touchstone decide latest --goal 'cheapest-within: 0.05' --min-score 0.6",
+            f"{program} decide latest --goal 'cheapest-within: 0.05' --min-score 0.6",
             _("Ask for something else of the same stored answers; it costs nothing."),
         ),
         (
-            f"touchstone compare {task_file} --dry-run",
+            f"{program} compare {task_file} --dry-run",
             _("Add a line such as `- ollama/qwen3` under `candidates` there; this shows the plan and asks nobody."),
         ),
         (
-            "touchstone init --from your-cases.csv",
+            f"{program} init --from your-cases.csv",
             _("Start on your own cases: one row each, with the input and the right answer."),
         ),
     )

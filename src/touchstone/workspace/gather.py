@@ -15,7 +15,8 @@ from touchstone.evaluation.base import Recipe, TrialSummary
 from touchstone.evaluation.cells import Cells, Vector, further_scores
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.summaries import Ground, summarise
-from touchstone.reporting.base import CandidateSettings, Example, ExampleAnswer, Slice
+from touchstone.language import N_
+from touchstone.reporting.base import CandidateSettings, Example, ExampleAnswer, Note, Slice
 from touchstone.strategies.base import CandidateSpec
 
 EXAMPLES = 20
@@ -120,7 +121,7 @@ def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSumm
 
 def _price_source(settings: Mapping[str, Any]) -> str | None:
     if settings.get("strategy") == "baseline":
-        return "runs in this process"
+        return N_("runs in this process")
     price = settings.get("price")
     return None if price is None else str(price["source"])
 
@@ -214,10 +215,6 @@ def candidate_settings(ledger: Ledger, stored: Stored) -> tuple[CandidateSetting
     for spec, settings, trial in zip(stored.specs, stored.settings, stored.trials, strict=True):
         price = Price.model_validate(settings["price"]) if settings.get("price") else None
         cell = ledger.cell(trial, 0)
-        notes = {
-            "recorded": "recorded answers",
-            "baseline": f"trained on {settings.get('trained_on')} cases of the train split",
-        }
         found.append(
             CandidateSettings(
                 candidate=spec.name,
@@ -234,7 +231,15 @@ def candidate_settings(ledger: Ledger, stored: Stored) -> tuple[CandidateSetting
                 output_usd=price.output_usd if price else None,
                 price_source=price.source if price else None,
                 price_as_of=price.as_of if price else None,
-                note=notes.get(spec.strategy, ""),
+                note=_settings_note(spec, settings),
             )
         )
     return tuple(found)
+
+
+def _settings_note(spec: CandidateSpec, settings: Mapping[str, Any]) -> Note | None:
+    if spec.strategy == "recorded":
+        return Note(template=N_("recorded answers"))
+    if spec.strategy == "baseline":
+        return Note(template=N_("learned from {n} cases of the train split"), values={"n": settings["trained_on"]})
+    return None
