@@ -124,7 +124,10 @@ def yaml_value(value: Any) -> str:
 def _signature(member: Any) -> str:
     found = parameters(member)
     reads = "the answer that was read" if member.reads_answer else "the whole output"
-    target = "needs a target" if member.needs_target else "needs no target"
+    if isinstance(member.needs_target, property):
+        target = "whether it needs a target depends on its parameters"
+    else:
+        target = "needs a target" if member.needs_target else "needs no target"
     given = "; ".join(f"`{name}`: {default}" for name, default in found.items()) or "none"
     return f"Looks at {reads}; {target}. Parameters: {given}."
 

@@ -22,6 +22,7 @@ from touchstone.models.openai_compatible import OpenAICompatible
 from touchstone.models.resolve import model_parameters
 from touchstone.reporting.base import Comparison, Note
 from touchstone.strategies.baseline import FEATURES
+from touchstone.workspace.base import Plan, StoredComparison, WrittenTask
 from touchstone.workspace.taskfile import AnswerSection, ConstraintsSection, GateSection, SplitSection, TaskFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +101,8 @@ def test_result_documents_every_field() -> None:
     ):
         module, _, noun = name.rpartition(".")
         documented[getattr(import_module(module), noun)] = first_names(part)
-    assert set(documented) == reachable(Comparison)
+    shown = (Comparison, Plan, WrittenTask, StoredComparison)
+    assert set(documented) == {noun for top in shown for noun in reachable(top)}
     for noun, names in documented.items():
         assert names == [field.alias or name for name, field in noun.model_fields.items()], noun.__name__
 
