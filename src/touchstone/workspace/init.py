@@ -147,7 +147,7 @@ def _scorers(proposal: Proposal) -> list[str]:
         return []
     return [
         f"# {_('There is no target to compare with: a length can be checked for nothing, a judge reads the answers.')}",
-        "scorers: [{length: {max_words: 120}}]",
+        "scorers: [{length: {maximum: 120}}]",
         "# scorers: [{judge: {model: openai/gpt-4o-mini, rubric: Is the answer right and polite?}}]",
     ]
 
