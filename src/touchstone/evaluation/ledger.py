@@ -34,7 +34,7 @@ _LONGEST_BACKLOG = 2_000
 
 def request_key(endpoint: str, request: ChatRequest) -> str:
     """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
-    plain = request.model_dump(mode="json", exclude_none=True)
+    plain = request.model_dump(exclude_none=True)
     try:
         body = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate, which only escapes can write down

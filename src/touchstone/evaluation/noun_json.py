@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
+import orjson
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from touchstone.noun import Noun
 
@@ -24,10 +24,12 @@ def safe_text(text: str) -> str:
 
 def to_json(noun: Noun, *, include: set[str] | None = None, exclude_defaults: bool = False) -> bytes:
     """The noun as JSON; lone surrogates stand in it as escapes and come back with `from_json`."""
+    # Not the noun's own JSON: that refuses a lone surrogate in a value and silently replaces one in a mapping's key.
+    plain = noun.model_dump(include=include, exclude_defaults=exclude_defaults)
     try:
-        return noun.model_dump_json(include=include, exclude_defaults=exclude_defaults).encode()
-    except PydanticSerializationError:
-        return json.dumps(noun.model_dump(mode="json", include=include, exclude_defaults=exclude_defaults)).encode()
+        return orjson.dumps(plain, default=str)
+    except TypeError:
+        return json.dumps(plain, default=str).encode()
 
 
 def from_json(kind: type[_N], body: bytes) -> _N:
