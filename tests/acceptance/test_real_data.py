@@ -1,4 +1,4 @@
-"""The main job on recorded answers of real models; skipped where that data is absent, because it is not ours to ship."""
+"""The main job on recorded answers of real models; skipped where that data is absent, for it is not ours to ship."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.conftest import Run
 
 CAREFUL = {
@@ -59,7 +58,7 @@ def test_gsm8k_gives_the_published_figures(shared_data: Path, tmp_path: Path, to
 
 
 def test_mmlu_pro_takes_no_guess_for_an_answer(shared_data: Path, tmp_path: Path, touchstone: Run) -> None:
-    """Twelve models, 18,000 outputs: the recomputed accuracies wherever a letter was stated, stored guesses unparsed."""
+    """Twelve models, 18,000 outputs: the recomputed accuracies where a letter was stated, stored guesses unparsed."""
     pq = pytest.importorskip("pyarrow.parquet")
     place = shared_data / "outputs-mmlu-pro"
     found = _compare(

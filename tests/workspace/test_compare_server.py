@@ -19,7 +19,8 @@ cases: cases.csv
 answer: {{kind: text}}
 scorers: [exact]
 candidates:
-  - {{model: openai-compatible, name: plain, base_url: "{plain}", served_name: plain-1, price: {{input_usd: 1, output_usd: 2}}}}
+  - {{model: openai-compatible, name: plain, base_url: "{plain}", served_name: plain-1,
+     price: {{input_usd: 1, output_usd: 2}}}}
   - {{model: openai-compatible, name: streamed, base_url: "{streamed}", served_name: streamed-1, stream: true,
      price: {{input_usd: 1, output_usd: 2}}, key_env: OWN_KEY}}
 volume: {{requests_per_month: 1000}}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from touchstone.cli.compare import show
-from touchstone.cli.options import Json, Language, WorkspaceFolder, errors_end_the_command, open_workspace
+from touchstone.cli.options import Json, Language, MarkdownFile, WorkspaceFolder, errors_end_the_command, open_workspace
 from touchstone.language import _, current_language
 
 
@@ -38,9 +38,7 @@ def decide(
         float | None, typer.Option("--requests-per-month", min=0.0, help=_("Your volume, for the cost per month."))
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", help=_("Write the HTML report here."))] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))
-    ] = None,
+    markdown: MarkdownFile = None,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made

@@ -23,6 +23,8 @@ WorkspaceFolder = Annotated[
     Path | None,
     typer.Option("--workspace", help=_("Folder of the store and the reports; ./.touchstone or TOUCHSTONE_HOME.")),
 ]
+MarkdownFile = Annotated[Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))]
+JunitFile = Annotated[Path | None, typer.Option("--junit", help=_("Write the gate as JUnit XML here."))]
 Language = Annotated[str | None, typer.Option("--lang", help=_("Language of what people read: en or zh."))]
 
 

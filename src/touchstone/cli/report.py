@@ -9,7 +9,9 @@ import typer
 
 from touchstone.cli.options import (
     Json,
+    JunitFile,
     Language,
+    MarkdownFile,
     WorkspaceFolder,
     answer,
     answer_json,
@@ -27,10 +29,8 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help=_("The HTML file to write; in the workspace by default."))
     ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", help=_("Write a summary for a pull request here."))
-    ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help=_("Write the gate as JUnit XML here."))] = None,
+    markdown: MarkdownFile = None,
+    junit: JunitFile = None,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made

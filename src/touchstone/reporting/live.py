@@ -77,7 +77,7 @@ class LiveTable:
     """
     Shows progress on stderr between `with` and its end.
 
-    On a terminal a table is redrawn in place and gone at the end. Anywhere else (a pipe, a CI log) a run that ends within
+    On a terminal a table is redrawn in place and gone at the end. Anywhere else (a pipe, a CI log) a run of a few
     seconds is quiet, and a longer one says one line for each tenth of the way. Means so far carry their n and no
     interval: an interval that one looks at again and again promises more than it holds.
     """

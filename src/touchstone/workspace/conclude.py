@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Volume
 from touchstone.decision.decide import decide
@@ -40,7 +41,7 @@ from touchstone.workspace.base import Demands
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference
 from touchstone.workspace.run import Prepared
-from touchstone.workspace.taskfile import ConstraintsSection, TaskFile, parse_goal
+from touchstone.workspace.taskfile import TaskFile, parse_goal
 
 VALID_DAYS = 90
 """After so long prices, and the model behind a name, have often changed: time to measure again."""
@@ -160,17 +161,20 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
 
 def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float | None]:
     """The task's demands with what was said instead."""
-    own = file.constraints.model_dump()
-    said = demands.model_dump(include=set(own), exclude_none=True)
-    if said.get("licence") not in (None, "open", "open_weights"):
-        raise SettingsError("licence is {value!r}; use open or open_weights", value=said["licence"])
-    section = ConstraintsSection.model_validate({**own, **said})
+    said = demands.model_dump(include=set(Constraints.model_fields), exclude_none=True)
+    try:
+        constraints = Constraints.model_validate({**file.constraints.model_dump(), **said})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "{key} is {value!r}: {reason}", key=first["loc"][0], value=first["input"], reason=first["msg"]
+        ) from error
     try:
         name, tolerance = parse_goal(demands.goal if demands.goal is not None else file.goal)
     except ValueError as error:
         raise SettingsError("goal is {value!r}; {reason}", value=demands.goal, reason=str(error)) from error
     requests = demands.requests_per_month or file.volume.requests_per_month
-    return Constraints(**section.model_dump()), Goal(name=name, tolerance=tolerance), requests
+    return constraints, Goal(name=name, tolerance=tolerance), requests
 
 
 def _judge_state(judge: JudgeInfo | None) -> JudgeState:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from pydantic.fields import FieldInfo
 
 from touchstone.data.base import COLUMNS, SPLITS, CaseSource
+from touchstone.decision.base import Constraints, Volume
 from touchstone.errors import SettingsError, TaskError
 from touchstone.noun import Noun
 from touchstone.scoring.base import AnswerSpec
@@ -54,26 +55,6 @@ class SplitSection(Noun):
         if self.train + self.dev >= 1:
             raise ValueError("train and dev together must leave something for test")
         return self
-
-
-class ConstraintsSection(Noun):
-    """What the winner must meet; each acts on the conservative end of its interval."""
-
-    min_score: float | None = Field(default=None, ge=0, le=1)
-    """Lower bound of the score."""
-    max_usd_per_month: float | None = Field(default=None, ge=0)
-    """At the volume given under `volume`."""
-    max_usd_per_case: float | None = Field(default=None, ge=0)
-    max_p95_latency_s: float | None = Field(default=None, gt=0)
-    licence: Literal["open", "open_weights"] | None = None
-    """`open` asks for an open licence, `open_weights` for weights that can be had under any licence."""
-    self_hostable: bool | None = None
-
-
-class VolumeSection(Noun):
-    """How much the winner will be used."""
-
-    requests_per_month: float | None = Field(default=None, gt=0)
 
 
 class RaceSection(Noun):
@@ -151,8 +132,8 @@ class TaskFile(Noun):
     candidates: tuple[str | dict[str, Any], ...] = Field(min_length=1)
     goal: Any = "best"
     """`best`, or {cheapest-within: 0.02}: the cheapest that is at most that much below the best."""
-    constraints: ConstraintsSection = ConstraintsSection()
-    volume: VolumeSection = VolumeSection()
+    constraints: Constraints = Constraints()
+    volume: Volume = Volume()
     race: RaceSection = RaceSection()
     limits: LimitsSection = LimitsSection()
     gate: GateSection | None = None
