@@ -57,4 +57,6 @@ def _program() -> str:
     if shutil.which("touchstone"):
         return "touchstone"
     called = Path(sys.argv[0]).absolute()
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m touchstone"
     return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

@@ -54,6 +54,7 @@ class Prepared:
         scorers: Sequence[Scorer],
         tally: CallTally,
         human: Mapping[tuple[str, str], str],
+        judges: Sequence[Journal],
     ) -> None:
         self.task = task
         self.summary = summary
@@ -65,11 +66,14 @@ class Prepared:
         self.scorers = scorers
         self.tally = tally
         self.human = human
+        self.judges = judges
 
     async def close(self) -> None:
-        """Release every candidate."""
+        """Release every candidate and every judge's model."""
         for candidate in self.candidates:
             await candidate.close()
+        for judge in self.judges:
+            await judge.close()
 
 
 def check_task(task: Task, ledger: Ledger) -> tuple[CaseSummary, AnswerSpec]:
@@ -116,7 +120,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     tally = CallTally(cap_usd=cap)
     specs = read_specs(task, ledger)
     _check_gate_names(task, specs)
-    scorers = make_scorers(task, ledger, tally, offline=options.offline)
+    scorers, judges = make_scorers(task, ledger, tally, offline=options.offline)
     columns = frozenset({"input", "options", "id"}) | frozenset(
         name for _, case in islice(ledger.cases(summary.digest, "test"), 100) for name in case.fields
     )
@@ -135,6 +139,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         scorers,
         tally,
         read_human_verdicts(judge, task.folder) if (judge := judge_of(scorers)) is not None else {},
+        judges,
     )
     if cap is not None:
         _refuse_unknown_prices(prepared, cap)
@@ -158,16 +163,22 @@ def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
             )
 
 
-def make_scorers(task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False) -> tuple[Scorer, ...]:
+def make_scorers(
+    task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False
+) -> tuple[tuple[Scorer, ...], tuple[Journal, ...]]:
     """
-    The task's scorers, judges with a journalled model.
+    The task's scorers, and the journalled models of those that are judges.
 
     Raises:
         TaskError: one is unknown or its parameters cannot be used; the line is named.
     """
 
+    journals: list[Journal] = []
+
     def judge_model(reference: str, parameters: Mapping[str, Any]) -> Journal:
-        return Journal(make_model(reference, parameters=parameters), ledger, tally, purpose="judge", offline=offline)
+        model = make_model(reference, parameters=parameters)
+        journals.append(Journal(model, ledger, tally, purpose="judge", offline=offline))
+        return journals[-1]
 
     wanted: tuple[str | dict[str, Any], ...] = task.file.scorers or default_scorers(task.answer.kind)
     if not wanted:
@@ -183,7 +194,7 @@ def make_scorers(task: Task, ledger: Ledger, tally: CallTally, *, offline: bool 
             made.append(make_scorer(spec, models=judge_model))
         except UserError as error:
             raise TaskError.of(error, path=task.path, line=task.line("scorers", position)) from error
-    return tuple(made)
+    return tuple(made), tuple(journals)
 
 
 def _refuse_unknown_prices(prepared: Prepared, cap: float) -> None:

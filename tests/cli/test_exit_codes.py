@@ -1,0 +1,86 @@
+"""Exit codes and channels: 0 fine, 2 change something, 3 money, 100 gate; JSON alone on stdout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+
+TASK: dict[str, Any] = {
+    "task": "exit",
+    "cases": "cases.csv",
+    "answer": {"kind": "label", "labels": ["a", "b"]},
+    "candidates": [{"model": "fake/one", "reply": "a", "price": {"input_usd": 1, "output_usd": 1}}],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cases.csv").write_text("input,target\n" + "".join(f"q{n},{'ab'[n % 2]}\n" for n in range(40)))
+    return tmp_path
+
+
+def _write(folder: Path, **changes: object) -> None:
+    (folder / "task.yaml").write_text(json.dumps({**TASK, **changes}))
+
+
+def test_a_gate_that_is_not_met_exits_with_100(folder: Path, touchstone: Run) -> None:
+    """CI turns red; the JUnit file says why; the result is still on stdout."""
+    _write(folder, gate={"min_score": 0.9})
+    result = touchstone("compare", "task.yaml", "--json", "--junit", "gate.xml")
+    assert result.returncode == 100
+    assert json.loads(result.stdout)["gate"]["passed"] is False
+    assert "<failure" in (folder / "gate.xml").read_text()
+    _write(folder, gate={"min_score": 0.2})
+    assert touchstone("compare", "task.yaml", "--json").returncode == 0
+
+
+def test_a_cap_that_stops_the_run_exits_with_3(folder: Path, touchstone: Run) -> None:
+    """Money stops the run before it passes the cap."""
+    _write(folder, candidates=[{**TASK["candidates"][0], "max_tokens": 10}])
+    result = touchstone("compare", "task.yaml", "--json", "--max-usd", "0.0005")
+    assert result.returncode == 3, result.stderr
+    found = json.loads(result.stdout)
+    assert found["race"]["finish"] == "stopped"
+    assert 0 < found["spent_usd"] <= 0.0005
+
+
+def test_every_command_has_help_in_both_languages(touchstone: Run) -> None:
+    """Help works everywhere and is not English in Chinese."""
+    for command in ("demo", "init", "compare", "decide", "report", "trials"):
+        english = touchstone(command, "--help")
+        chinese = touchstone(command, "--help", environment={"TOUCHSTONE_LANG": "zh"})
+        assert english.returncode == chinese.returncode == 0
+        assert any("\u4e00" <= character <= "\u9fff" for character in chinese.stdout)
+        assert not any("\u4e00" <= character <= "\u9fff" for character in english.stdout)
+
+
+def test_the_demo_decides(tmp_path: Path, touchstone: Run) -> None:
+    """The demo really trains and measures, decides, writes its report and names three commands to try next."""
+    result = touchstone("demo")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "touchstone-demo" / "report.html").stat().st_size > 10_000
+    for verb in ("decide latest", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
+        assert f"touchstone {verb}" in result.stdout
+    listed = json.loads(touchstone("trials", "--json").stdout)
+    assert listed[0]["task"] == "helpdesk-intents"
+    assert listed[0]["candidates"] == 4
+
+
+def test_demo_json_is_the_same_object_as_compare(touchstone: Run) -> None:
+    """`demo --json` prints one comparison and nothing else."""
+    found = json.loads(touchstone("demo", "--json").stdout)
+    assert found["schema"] == "touchstone.comparison/1"
+    assert found["decision"]["verdict"] in ("winner", "tie")
+
+
+@pytest.mark.parametrize("arguments", [("compare",), ("compare", "task.yaml", "--nonsense"), ("nonsense",)])
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone: Run) -> None:
+    """The command line itself is checked."""
+    result = touchstone(*arguments)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,230 @@
+"""What the front door promises: measured once, decided as often as one likes, from the store alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from touchstone.config import load_settings
+from touchstone.errors import SettingsError, TaskError, UnknownName
+from touchstone.reporting.base import ReportData
+from touchstone.reporting.html import render
+from touchstone.reporting.result import to_json
+from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.workspace import Workspace
+
+TASK: dict[str, Any] = {
+    "task": "topics",
+    "instruction": "Name the topic.",
+    "cases": "cases.csv",
+    "answer": {"kind": "label", "labels": ["refund", "delivery", "login"]},
+    "candidates": [
+        {"model": "fake/good", "script": "answers.jsonl", "accuracy": 0.95, "price": {"input_usd": 2, "output_usd": 8}},
+        {
+            "model": "fake/cheap",
+            "script": "answers.jsonl",
+            "accuracy": 0.9,
+            "price": {"input_usd": 0.1, "output_usd": 1},
+        },
+        {
+            "model": "fake/poor",
+            "script": "answers.jsonl",
+            "accuracy": 0.4,
+            "price": {"input_usd": 0.1, "output_usd": 1},
+        },
+    ],
+    "volume": {"requests_per_month": 1000},
+}
+
+
+class House:
+    """A folder with cases, answers and a workspace."""
+
+    def __init__(self, folder: Path, cases: int = 200) -> None:
+        self.folder = folder
+        rows = [(f"c{n}", f"question number {n}", ["refund", "delivery", "login"][n % 3]) for n in range(cases)]
+        self.write("cases.csv", "id,input,target,tags\n" + "".join(f"{i},{q},{t},tag{len(t)}\n" for i, q, t in rows))
+        self.write("answers.jsonl", "".join(json.dumps({"input": q, "reply": t}) + "\n" for _, q, t in rows))
+        self.workspace = Workspace(load_settings(folder / "store"))
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def compare(self, options: CompareOptions | None = None, **changes: Any) -> ReportData:
+        path = self.write("task.yaml", json.dumps({**TASK, **changes}))
+        return self.workspace.compare(self.workspace.load_task(path), options or CompareOptions())
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    found = House(tmp_path)
+    with found.workspace:
+        yield found
+
+
+def test_outcomes_add_up_and_numbers_have_their_n(house: House) -> None:
+    """Every planned cell has one outcome, every estimate its n, every pair its common cases."""
+    comparison = house.compare().comparison
+    for candidate in comparison.candidates:
+        counts = candidate.outcomes.model_dump()
+        assert counts.pop("planned") == 200 == sum(counts.values())
+        assert candidate.estimate is not None
+        assert candidate.estimate.n == 200
+        assert candidate.estimate.low <= candidate.estimate.mean <= candidate.estimate.high
+    assert [pair.n for pair in comparison.pairs] == [200, 200, 200]
+
+
+def test_deciding_again_asks_nobody(house: House) -> None:
+    """Other constraints, another goal, another volume: the same stored answers, no call, no files needed."""
+    first = house.compare()
+    for name in ("cases.csv", "answers.jsonl", "task.yaml"):
+        (house.folder / name).unlink()
+
+    again = house.workspace.decide("latest", Demands()).comparison
+    cheap = house.workspace.decide("latest", Demands(goal="cheapest-within: 0.2", requests_per_month=5000)).comparison
+    strict = house.workspace.decide("latest", Demands(min_score=0.99)).comparison
+
+    assert to_json(again) == to_json(first.comparison)
+    assert cheap.decision.chosen == "fake/cheap"
+    own, five = first.comparison.candidates[1].cost.per_month_usd, cheap.candidates[1].cost.per_month_usd
+    assert own is not None
+    assert five == pytest.approx(5 * own)
+    assert strict.decision.verdict == "none_qualifies"
+    assert {item.candidate for item in strict.decision.rejected} == {"fake/good", "fake/cheap", "fake/poor"}
+    assert all("0.99" in item.reason.text() for item in strict.decision.rejected)
+
+
+def test_same_rows_same_report_elsewhere(house: House, tmp_path: Path) -> None:
+    """A copied store gives the same pages, byte for byte."""
+    house.compare()
+    house.workspace.close()
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(house.folder / "store", copy)
+    with Workspace(load_settings(copy)) as other, Workspace(load_settings(house.folder / "store")) as own:
+        for language in ("en", "zh"):
+            ours, theirs = (place.decide("latest", Demands()) for place in (own, other))
+            assert render(ours, language=language) == render(theirs, language=language)
+
+
+def test_a_changed_prompt_is_asked_anew_and_the_rest_is_not(house: House) -> None:
+    """A reply belongs to its request: changing one candidate buys that candidate's answers and no others."""
+    house.compare()
+    changed = [{**TASK["candidates"][0], "system": "Another instruction."}, *TASK["candidates"][1:]]
+    calls = house.compare(candidates=changed).comparison.calls
+    assert (calls.made, calls.from_cache) == (200, 400)
+
+
+def test_repeats_are_independent_draws(house: House) -> None:
+    """With two repeats every case is asked twice, and its score is the mean of both."""
+    comparison = house.compare(CompareOptions(repeats=2)).comparison
+    assert comparison.calls.full == 1200
+    assert comparison.calls.made == 1200
+    assert comparison.candidates[0].outcomes.planned == 400
+    assert comparison.candidates[0].estimate is not None
+    assert comparison.candidates[0].estimate.n == 200
+
+
+def test_the_cap_holds_and_what_was_bought_is_kept(house: House) -> None:
+    """The run stops below its cap, says so, and goes on from there when the cap is raised."""
+    limited = [{**candidate, "max_tokens": 10} for candidate in TASK["candidates"]]
+    spent = house.compare(candidates=limited).comparison.spent_usd
+    assert spent is not None
+    (house.folder / "other").mkdir()
+    other = House(house.folder / "other")
+    with other.workspace:
+        stopped = other.compare(CompareOptions(max_usd=spent / 3), candidates=limited).comparison
+        assert stopped.spent_usd is not None
+        assert 0 < stopped.spent_usd <= spent / 3
+        assert stopped.race.finish == "stopped"
+        assert sum(candidate.outcomes.skipped_budget for candidate in stopped.candidates) > 0
+        bought = sum(candidate.outcomes.scored for candidate in stopped.candidates)
+
+        on = other.compare(candidates=limited).comparison
+        assert on.calls.from_cache == bought
+        assert on.spent_usd is not None
+        assert on.spent_usd + stopped.spent_usd == pytest.approx(spent)
+
+
+def test_offline_asks_nobody(house: House) -> None:
+    """Without stored replies an offline run has only errors; with them it has everything."""
+    nothing = house.compare(CompareOptions(offline=True)).comparison
+    assert all(candidate.outcomes.error == 200 for candidate in nothing.candidates)
+    assert nothing.decision.verdict == "insufficient"
+    house.compare()
+    stored = house.compare(CompareOptions(offline=True)).comparison
+    assert (stored.calls.made, stored.calls.from_cache) == (0, 600)
+
+
+def test_gate_names_its_checks(house: House) -> None:
+    """Non-inferiority to a named candidate, and a minimum on the lower end; both say what was measured."""
+    passed = house.compare(gate={"baseline": "fake/poor", "margin": 0.05, "min_score": 0.5}).comparison.gate
+    failed = house.compare(
+        gate={"candidate": "fake/poor", "baseline": "fake/good", "margin": 0.05, "min_score": 0.9}
+    ).comparison.gate
+    assert passed is not None
+    assert failed is not None
+    assert passed.passed
+    assert not failed.passed
+    assert [check.name for check in failed.checks] == ["min_score", "non_inferior"]
+    assert all(check.text.text() for check in failed.checks)
+
+
+def test_a_gate_for_nobody_is_refused(house: House) -> None:
+    """A gate that names no candidate is an error before anybody is asked."""
+    with pytest.raises(TaskError, match="fake/god"):
+        house.compare(gate={"baseline": "fake/god"})
+
+
+def test_slices_and_examples_come_from_the_cells(house: House) -> None:
+    """Tags become slices, the cases most got wrong and those that divide the best are shown with what was read."""
+    data = house.compare()
+    assert {found.tag for found in data.slices} == {"tag6", "tag8", "tag5"}
+    assert data.worst
+    assert all(len(found.answers) == 3 for found in data.worst)
+    assert all(answer.how for found in data.worst for answer in found.answers)
+    assert data.disagreeing
+    assert data.comparison.decision.expires is not None
+
+
+def test_plan_counts_calls_and_money_and_asks_nobody(house: House) -> None:
+    """The plan says what a run would ask and cost; after the run there is nothing left to ask."""
+    path = house.write("task.yaml", json.dumps(TASK))
+    plan = house.workspace.plan(house.workspace.load_task(path), CompareOptions())
+    assert [candidate.calls for candidate in plan.candidates] == [200, 200, 200]
+    for candidate in plan.candidates:
+        assert candidate.low_usd is not None
+        assert candidate.expected_usd is not None
+        assert candidate.worst_usd is not None
+        assert candidate.low_usd <= candidate.expected_usd <= candidate.worst_usd
+    spent = house.compare().comparison.candidates[0].cost.run_usd
+    assert spent is not None
+    assert plan.candidates[0].worst_usd is not None
+    assert spent <= plan.candidates[0].worst_usd
+    after = house.workspace.plan(house.workspace.load_task(path), CompareOptions())
+    assert [candidate.calls for candidate in after.candidates] == [0, 0, 0]
+
+
+def test_unknown_comparisons_are_named(house: House) -> None:
+    """An id nobody knows names those there are; an empty workspace says how to begin."""
+    with pytest.raises(SettingsError, match="nothing was measured"):
+        house.workspace.decide("latest", Demands())
+    identity = house.compare().comparison.comparison_id
+    with pytest.raises(UnknownName, match=identity):
+        house.workspace.decide("0" * 12, Demands())
+    [stored] = house.workspace.comparisons()
+    assert (stored.id, stored.verdict) == (identity, "tie")
+
+
+@pytest.mark.parametrize("demands", [{"goal": "cheapest"}, {"licence": "free"}, {"min_score": 2.0}])
+def test_demands_that_cannot_be_used(house: House, demands: dict[str, Any]) -> None:
+    """A wrong demand is named with its value."""
+    house.compare()
+    with pytest.raises(SettingsError, match=str(next(iter(demands.values())))):
+        house.workspace.decide("latest", Demands(**demands))
