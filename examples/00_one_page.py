@@ -1,7 +1,7 @@
 """
 The main job on one page: three candidates, cases made here, a decision.
 
-Needs no key and no network: two of the candidates are scripted fakes that stand for models, one is a classical baseline.
+Needs no key and no network: two candidates are scripted fakes that stand for models, one is a classical baseline.
 """
 
 import csv

@@ -346,3 +346,13 @@ def test_memory_per_case_is_small(tmp_path: Path) -> None:
     assert summary.problems == ()
     assert summary.groups == 2_500
     assert peak < 2_000_000
+
+
+def test_images_that_are_not_there_are_reported_by_row(tmp_path: Path) -> None:
+    """A picture is looked for beside the cases before anybody is asked; URLs are taken as they are."""
+    (tmp_path / "a.png").write_bytes(b"png")
+    path = tmp_path / "cases.csv"
+    path.write_text("input,target,image\nwhat,x,a.png\nwhat else,y,b.png\nand,z,https://example.com/c.png\n")
+    summary = check_cases(CaseSource(files={"": path}), kind="text")
+    [problem] = summary.errors
+    assert (problem.kind, problem.rows) == ("missing_media", (2,))

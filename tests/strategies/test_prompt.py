@@ -11,10 +11,10 @@ import pytest
 
 from touchstone.catalog.base import Price
 from touchstone.data.base import Case
-from touchstone.errors import DataError, SettingsError
+from touchstone.errors import RequestRejected, SettingsError
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.base import ImagePart, Message, TextPart
+from touchstone.models.base import AudioPart, ImagePart, Message, TextPart
 from touchstone.models.fake import FakeModel
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec, Workshop
@@ -39,6 +39,7 @@ class Shop:
             answer=AnswerSpec(kind="label", labels=("refund", "shipping")),
             columns=frozenset({"input", "options", "id", "customer"}),
             folder=folder,
+            media_folder=folder,
             learning_cases=lambda _split: iter(()),
             make_caller=self._caller,
             ledger=ledger,
@@ -117,9 +118,17 @@ async def test_an_image_beside_the_cases_goes_along(shop: Shop, tmp_path: Path) 
     assert messages[-1].content == (TextPart(text="?"), ImagePart(url="https://example.com/a.png"))
 
 
-async def test_an_image_that_is_not_there_is_named(shop: Shop) -> None:
-    """The path and the column."""
-    with pytest.raises(DataError, match=r"missing.png.*column image"):
+async def test_a_recording_beside_the_cases_goes_along(shop: Shop, tmp_path: Path) -> None:
+    """As base64 with the format of its suffix."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    messages = await sent(shop, Case(id="1", input="What is said?", audio="a.wav"))
+    wanted = AudioPart(data=base64.b64encode(b"RIFF").decode(), format="wav")
+    assert messages[-1].content == (TextPart(text="What is said?"), wanted)
+
+
+async def test_an_image_that_went_away_fails_its_cell_alone(shop: Shop) -> None:
+    """Cases are checked for missing files before a run; what vanishes later is one failed call that names the path."""
+    with pytest.raises(RequestRejected, match=r"missing.png"):
         await sent(shop, Case(id="1", input="?", image="missing.png"))
 
 
@@ -157,6 +166,7 @@ async def test_the_repeat_is_the_draw(shop: Shop) -> None:
         ({"max_tokens": -5}, "mine: max_tokens is -5"),
         ({"stop": 3}, "mine: stop is 3"),
         ({"extra": "x"}, "mine: extra is 'x'"),
+        ({"extra": {"max_completion_tokens": 9}}, "mine: extra.max_completion_tokens has a place of its own"),
         ({"tempature": 0.5}, "mine: there is no parameter 'tempature'; closest: temperature"),
     ],
 )

@@ -71,8 +71,14 @@ def compare(
     show(data, files, json=json)
 
 
-def show(data: ReportData, files: Files, *, json: bool) -> None:
-    """Print a finished comparison and end with the exit code it deserves."""
+def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -> None:
+    """
+    Print a finished comparison and end with the exit code it deserves.
+
+    Args:
+        measured: Whether this very command asked the candidates; a stored run that had stopped is no failure of
+            deciding again.
+    """
     from touchstone.reporting.result import to_json
     from touchstone.reporting.tables import final_text
 
@@ -88,7 +94,10 @@ def show(data: ReportData, files: Files, *, json: bool) -> None:
         ):
             if path is not None:
                 answer(f"{label}: {path}")
-    if comparison.race.finish == "stopped":
+    if measured and all(candidate.estimate is None for candidate in comparison.candidates):
+        say(_("no candidate has a single score; what failed stands above and in the report"))
+        raise typer.Exit(1)
+    if measured and comparison.race.finish == "stopped":
         say(_("the money cap stopped the run; raise it with --max-usd and run the same command to go on"))
         raise typer.Exit(3)
     if comparison.gate is not None and not comparison.gate.passed:

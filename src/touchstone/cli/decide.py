@@ -34,6 +34,10 @@ def decide(
     self_hostable: Annotated[
         bool | None, typer.Option("--self-hostable/--any-hosting", help=_("Only what can run on your own machines."))
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help=_("Drop a constraint of the task, such as min_score; again for more.")),
+    ] = None,
     requests_per_month: Annotated[
         float | None, typer.Option("--requests-per-month", min=0.0, help=_("Your volume, for the cost per month."))
     ] = None,
@@ -55,10 +59,11 @@ def decide(
         licence=licence,
         self_hostable=self_hostable,
         requests_per_month=requests_per_month,
+        without=tuple(without or ()),
     )
     with open_workspace(workspace) as place:
         data = place.decide(comparison, demands)
         files = place.write_files(
             data, Files(report=report, markdown=markdown), language=current_language(), default_report=False
         )
-    show(data, files, json=json)
+    show(data, files, json=json, measured=False)

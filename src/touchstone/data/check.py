@@ -92,6 +92,15 @@ class _Check:
         self.sameness.remember(path, case, asked, given)
 
     def _look_at_question(self, path: Path, case: Case, asked: str) -> None:
+        for media in (case.image, case.audio):
+            if media and not media.startswith(("data:", "https://")) and not (path.parent / media).is_file():
+                self.findings.error(
+                    "missing_media",
+                    path,
+                    case.row,
+                    template="cases whose image or recording is not there: {count} (rows {rows}); "
+                    "paths start at the folder of the cases",
+                )
         if case.image or case.audio or _has_media(case):
             return
         if not (asked if case.messages is None and not case.options else case.text).strip():

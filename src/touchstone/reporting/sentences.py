@@ -208,4 +208,4 @@ def _meaning(comparison: Comparison) -> str:
         return _("Measure about {n} cases before relying on any of these numbers.").format(
             n=numbers.count(decision.cases_needed)
         )
-    return _("Too few cases were measured to rank the candidates; add cases, or finish the run.")
+    return _("What was measured does not carry a ranking.")

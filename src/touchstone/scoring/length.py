@@ -26,8 +26,8 @@ class Length:
 
     def __init__(
         self,
-        minimum: int = 1,
         maximum: int | None = None,
+        minimum: int = 1,
         unit: Literal["words", "characters"] = "words",
     ) -> None:
         if unit not in ("words", "characters"):

@@ -80,6 +80,8 @@ class Workshop:
     """(model reference, its parameters) to a model that can be asked."""
     ledger: Ledger
     seed: int = 0
+    media_folder: Path = Path()
+    """Where relative paths of images and recordings start: the folder of the cases."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import mimetypes
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from touchstone.data.base import Case
-from touchstone.errors import DataError, SettingsError
+from touchstone.errors import SettingsError
 from touchstone.evaluation.base import Candidate, Recipe
-from touchstone.models.base import ChatRequest, Completion, ImagePart, Message, TextPart
+from touchstone.models.base import ChatRequest, Completion, Message, Part, TextPart
 from touchstone.models.resolve import model_parameters
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import Caller, CandidateSpec, Workshop
+from touchstone.strategies.media import audio_part, image_part
 from touchstone.strategies.template import case_values, check_slots, fill, option_lines
 
 _REQUEST_FIELDS = ("temperature", "top_p", "max_tokens", "seed", "stop", "response_format", "extra")
 _OWN_FIELDS = (*_REQUEST_FIELDS, "prompt", "system")
-_LARGEST_IMAGE_BYTES = 20 * 1024 * 1024
 
 
 def default_system(instruction: str, answer: AnswerSpec) -> str:
@@ -41,22 +39,6 @@ def default_system(instruction: str, answer: AnswerSpec) -> str:
     elif answer.kind == "json":
         lines.append("Reply with one JSON value and nothing else.")
     return "\n".join(lines)
-
-
-def _image_url(reference: str, folder: Path) -> str:
-    if reference.startswith(("data:", "https://")):
-        return reference
-    path = folder / reference
-    try:
-        if path.stat().st_size > _LARGEST_IMAGE_BYTES:
-            raise DataError("the image is larger than 20 MiB; scale it down", path=path)
-        body = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            "the image cannot be read: {reason}; mend the column image", path=path, reason=error.strerror
-        ) from error
-    kind = mimetypes.guess_type(path.name)[0] or "image/png"
-    return f"data:{kind};base64,{base64.b64encode(body).decode()}"
 
 
 class PromptCandidate:
@@ -91,10 +73,12 @@ class PromptCandidate:
             text = fill(self.template, values)
         else:
             text = case.text + (f"\n\n{option_lines(case.options)}" if case.options else "")
-        if case.image is None:
-            return (*head, Message(role="user", content=text))
-        image = ImagePart(url=_image_url(case.image, self.folder))
-        return (*head, Message(role="user", content=(TextPart(text=text), image)))
+        parts: list[Part] = []
+        if case.image is not None:
+            parts.append(image_part(case.image, self.folder))
+        if case.audio is not None:
+            parts.append(audio_part(case.audio, self.folder))
+        return (*head, Message(role="user", content=(TextPart(text=text), *parts) if parts else text))
 
     async def answer(self, case: Case, *, draw: int = 0) -> Completion:
         """The model's completion for one case."""
@@ -133,7 +117,7 @@ class Prompt:
         )
         caller = workshop.make_caller(spec.model, rest)
         return PromptCandidate(
-            spec.name, recipe, caller, system=system, template=template, folder=workshop.folder, fields=fields
+            spec.name, recipe, caller, system=system, template=template, folder=workshop.media_folder, fields=fields
         )
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
@@ -167,10 +151,29 @@ def _check_parameters(spec: CandidateSpec, given: Mapping[str, Any]) -> None:
             )
 
 
+_SAID_ELSEWHERE = {
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "messages": "prompt",
+    "model": "served_name",
+    "stream": "stream",
+    "n": "--repeat",
+}
+"""Fields of a body that have a place of their own; under `extra` they would pass by the money cap or the cache."""
+
+
 def _request_fields(own: Mapping[str, Any], name: str) -> dict[str, Any]:
     from pydantic import ValidationError
 
     fields = dict(own)
+    for key in fields["extra"] if isinstance(fields.get("extra"), Mapping) else ():
+        if key in _SAID_ELSEWHERE:
+            raise SettingsError(
+                "{name}: extra.{key} has a place of its own; write it as {instead}",
+                name=name,
+                key=key,
+                instead=_SAID_ELSEWHERE[key],
+            )
     # Greedy unless the user says otherwise: the comparison is of models, not of luck.
     fields.setdefault("temperature", 0.0)
     if fields["temperature"] is None:

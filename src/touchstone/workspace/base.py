@@ -34,6 +34,8 @@ class Demands(Noun):
     licence: str | None = None
     self_hostable: bool | None = None
     requests_per_month: float | None = None
+    without: tuple[str, ...] = ()
+    """Constraints of the task that are dropped."""
 
 
 class Files(Noun):
@@ -52,6 +54,8 @@ class PlannedCandidate(Noun):
     calls: int
     """Calls that would be made; stored replies are not asked again."""
     paid: bool
+    remote: bool = False
+    """Whether somebody outside this process is asked."""
     input_tokens: int | None = None
     """Estimated at four bytes a token; None for candidates that are not asked over a network."""
     low_usd: float | None = None
@@ -87,7 +91,7 @@ class Plan(Noun):
             self.described,
         ]
         for candidate in self.candidates:
-            if not candidate.paid:
+            if not candidate.remote:
                 found.append(
                     _("  {name}: {calls} answers, in this process, free").format(
                         name=candidate.name, calls=candidate.calls

@@ -203,6 +203,7 @@ def make_workshop(
         answer=task.answer,
         columns=columns,
         folder=task.folder,
+        media_folder=next(iter(task.source.files.values())).parent,
         learning_cases=learning_cases,
         make_caller=make_caller,
         ledger=ledger,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Volume
 from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
-from touchstone.errors import SettingsError
+from touchstone.errors import SettingsError, UnknownName
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.paired import compare_pairs
@@ -36,6 +36,7 @@ from touchstone.reporting.base import (
 )
 from touchstone.reporting.result import build_comparison, decision_result
 from touchstone.scoring.base import AnswerSpec
+from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
 from touchstone.workspace.base import Demands
 from touchstone.workspace.gather import Stored
@@ -51,6 +52,15 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
     lines = [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
     cases = ledger.case_count(prepared.summary.digest, "test")
+    for candidate in prepared.candidates:
+        if isinstance(candidate, RecordedCandidate):
+            missing = candidate.recordings.missing(candidate.model, prepared.summary.digest, "test")
+            if missing:
+                lines.append(
+                    _(
+                        "{candidate}: {missing} of {cases} cases have no recorded output and will count as errors"
+                    ).format(candidate=candidate.name, missing=missing, cases=cases)
+                )
     smallest = detectable_difference(cases) if cases else None
     difference, needed = asked_difference(prepared.task)
     if smallest is not None and smallest > difference:
@@ -114,7 +124,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         race=RaceInfo(finish="full" if stored.state == "finished" else "stopped"),
         statistics=_statistics(stored, pairs, confidence, file),
         gate=_gate(file, trials, pairs, decision),
-        warnings=_warnings(stored, judge),
+        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored)),
     )
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
@@ -162,8 +172,12 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
 def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float | None]:
     """The task's demands with what was said instead."""
     said = demands.model_dump(include=set(Constraints.model_fields), exclude_none=True)
+    for name in demands.without:
+        if name not in Constraints.model_fields:
+            raise UnknownName(kind="constraint", name=name, known=Constraints.model_fields)
+    own = {name: value for name, value in file.constraints.model_dump().items() if name not in demands.without}
     try:
-        constraints = Constraints.model_validate({**file.constraints.model_dump(), **said})
+        constraints = Constraints.model_validate({**own, **said})
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -169,6 +170,22 @@ def _mean_over_candidates(strict: Vector) -> Vector:
     known = (~np.isnan(strict)).sum(axis=0)
     total = np.nansum(strict, axis=0)
     return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+
+
+def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+    """For every candidate with failed calls: how many, and what the commonest failure said."""
+    found = []
+    for spec, trial in zip(stored.specs, stored.trials, strict=True):
+        errors = Counter(error for error in ledger.cell_columns(trial, ("error",))["error"] if error)
+        if errors:
+            reason, _count = errors.most_common(1)[0]
+            found.append(
+                Note(
+                    template=N_("{candidate}: {n} cells have no answer; most often: {reason}"),
+                    values={"candidate": spec.name, "n": errors.total(), "reason": reason},
+                )
+            )
+    return tuple(found)
 
 
 def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from touchstone.catalog.base import Price
 from touchstone.evaluation.base import Candidate
-from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT
+from touchstone.evaluation.journal import worst_case_usd
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.evaluation.power import cases_needed, detectable_difference
 from touchstone.language import _
-from touchstone.models.base import ChatRequest
+from touchstone.models.base import ChatRequest, TextPart
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
 from touchstone.workspace.run import Prepared, prepare
@@ -60,13 +60,15 @@ def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: 
         return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cases, paid=False)
     calls = 0
     input_bytes = 0
+    worst_usd = 0.0
     for _ordinal, case in ledger.cases(dataset, "test"):
         for draw in range(options.repeats):
             request = ChatRequest(messages=candidate.messages(case), draw=draw, **candidate.fields)
             if candidate.caller.paid and ledger.reply(request_key(candidate.caller.endpoint, request)) is not None:
                 continue
             calls += 1
-            input_bytes += len(request.model_dump_json(include={"messages"}))
+            input_bytes += text_bytes(request)
+            worst_usd += worst_case_usd(candidate.caller.price, request) or 0.0
     limit = candidate.fields.get("max_tokens")
     expected_output = min(limit or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256))
     return PlannedCandidate(
@@ -74,10 +76,11 @@ def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: 
         strategy=strategy,
         calls=calls,
         paid=candidate.caller.paid,
+        remote=True,
         input_tokens=input_bytes // 4,
-        low_usd=_usd(candidate.caller.price, calls, input_bytes // 4, 1),
+        low_usd=_usd(candidate.caller.price, calls, input_bytes // 4, 0),
         expected_usd=_usd(candidate.caller.price, calls, input_bytes // 4, expected_output),
-        worst_usd=_usd(candidate.caller.price, calls, input_bytes, limit or OUTPUT_TOKENS_WITHOUT_LIMIT),
+        worst_usd=None if candidate.caller.price is None else worst_usd,
     )
 
 
@@ -88,3 +91,14 @@ def _usd(price: Price | None, calls: int, input_tokens: int, output_tokens_per_c
         return 0.0
     tokens_usd = price.cost_usd(input_tokens, output_tokens_per_call * calls)
     return None if tokens_usd is None else tokens_usd + price.per_call_usd * (calls - 1)
+
+
+def text_bytes(request: ChatRequest) -> int:
+    """UTF-8 bytes of the texts of a request, without the JSON around them."""
+    texts = []
+    for message in request.messages:
+        parts = message.content if not isinstance(message.content, str) else ()
+        texts += [part.text for part in parts if isinstance(part, TextPart)]
+        if isinstance(message.content, str):
+            texts.append(message.content)
+    return sum(len(text.encode("utf-8", "backslashreplace")) for text in texts)

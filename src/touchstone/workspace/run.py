@@ -172,7 +172,6 @@ def make_scorers(
     Raises:
         TaskError: one is unknown or its parameters cannot be used; the line is named.
     """
-
     journals: list[Journal] = []
 
     def judge_model(reference: str, parameters: Mapping[str, Any]) -> Journal:
