@@ -34,7 +34,7 @@ _IN_OTHER_WORDS = {
     "part of `dotted` only": "part of a dotted name only",
 }
 """Names that mean something inside the code alone."""
-_KINDS = {Path: "PATH", str: "TEXT", int: "N", float: "X"}
+_KINDS = {Path: "PATH", str: "TEXT", int: "N", float: "X", list[str]: "TEXT"}
 _ARGUMENT = re.compile(r"^    (\w+(?:, \w+)*): (.*)$")
 
 

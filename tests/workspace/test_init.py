@@ -71,3 +71,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         write_task_file(None, tmp_path / "task.yaml")
     assert (tmp_path / "task.yaml").read_text() == "mine"
     write_task_file(None, tmp_path / "task.yaml", force=True)
+
+
+def test_an_editor_gets_its_schema(tmp_path: Path) -> None:
+    """With --schema the schema lies beside the task file and is named in it by that relative name, nothing else is."""
+    plain = write_task_file(None, tmp_path / "plain" / "task.yaml")
+    assert "$schema" not in plain.path.read_text()
+    checked = write_task_file(None, tmp_path / "checked" / "task.yaml", schema=True)
+    assert checked.path.read_text().startswith("# yaml-language-server: $schema=task.schema.json\n")
+    assert json.loads((tmp_path / "checked" / "task.schema.json").read_text())["title"] == "TaskFile"

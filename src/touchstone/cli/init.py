@@ -24,13 +24,18 @@ def init(
         str | None, typer.Option("--instruction", help=_("What every candidate is told to do."))
     ] = None,
     force: Annotated[bool, typer.Option("--force", help=_("Write over a file that is there."))] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help=_("Write task.schema.json beside it, for editors that check YAML by one."))
+    ] = False,
     json: Json = False,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Look at the cases and write a commented task file that runs."""
     from touchstone.workspace.init import write_task_file
 
-    written = write_task_file(cases, out or Path("task.yaml"), name=name, instruction=instruction, force=force)
+    written = write_task_file(
+        cases, out or Path("task.yaml"), name=name, instruction=instruction, force=force, schema=schema
+    )
     if json:
         answer_json(written.model_dump_json().encode())
         return

@@ -11,6 +11,10 @@ from touchstone.data.sniff import Proposal, propose
 from touchstone.errors import SettingsError
 from touchstone.language import _
 from touchstone.workspace.base import WrittenTask
+from touchstone.workspace.schema import schema_text
+
+SCHEMA_FILE = "task.schema.json"
+"""Name of the JSON Schema beside a task file."""
 
 _FEWEST_TO_DRAW = 40
 """Cases from which a train split is drawn; of fewer, every one is needed for the test."""
@@ -31,7 +35,13 @@ b4,when does the courier come,delivery,test
 
 
 def write_task_file(
-    cases: Path | None, out: Path, *, name: str | None = None, instruction: str | None = None, force: bool = False
+    cases: Path | None,
+    out: Path,
+    *,
+    name: str | None = None,
+    instruction: str | None = None,
+    force: bool = False,
+    schema: bool = False,
 ) -> WrittenTask:
     """
     Look at the cases and write a task file for them that runs as it is.
@@ -42,6 +52,7 @@ def write_task_file(
         name: Name of the task; from the file's name by default.
         instruction: What candidates are told; a sentence for the kind of answer by default.
         force: Whether a file that is there may be overwritten.
+        schema: Whether the JSON Schema is written beside it, for editors that complete and check YAML by one.
 
     Raises:
         SettingsError: the task file is there already, or cannot be written.
@@ -58,9 +69,10 @@ def write_task_file(
             if not cases.exists():
                 cases.write_text(_EXAMPLE_CASES, encoding="utf-8")
         proposal = propose(cases)
-        out.write_text(
-            _text(proposal, out.parent, name or cases.stem, instruction or _instruction(proposal)), encoding="utf-8"
-        )
+        if schema:
+            (out.parent / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
+        text = _text(proposal, out.parent, name or cases.stem, instruction or _instruction(proposal), schema=schema)
+        out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SettingsError("{path} cannot be written: {reason}", path=str(out), reason=error.strerror) from error
     return WrittenTask(
@@ -81,11 +93,11 @@ def _instruction(proposal: Proposal) -> str:
     }.get(proposal.kind, _("Answer the question."))
 
 
-def _text(proposal: Proposal, folder: Path, name: str, instruction: str) -> str:
+def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, schema: bool) -> str:
     source = proposal.source
     draws = _draws(proposal)
     lines = [
-        "# yaml-language-server: $schema=" + _schema_place(folder),
+        *(["# yaml-language-server: $schema=" + SCHEMA_FILE] if schema else []),
         f"# {proposal.described}",
         f"task: {_quoted(name)}",
         f"instruction: {_quoted(instruction)}   # {_('what every candidate is told')}",
@@ -112,11 +124,6 @@ def _text(proposal: Proposal, folder: Path, name: str, instruction: str) -> str:
         f"# gate: {{min_score: 0.7}}                  # {_('for CI: exit code 100 when it is not met')}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _schema_place(folder: Path) -> str:
-    schema = Path(__file__).with_name("task.schema.json")
-    return schema.as_uri() if schema.is_absolute() else str(folder / schema)
 
 
 def _files(proposal: Proposal, folder: Path) -> str:
