@@ -13,9 +13,9 @@ from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.workspace import Workspace
 
 MESSAGES = {
-    "refund": ("I want my money back for order", "please refund order", "still waiting for the refund of"),
-    "delivery": ("where is my parcel", "the courier never came with order", "when will you deliver order"),
-    "login": ("I cannot log in to account", "the password reset mail never comes for", "locked out of account"),
+    "refund": ("I want my money back for order", "please refund order", "nothing has come to my account yet for order"),
+    "delivery": ("where is my parcel", "the courier never came with order", "nothing has come to my house yet: order"),
+    "login": ("I cannot log in to account", "the reset mail never comes for account", "it locks me out: account"),
 }
 
 TASK = """
@@ -32,10 +32,11 @@ volume: {requests_per_month: 50000}
 
 folder = Path(tempfile.mkdtemp())
 rows = [
-    (f"{words} {number}", label, "train" if number % 3 == 0 else "test")
+    # The baseline learns from the plain messages and is tested on the others too.
+    (f"{words} {number}", label, "train" if words == texts[0] and number % 2 else "test")
     for label, texts in MESSAGES.items()
     for words in texts
-    for number in range(100, 160)
+    for number in range(100, 140)
 ]
 with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as stream:
     csv.writer(stream).writerows([("input", "target", "split"), *rows])
@@ -48,9 +49,9 @@ with Workspace(load_settings(folder / "workspace")) as workspace:
     data = workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions())
     for candidate in data.comparison.candidates:
         score = candidate.estimate
-        print(f"{candidate.name:15} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f}), n = {score.n}")
+        print(f"{candidate.name:17} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f}), n = {score.n}")
     print(data.comparison.decision.verdict, data.comparison.decision.chosen)
 
     # The same stored answers under another demand: nobody is asked again.
-    thrifty = workspace.decide("latest", Demands(goal="cheapest-within: 0.15"))
+    thrifty = workspace.decide("latest", Demands(goal="cheapest-within: 0.2"))
     print(thrifty.comparison.decision.verdict, thrifty.comparison.decision.chosen)
