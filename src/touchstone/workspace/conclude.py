@@ -41,7 +41,7 @@ from touchstone.workspace import gather
 from touchstone.workspace.base import Demands
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference
-from touchstone.workspace.run import Prepared
+from touchstone.workspace.prepare import Prepared
 from touchstone.workspace.taskfile import TaskFile, parse_goal
 
 VALID_DAYS = 90

@@ -11,7 +11,7 @@ from touchstone.language import _
 from touchstone.models.base import ChatRequest, TextPart
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
-from touchstone.workspace.run import Prepared, prepare
+from touchstone.workspace.prepare import Prepared, prepare
 from touchstone.workspace.taskfile import Task
 
 _EXPECTED_OUTPUT_TOKENS = {"label": 8, "choice": 64, "number": 64}

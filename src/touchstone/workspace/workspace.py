@@ -83,7 +83,8 @@ class Workspace:
             UserError: something must be changed first; nobody was asked.
         """
         from touchstone.workspace.conclude import before_asking
-        from touchstone.workspace.run import prepare, run
+        from touchstone.workspace.prepare import prepare
+        from touchstone.workspace.run import run
 
         async def measure() -> str:
             prepared = await prepare(task, self.ledger, options)
