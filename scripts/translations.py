@@ -5,8 +5,9 @@ Keep the Chinese catalog in step with the source: extract, update the .po, compi
     python scripts/translations.py --missing   # print the messages without one, and fail when there are any
 
 Messages are: literals in `_()`, `N_()`, `ngettext()` and `translate()`; the first literal of every error class and of
-`super().__init__()` in an error class; every literal `template=`; and the same calls in Jinja templates. A test fails
-when a message is untranslated, fuzzy or has other fields than its original, and when the .mo is not made of the .po.
+`super().__init__()` in an error class; every literal `template=` and the `kind=` of an UnknownName; and the same
+calls in Jinja templates. A test fails when a message is untranslated, fuzzy or has other fields than its original,
+and when the .mo is not made of the .po.
 """
 
 from __future__ import annotations
@@ -159,7 +160,8 @@ def _python(tree: ast.AST, errors: frozenset[str]) -> Iterator[tuple[str, str | 
         elif first is not None and (name in MARKERS or name in errors or (name == "__init__" and id(call) in own)):
             yield first, None
         for keyword in call.keywords:
-            if keyword.arg == "template" and (text := _literal(keyword.value)) is not None:
+            named = keyword.arg == "template" or (keyword.arg == "kind" and name == "UnknownName")
+            if named and (text := _literal(keyword.value)) is not None:
                 yield text, None
 
 

@@ -6,8 +6,10 @@ import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 import touchstone
 from touchstone import errors
@@ -16,6 +18,7 @@ from touchstone.errors import (
     DataError,
     ExtraMissing,
     GateNotMet,
+    InvalidValue,
     ModelError,
     SettingsError,
     StoreError,
@@ -23,6 +26,7 @@ from touchstone.errors import (
     TouchstoneError,
     UnknownName,
     UserError,
+    refusal,
 )
 
 KINDS = {
@@ -83,6 +87,67 @@ def test_unknown_names_name_the_closest() -> None:
     assert "known: logistic" in str(UnknownName(kind="baseline", name="logstic", known=["majority", "logistic"]))
     assert "known: a, b" in str(UnknownName(kind="thing", name="zzzz", known=["b", "a"]))
     assert "known: none" in str(UnknownName(kind="thing", name="x", known=[]))
+
+
+def test_the_kind_of_an_unknown_name_is_translated() -> None:
+    """No English word stands in a Chinese sentence."""
+    chinese = {"no {kind} is called {name!r}; known: {close}": "没有叫 {name} 的{kind}：{close}", "scorer": "评分器"}
+
+    error = UnknownName(kind="scorer", name="exakt", known=["exact"])
+    assert error.text(lambda message: chinese.get(message, message)) == "没有叫 exakt 的评分器：exact"
+
+
+class Shelf(BaseModel):
+    """Something with one field for every way of being refused."""
+
+    name: Annotated[str, Field(min_length=1, max_length=4)] = "a"
+    full: bool = True
+    width: Annotated[int, Field(gt=0, lt=9)] = 1
+    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
+    wood: Literal["oak", "elm"] = "oak"
+    books: Annotated[tuple[str, ...], Field(min_length=1)] = ("a",)
+    places: dict[str, str] = {}
+
+    @field_validator("wood", mode="before")
+    @classmethod
+    def _no_plastic(cls, value: object) -> object:
+        if value == "plastic":
+            raise InvalidValue("{wood} is no wood", wood="plastic")
+        if value == "glass":
+            raise ValueError("glass breaks")
+        return value
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("name", 7, "write a text"),
+        ("name", "", "write a text that is not empty"),
+        ("name", "shelf", "write at most 4 characters"),
+        ("full", "perhaps", "write true or false"),
+        ("width", "wide", "write a whole number"),
+        ("width", 1.5, "write a whole number"),
+        ("width", 0, "write a number above 0"),
+        ("width", 9, "write a number below 9"),
+        ("share", "half", "write a number"),
+        ("share", [], "write a number"),
+        ("share", -1, "write a number of at least 0.0"),
+        ("share", 2, "write a number of at most 1.0"),
+        ("share", float("nan"), "write a finite number"),
+        ("wood", "ash", "use one of 'oak', 'elm'"),
+        ("wood", "plastic", "plastic is no wood"),
+        ("wood", "glass", "glass breaks"),
+        ("books", "a", "write a list"),
+        ("books", [], "give at least 1 of them"),
+        ("places", "a", "write a mapping of keys to values"),
+    ],
+)
+def test_a_refused_value_says_what_to_write(field: str, value: object, said: str) -> None:
+    """Short, translatable, in place of what pydantic says."""
+    with pytest.raises(ValidationError) as caught:
+        Shelf.model_validate({field: value})
+
+    assert str(refusal(caught.value.errors()[0])) == said
 
 
 def test_a_missing_extra_says_what_to_install() -> None:

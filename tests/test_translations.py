@@ -74,6 +74,7 @@ def test_all_the_ways_of_saying_something_are_found(translations: ModuleType, tm
         'raise DataError("error " "in two", path=p)\n'
         '_("said"); N_("marked"); ngettext("one {n}", "many {n}", n); translate("handed on")\n'
         'Reason(template="note {a}", values={}); log("not this"); _(variable)\n'
+        'UnknownName(kind="thing", name=name, known=()); call(kind="not this either")\n'
         "class TouchstoneError(Exception): ...\nclass UserError(TouchstoneError): ...\n"
         "class DataError(UserError): ...\n",
         encoding="utf-8",
@@ -90,4 +91,5 @@ def test_all_the_ways_of_saying_something_are_found(translations: ModuleType, tm
     assert found == {
         ("own {x}", None), ("heir", None), ("error in two", None), ("said", None), ("marked", None),
         ("one {n}", "many {n}"), ("handed on", None), ("note {a}", None), ("in a page", None), ("a", "b"),
+        ("thing", None),
     }  # fmt: skip

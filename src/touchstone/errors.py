@@ -6,6 +6,7 @@ Every error a caller can meet.
     │   ├── DataError               a row of the user's files
     │   ├── TaskError               a key of the task file
     │   ├── SettingsError           a flag or an environment variable
+    │   ├── InvalidValue            a value that a validator refuses, and why
     │   ├── UnknownName             a plug-in, provider, candidate or trial nobody knows
     │   └── ExtraMissing            a feature whose libraries are not installed
     ├── StoreError                  the workspace cannot be read or written
@@ -27,9 +28,10 @@ The first argument is a literal template: it is the message id under which a tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class TouchstoneError(Exception):
@@ -106,6 +108,45 @@ class SettingsError(UserError):
     """A flag or an environment variable has a value that cannot be used."""
 
 
+class InvalidValue(UserError, ValueError):
+    """Why a validator refuses a value. pydantic takes it for a ValueError of its own, and it stays translatable."""
+
+
+def refusal(found: Mapping[str, Any]) -> UserError:
+    """What to write instead of a value that was refused; `found` is one of pydantic's `errors()`."""
+    limits = found.get("ctx") or {}
+    if isinstance(limits.get("error"), UserError):
+        return limits["error"]  # type: ignore[no-any-return]
+    allowed = str(limits.get("expected", "")).replace(" or ", ", ")
+    known = {
+        "string_type": InvalidValue("write a text"),
+        "bool_type": InvalidValue("write true or false"),
+        "bool_parsing": InvalidValue("write true or false"),
+        "int_type": InvalidValue("write a whole number"),
+        "int_parsing": InvalidValue("write a whole number"),
+        "int_from_float": InvalidValue("write a whole number"),
+        "float_type": InvalidValue("write a number"),
+        "float_parsing": InvalidValue("write a number"),
+        "finite_number": InvalidValue("write a finite number"),
+        "greater_than": InvalidValue("write a number above {limit}", limit=limits.get("gt")),
+        "greater_than_equal": InvalidValue("write a number of at least {limit}", limit=limits.get("ge")),
+        "less_than": InvalidValue("write a number below {limit}", limit=limits.get("lt")),
+        "less_than_equal": InvalidValue("write a number of at most {limit}", limit=limits.get("le")),
+        "literal_error": InvalidValue("use one of {allowed}", allowed=allowed),
+        "string_too_short": InvalidValue("write a text that is not empty"),
+        "string_too_long": InvalidValue("write at most {limit} characters", limit=limits.get("max_length")),
+        "too_short": InvalidValue("give at least {limit} of them", limit=limits.get("min_length")),
+        "list_type": InvalidValue("write a list"),
+        "tuple_type": InvalidValue("write a list"),
+        "dict_type": InvalidValue("write a mapping of keys to values"),
+        "mapping_type": InvalidValue("write a mapping of keys to values"),
+        "model_type": InvalidValue("write a mapping of keys to values"),
+        "model_attributes_type": InvalidValue("write a mapping of keys to values"),
+    }
+    said = str(found["msg"]).removeprefix("Value error, ")
+    return known.get(str(found["type"])) or InvalidValue("{reason}", reason=said)
+
+
 class UnknownName(UserError):
     """A name nobody knows; the closest known names are named."""
 
@@ -114,9 +155,12 @@ class UnknownName(UserError):
         self.kind = kind
         self.name = name
         close = get_close_matches(name, known, n=3, cutoff=0.5) or known[:12]
-        super().__init__(
-            "no {kind} is called {name!r}; known: {close}", kind=kind, name=name, close=", ".join(close) or "none"
-        )
+        super().__init__("no {kind} is called {name!r}; known: {close}", kind=kind, name=name, close=", ".join(close))
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The kind is said in the reader's language too."""
+        said = {"kind": translate(self.kind), "close": self.values["close"] or translate("none")}
+        return translate(self.template).format(**{**self.values, **said})
 
 
 class ExtraMissing(UserError):

@@ -12,6 +12,16 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from touchstone.errors import SettingsError, UnknownName
+from touchstone.language import N_
+
+_CALLED = {
+    "scorer": N_("scorer"),
+    "answer_reader": N_("answer reader"),
+    "reader": N_("reader"),
+    "model": N_("model"),
+    "strategy": N_("strategy"),
+}
+"""What the kinds are called in messages."""
 
 
 @cache
@@ -53,5 +63,5 @@ def load(kind: str, name: str) -> Any:
     try:
         point = _members(kind)[name]
     except KeyError:
-        raise UnknownName(kind=kind.replace("_", " "), name=name, known=names(kind)) from None
+        raise UnknownName(kind=_CALLED.get(kind, kind), name=name, known=names(kind)) from None
     return point.load()

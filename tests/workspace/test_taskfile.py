@@ -112,7 +112,7 @@ MISTAKES: list[tuple[str, int | None, str]] = [
     ("limits:\n  max_usdd: 1", 5, "there is no key 'limits.max_usdd'; closest: max_usd"),
     ("gate:\n  min_score: 0.1\n  baselin: a", 6, "there is no key 'gate.baselin'; closest: baseline"),
     # Values, in every section
-    ("instruction: [a]", 4, "instruction is ['a']: Input should be a valid string"),
+    ("instruction: [a]", 4, "instruction is ['a']: write a text"),
     ("encoding: 3", 4, "encoding is 3"),
     ("allow_duplicates: perhaps", 4, "allow_duplicates is 'perhaps'"),
     ("columns:\n  inputs: text", 5, "'inputs' is none of our columns; did you mean input?"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from touchstone.errors import InvalidValue
 from touchstone.models.base import AudioPart, ImagePart, Message, Part, TextPart
 
 ROLES: tuple[str, ...] = get_args(Message.model_fields["role"].annotation)
@@ -29,11 +30,11 @@ def messages_of(value: Any) -> tuple[Message, ...]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise ValueError("messages must be a JSON list of {role, content}") from None
+            raise InvalidValue("messages must be a JSON list of objects with role and content") from None
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if not isinstance(value, (list, tuple)) or not value:
-        raise ValueError("messages must be a list of {role, content} with at least one turn")
+        raise InvalidValue("messages must be a list of objects with role and content, at least one")
     return tuple(_turn(number, turn) for number, turn in enumerate(value, start=1))
 
 
@@ -56,18 +57,23 @@ def plain_text(message: Message) -> str:
 
 def _turn(number: int, turn: Any) -> Message:
     if not isinstance(turn, Mapping):
-        raise ValueError(f"message {number} is not an object with role and content")
+        raise InvalidValue("message {number} is not an object with role and content", number=number)
     role = turn.get("role")
     if role not in ROLES:
-        raise ValueError(f"message {number} has the role {role!r}; use one of {', '.join(ROLES)}")
+        raise InvalidValue(
+            "message {number} has the role {role!r}; use one of {known}",
+            number=number,
+            role=role,
+            known=", ".join(ROLES),
+        )
     if turn.get("tool_calls") or turn.get("function_call"):
-        raise ValueError(f"message {number} calls a tool; conversations with tool calls are not read")
+        raise InvalidValue("message {number} calls a tool; conversations with tool calls are not read", number=number)
     content = turn.get("content")
     if isinstance(content, str):
         return Message(role=role, content=content)
     if isinstance(content, (list, tuple)) and content:
         return Message(role=role, content=tuple(_part(number, part) for part in content))
-    raise ValueError(f"message {number} has no content; write a text")
+    raise InvalidValue("message {number} has no content; write a text", number=number)
 
 
 def _part(number: int, part: Any) -> Part:
@@ -86,4 +92,4 @@ def _part(number: int, part: Any) -> Part:
             audio = part.get("input_audio", part)
             if isinstance(audio, Mapping) and isinstance(audio.get("data"), str):
                 return AudioPart(data=audio["data"], format=str(audio.get("format") or "wav"))
-    raise ValueError(f"message {number} has a part that is no text, image_url or input_audio")
+    raise InvalidValue("message {number} has a part that is no text, image_url or input_audio", number=number)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.data.lines import LineTooLong, Undecodable, byte_order_mark, lines, open_bytes
-from touchstone.errors import DataError
+from touchstone.errors import DataError, InvalidValue
 from touchstone.language import _
 
 MAX_DEPTH = 64
@@ -79,20 +79,22 @@ def parse(text: str) -> Any:
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise ValueError(f"more than {MAX_DEPTH} levels of lists and objects") from None
+        raise InvalidValue("more than {depth} levels of lists and objects", depth=MAX_DEPTH) from None
     # Brackets in the text bound the depth from above, so that almost no row needs to be walked.
     if (
         text.count("[") + text.count("{") > MAX_DEPTH
         and isinstance(value, (dict, list))
         and _deeper_than(value, MAX_DEPTH - 1)
     ):
-        raise ValueError(f"more than {MAX_DEPTH} levels of lists and objects")
+        raise InvalidValue("more than {depth} levels of lists and objects", depth=MAX_DEPTH)
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             half = error.object[error.start]
-            raise ValueError(f"\\u{ord(half):04x} is half of a surrogate pair and no character") from None
+            raise InvalidValue(
+                "{code} is half of a surrogate pair and no character", code=f"\\u{ord(half):04x}"
+            ) from None
     return value
 
 
@@ -102,7 +104,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _value in pairs:
             if key in seen:
-                raise ValueError(f"the key {key!r} stands twice in one object")
+                raise InvalidValue("the key {key!r} stands twice in one object", key=key)
             seen.add(key)
     return found
 

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from touchstone.errors import InvalidValue
+
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -86,16 +88,16 @@ def options_of(value: Any) -> tuple[str, ...]:
         elif list(value) == list(LETTERS[: len(value)]):
             value = list(value.values())
         else:
-            raise ValueError("an object of options must go from the letters A, B, C, … to texts")
+            raise InvalidValue("an object of options must go from the letters A, B, C, … to texts")
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)):
         value = [value]
     options = [text_of(item) for item in value]
     if len(options) > len(LETTERS):
-        raise ValueError(f"{len(options)} options are more than there are letters")
+        raise InvalidValue("{n} options are more than there are letters", n=len(options))
     if any(option is None for option in options):
-        raise ValueError("an option is missing")
+        raise InvalidValue("an option is missing")
     return tuple(option for option in options if option is not None)
 
 

@@ -302,7 +302,7 @@ def _failure(fail: Mapping[str, Any]) -> FakeFailure:
         raise SettingsError(
             "fail of a fake model: {field}: {reason}; it takes every, error, times, retry_after_s",
             field=".".join(map(str, first["loc"])),
-            reason=first["msg"],
+            reason=errors.refusal(first),
         ) from None
     if found.error not in FAILURES:
         raise errors.UnknownName(kind="failure of a fake model", name=found.error, known=FAILURES)

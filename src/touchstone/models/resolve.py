@@ -18,7 +18,7 @@ from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.base import Price, Provider
 from touchstone.catalog.prices import find_price
 from touchstone.catalog.providers import base_url_of, find_provider, key_may_travel, provider_names
-from touchstone.errors import SettingsError, UnknownName
+from touchstone.errors import SettingsError, UnknownName, refusal
 from touchstone.models.base import ChatModel
 
 OWN_ENDPOINT = "openai-compatible"
@@ -145,7 +145,7 @@ def _check_types(constructor: Any, given: Mapping[str, Any], reference: str) -> 
                 parameter=parameter,
                 reference=reference,
                 value=value,
-                reason=error.errors()[0]["msg"].lower(),
+                reason=refusal(error.errors()[0]),
             ) from None
 
 
@@ -163,7 +163,7 @@ def _price(given: object, reference: str) -> Price:
             "million tokens",
             reference=reference,
             field=".".join(map(str, first["loc"])) or "price",
-            reason=first["msg"].lower(),
+            reason=refusal(first),
         ) from None
 
 

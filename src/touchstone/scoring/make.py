@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from touchstone import plugins
-from touchstone.errors import SettingsError
+from touchstone.errors import SettingsError, refusal
 from touchstone.scoring.base import Scorer
 
 ModelMaker = Callable[[str, Mapping[str, Any]], Any]
@@ -100,7 +100,7 @@ def _typed(name: str, maker: Any, values: Mapping[str, Any]) -> dict[str, Any]:
                 name=name,
                 key=key,
                 value=value,
-                reason=error.errors()[0]["msg"],
+                reason=refusal(error.errors()[0]),
             ) from None
     return typed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.data.base import Case
-from touchstone.errors import SettingsError
+from touchstone.errors import SettingsError, refusal
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.models.base import ChatRequest, Completion, Message, Part, TextPart
 from touchstone.models.resolve import model_parameters
@@ -193,6 +193,6 @@ def _request_fields(own: Mapping[str, Any], name: str) -> dict[str, Any]:
             name=name,
             key=".".join(str(part) for part in first["loc"]),
             value=first.get("input"),
-            reason=first["msg"],
+            reason=refusal(first),
         ) from error
     return fields

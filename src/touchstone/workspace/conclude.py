@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Volume
 from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
-from touchstone.errors import SettingsError, UnknownName
+from touchstone.errors import SettingsError, UnknownName, refusal
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.paired import compare_pairs
@@ -181,12 +181,12 @@ def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float
     except ValidationError as error:
         first = error.errors()[0]
         raise SettingsError(
-            "{key} is {value!r}: {reason}", key=first["loc"][0], value=first["input"], reason=first["msg"]
+            "{key} is {value!r}: {reason}", key=first["loc"][0], value=first["input"], reason=refusal(first)
         ) from error
     try:
         name, tolerance = parse_goal(demands.goal if demands.goal is not None else file.goal)
     except ValueError as error:
-        raise SettingsError("goal is {value!r}; {reason}", value=demands.goal, reason=str(error)) from error
+        raise SettingsError("goal is {value!r}; {reason}", value=demands.goal, reason=error) from error
     requests = demands.requests_per_month or file.volume.requests_per_month
     return constraints, Goal(name=name, tolerance=tolerance), requests
 

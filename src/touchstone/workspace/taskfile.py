@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from touchstone.data.base import COLUMNS, SPLITS, CaseSource
 from touchstone.decision.base import Constraints, Volume
-from touchstone.errors import SettingsError, TaskError
+from touchstone.errors import InvalidValue, SettingsError, TaskError, refusal
 from touchstone.noun import Noun
 from touchstone.scoring.base import AnswerSpec
 from touchstone.scoring.reading import parse_from
@@ -40,7 +40,7 @@ class AnswerSection(Noun):
             return value
         for label in value:
             if isinstance(label, bool) or not isinstance(label, str | int):
-                raise ValueError(f"the label {label!r} is no text; put it in quotes")
+                raise InvalidValue("the label {label!r} is no text; put it in quotes", label=label)
         return tuple(str(label) for label in value)
 
 
@@ -53,7 +53,7 @@ class SplitSection(Noun):
     @model_validator(mode="after")
     def _leaves_test_cases(self) -> SplitSection:
         if self.train + self.dev >= 1:
-            raise ValueError("train and dev together must leave something for test")
+            raise InvalidValue("train and dev together must leave something for test")
         return self
 
 
@@ -92,15 +92,16 @@ class GateSection(Noun):
     @model_validator(mode="after")
     def _asks_something(self) -> GateSection:
         if self.baseline is None and self.min_score is None:
-            raise ValueError("a gate needs `baseline` (with `margin`) or `min_score`")
+            raise InvalidValue("a gate needs `baseline` (with `margin`) or `min_score`")
         return self
 
 
 def _known_column(name: str) -> str:
     if name not in COLUMNS:
         close = get_close_matches(name, COLUMNS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else f"; ours are {', '.join(COLUMNS)}"
-        raise ValueError(f"{name!r} is none of our columns{hint}")
+        if close:
+            raise InvalidValue("{name!r} is none of our columns; did you mean {close}?", name=name, close=close[0])
+        raise InvalidValue("{name!r} is none of our columns; ours are {known}", name=name, known=", ".join(COLUMNS))
     return name
 
 
@@ -167,7 +168,7 @@ def parse_goal(value: Any) -> tuple[Literal["best", "cheapest-within"], float]:
             number = -1.0
         if str(key).replace("_", "-") == "cheapest-within" and 0 <= number < 1:
             return "cheapest-within", number
-    raise ValueError("use `best` or `cheapest-within: X` with X from 0 to 1")
+    raise InvalidValue("use `best` or `cheapest-within: X` with X from 0 to 1")
 
 
 class Task(Noun):
@@ -276,10 +277,9 @@ def _task_error(error: ValidationError, path: Path, lines: Mapping[Place, int]) 
         )
     if first["type"] == "missing":
         return TaskError("the key {key!r} is missing; add it", path=path, line=line, key=key)
-    reason = first["msg"].removeprefix("Value error, ")
     value = first["input"]
     shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "…"
-    return TaskError("{key} is {shown}: {reason}", path=path, line=line, key=key, shown=shown, reason=reason)
+    return TaskError("{key} is {shown}: {reason}", path=path, line=line, key=key, shown=shown, reason=refusal(first))
 
 
 def _is_type_name(part: str | int) -> bool:
