@@ -9,6 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# CI looks at the same examples every time, so that a change is judged by the change; elsewhere new ones are sought.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -40,6 +40,15 @@ def test_swapping_a_and_b_mirrors_everything(
     assert one.p == pytest.approx(other.p, rel=1e-9)
 
 
+def test_differences_that_mirror_themselves_have_a_symmetric_interval() -> None:
+    """Groups that gain as much as others lose, size by size: no side is better, and the interval says so."""
+    a = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+    b = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]
+    [pair] = compare_pairs(["a", "b"], np.array([a, b]), groups=[0, 0, 0, 1, 2, 2, 2, 3, 4])
+    assert pair.difference == 0
+    assert pair.low == -pair.high < 0
+
+
 @given(drawn=two_candidates())
 @settings(max_examples=80, deadline=None)
 def test_pair_is_taken_on_the_cells_both_have(

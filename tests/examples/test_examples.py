@@ -31,7 +31,7 @@ def test_one_page_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     *candidates, best, thrifty = done.stdout.splitlines()
     assert [line.split()[0] for line in candidates] == ["fake/careful", "fake/cheap", "baseline/nearest"]
-    assert all("n = 360" in line for line in candidates)
+    assert all("n = 300" in line for line in candidates)
     assert best.split()[0] in ("winner", "tie")
     assert thrifty.split()[0] == "winner"
 

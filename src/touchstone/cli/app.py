@@ -8,6 +8,7 @@ import typer
 
 from touchstone import __version__
 from touchstone.cli import compare, decide, demo, init, report, trials
+from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language, answer
 from touchstone.language import _
 
@@ -16,6 +17,7 @@ def build_app() -> typer.Typer:
     """The command line, in the language that is set."""
     app = typer.Typer(
         name="touchstone",
+        cls=Group,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -32,14 +34,18 @@ def build_app() -> typer.Typer:
             answer(f"touchstone {__version__}")
             raise typer.Exit
 
-    app.command("demo", help=_("A real comparison on shipped cases: no key, no network, a decision and a report."))(
-        demo.demo
+    app.command(
+        "demo", cls=Command, help=_("A real comparison on shipped cases: no key, no network, a decision and a report.")
+    )(demo.demo)
+    app.command("init", cls=Command, help=_("Write a commented task file, from a file of cases or from a template."))(
+        init.init
     )
-    app.command("init", help=_("Write a commented task file, from a file of cases or from a template."))(init.init)
-    app.command("compare", help=_("Measure all candidates of a task file on its cases and say which to take."))(
-        compare.compare
+    app.command(
+        "compare", cls=Command, help=_("Measure all candidates of a task file on its cases and say which to take.")
+    )(compare.compare)
+    app.command("decide", cls=Command, help=_("Decide again from stored trials under other constraints, at no cost."))(
+        decide.decide
     )
-    app.command("decide", help=_("Decide again from stored trials under other constraints, at no cost."))(decide.decide)
-    app.command("report", help=_("Write the report of a stored comparison again."))(report.report)
-    app.command("trials", help=_("List stored comparisons."))(trials.trials)
+    app.command("report", cls=Command, help=_("Write the report of a stored comparison again."))(report.report)
+    app.command("trials", cls=Command, help=_("List stored comparisons."))(trials.trials)
     return app

@@ -93,7 +93,7 @@ def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -
             (_("JUnit"), files.junit),
         ):
             if path is not None:
-                answer(f"{label}: {path}")
+                answer(_("{label}: {path}").format(label=label, path=path))
     if measured and all(candidate.estimate is None for candidate in comparison.candidates):
         say(_("no candidate has a single score; what failed stands above and in the report"))
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from touchstone.catalog.base import Price
-from touchstone.errors import BudgetStop, ModelError, OutOfCredit, RateLimited
+from touchstone.errors import BudgetStop, ModelError, OutOfCredit, RateLimited, SettingsError
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.evaluation.noun_json import to_json
 from touchstone.models.base import ChatModel, ChatRequest, Completion
@@ -155,6 +155,17 @@ class Journal:
     sleep: Callable[[float], Awaitable[None]] | None = None
     _pause_until: float = 0.0
     _stopped: ModelError | None = None
+
+    def __post_init__(self) -> None:
+        # Here, because every paid call of a run goes through a journal: candidates', judges', a plug-in's.
+        cap = self.tally.cap_usd
+        if cap is not None and not self.offline and self.model.paid and self.model.price is None:
+            raise SettingsError(
+                "the price of {name} is unknown, so a cap of ${cap} could not hold; "
+                "give it a `price: {{input_usd: …, output_usd: …}}` or run without a cap",
+                name=self.model.name,
+                cap=cap,
+            )
 
     @property
     def name(self) -> str:

@@ -189,12 +189,24 @@ def _drawn(
         sizes = np.column_stack([columns[at][1] for at in members])
         flip = _facing(sums, sizes)
         found = mean_intervals(
-            sums * flip, sizes, floor=-1.0, ceiling=1.0, confidence=confidence, seed=seed, grouped=grouped
+            sums * np.where(flip == 0, 1.0, flip),
+            sizes,
+            floor=-1.0,
+            ceiling=1.0,
+            confidence=confidence,
+            seed=seed,
+            grouped=grouped,
         )
         chances = mean_difference_p(sums, sizes, draws, seed)
         for place, at in enumerate(members):
             mean, low, high, method = found[place]
-            intervals[at] = Interval(-mean, -high, -low, method) if flip[place] < 0 else found[place]
+            if flip[place] == 0:
+                # Its own mirror image: so is its interval, whatever the draws say of either side.
+                half = (high - low) / 2
+                low, high = -half, half
+            intervals[at] = (
+                Interval(-mean, -high, -low, method) if flip[place] < 0 else Interval(mean, low, high, method)
+            )
             p[at] = float(chances[place])
     return intervals, p
 
@@ -203,11 +215,12 @@ def _facing(sums: Floats, sizes: Floats) -> Floats:
     """
     1 or -1 per column: the side it is drawn from, so that swapping a and b mirrors the interval exactly.
 
-    The side with the larger sum; where the sum is 0, the side whose sorted sums come later in the dictionary.
+    The side with the larger sum; where the sum is 0, the side whose sorted sums come later in the dictionary; 0 where
+    both sides are alike.
     """
     flip: Floats = np.sign(np.round(sums.sum(axis=0), 9))
     for column in np.flatnonzero(flip == 0):
         ahead = sorted(zip(sums[:, column].tolist(), sizes[:, column].tolist(), strict=True))
         back = sorted(zip((-sums[:, column]).tolist(), sizes[:, column].tolist(), strict=True))
-        flip[column] = 1.0 if ahead >= back else -1.0
+        flip[column] = float(ahead > back) - float(ahead < back)
     return flip

@@ -155,7 +155,7 @@ def _scorers(proposal: Proposal) -> list[str]:
     return [
         f"# {_('There is no target to compare with: a length can be checked for nothing, a judge reads the answers.')}",
         "scorers: [{length: {maximum: 120}}]",
-        "# scorers: [{judge: {model: openai/gpt-4o-mini, rubric: Is the answer right and polite?}}]",
+        f"# scorers: [{{judge: {{model: openai/gpt-4o-mini, rubric: {_('Is the answer right and polite?')}}}}}]",
     ]
 
 
@@ -188,7 +188,7 @@ def _candidates(proposal: Proposal, *, draws: bool) -> list[str]:
         lines.append("  - fake/parrot")
     lines.append(f"  # {_('Take the # away; the key comes from the environment variable that is named.')}")
     lines += [
-        "  # - ollama/qwen3                # a model on this machine",
+        f"  # - ollama/qwen3                # {_('a model on this machine')}",
         "  # - deepseek/deepseek-chat      # DEEPSEEK_API_KEY",
         "  # - openai/gpt-4o-mini          # OPENAI_API_KEY",
         "  # - {model: openai-compatible, base_url: http://127.0.0.1:8000/v1, served_name: my-model}",

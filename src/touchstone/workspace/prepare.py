@@ -10,7 +10,7 @@ from typing import Any
 from touchstone.data.base import CaseSummary
 from touchstone.data.cases import read_cases
 from touchstone.data.check import check_cases
-from touchstone.errors import DataError, SettingsError, TaskError, UserError
+from touchstone.errors import DataError, TaskError, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
@@ -105,7 +105,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     )
     made = await make_candidates(task, specs, workshop)
     judge = judge_of(scorers)
-    prepared = Prepared(
+    return Prepared(
         task=task,
         summary=summary,
         answer=answer,
@@ -118,9 +118,6 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         human=read_human_verdicts(judge, task.folder) if judge is not None else {},
         judges=judges,
     )
-    if cap is not None:
-        _refuse_unknown_prices(prepared, cap)
-    return prepared
 
 
 def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
@@ -171,15 +168,3 @@ def make_scorers(
         except UserError as error:
             raise TaskError.of(error, path=task.path, line=task.line("scorers", position)) from error
     return tuple(made), tuple(journals)
-
-
-def _refuse_unknown_prices(prepared: Prepared, cap: float) -> None:
-    for candidate in prepared.candidates:
-        caller = getattr(candidate, "caller", None)
-        if caller is not None and caller.paid and caller.price is None:
-            raise SettingsError(
-                "the price of {name} is unknown, so a cap of ${cap} could not hold; "
-                "give the candidate a `price: {{input_usd: …, output_usd: …}}` or run without a cap",
-                name=candidate.name,
-                cap=cap,
-            )
