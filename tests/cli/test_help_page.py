@@ -27,7 +27,7 @@ def test_chinese_help_has_no_english_heading(touchstone: Run, verb: tuple[str, .
     """Headings and remarks are translated with the rest."""
     page = touchstone(*verb, "--help", "--lang", "zh").stdout
 
-    assert page.startswith("用法：touchstone")
+    assert page.startswith("用法：python -m touchstone")
     assert "选项：" in page
     for word in ("Usage:", "Options:", "Arguments:", "Commands:", "Show this", "default:", "required"):
         assert word not in page
