@@ -63,7 +63,7 @@ def test_chinese(two: ReportData) -> None:
 
     assert text.startswith("## support-intents: 选用 claude-haiku-4.5。\n")
     assert "| # | 候选 | 得分 | 区间 | n | 未解析 | 单例成本 | 95% 不超过 |  |" in text
-    assert "**如何重做**" in text
+    assert "**如何复现**" in text
 
 
 def test_a_name_cannot_leave_its_cell(two: ReportData) -> None:

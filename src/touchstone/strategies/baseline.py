@@ -15,6 +15,7 @@ from typing import Any
 from touchstone.data.base import Case
 from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate, Recipe
+from touchstone.language import N_
 from touchstone.models.base import Completion, TextPart, Usage
 from touchstone.strategies.base import CandidateSpec, Workshop
 
@@ -210,7 +211,7 @@ class Baseline:
         return {
             "model": spec.model,
             "strategy": self.name,
-            "endpoint": "this process",
+            "endpoint": N_("this process"),
             "trained_on": candidate.trained_on,
             **spec.parameters,
         }
