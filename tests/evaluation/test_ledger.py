@@ -21,11 +21,22 @@ from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome, Recipe
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
-from touchstone.models.base import ChatRequest, Completion, Message, Reply, TextPart, Usage
+from touchstone.models.base import AudioPart, ChatRequest, Completion, ImagePart, Message, Reply, TextPart, Usage
 from touchstone.scoring.base import Reading, Score
 
 any_text = st.text(st.characters(), max_size=40)
 """Every text Python can hold: NUL, lone surrogates, control and direction marks among them."""
+
+
+turns = st.builds(
+    Message,
+    role=st.sampled_from(["system", "user", "assistant"]),
+    content=any_text
+    | st.lists(
+        st.builds(TextPart, text=any_text) | st.builds(ImagePart, url=any_text) | st.builds(AudioPart, data=any_text),
+        max_size=3,
+    ).map(tuple),
+)
 
 
 @pytest.fixture
@@ -74,6 +85,7 @@ def on_disk(file: Path, query: str) -> list[tuple[object, ...]]:
             Case,
             id=any_text,
             input=any_text | st.none(),
+            messages=st.none() | st.lists(turns, max_size=2).map(tuple),
             target=any_text | st.none(),
             split=st.sampled_from(["train", "dev", "test"]),
             group=any_text | st.none(),
@@ -134,6 +146,21 @@ def test_a_dataset_is_kept_once(ledger: Ledger) -> None:
     ledger.add_dataset(summary("d"), never())
     assert ledger.case_column("d", "test", "case_id") == ["a", "b"]
     assert ledger.dataset_summary("d") == summary("d")
+
+
+def test_two_processes_may_keep_the_same_dataset_at_once(file: Path) -> None:
+    """Who comes second finds the cases there, and that is fine."""
+    first, second = Ledger(file), Ledger(file)
+    case = Case(id="a", input="x")
+
+    def while_the_other_writes() -> Iterator[Case]:
+        second.add_dataset(summary("same"), iter([case]))
+        yield case
+
+    first.add_dataset(summary("same"), while_the_other_writes())
+    assert [found for _, found in first.cases("same", "test")] == [case]
+    first.close()
+    second.close()
 
 
 def test_a_dataset_that_fails_half_way_is_not_kept(ledger: Ledger) -> None:

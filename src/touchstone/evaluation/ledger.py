@@ -66,12 +66,22 @@ class Ledger:
 
     def add_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
         """Keep the cases under their digest; does nothing when they are already there."""
+        if self._has_dataset(summary.digest):
+            return
+        try:
+            self._insert_dataset(summary, cases)
+        except sa.exc.IntegrityError:
+            # Another process kept the same cases meanwhile; the digest says that they are the same.
+            if not self._has_dataset(summary.digest):
+                raise
+
+    def _has_dataset(self, digest: str) -> bool:
+        query = sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == digest)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar() is not None
+
+    def _insert_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
         with self.engine.begin() as connection:
-            known = connection.execute(
-                sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == summary.digest)
-            ).scalar()
-            if known:
-                return
             ordinals: dict[str, int] = {}
             block: list[dict[str, Any]] = []
             for case in cases:

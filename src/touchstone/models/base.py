@@ -10,27 +10,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from touchstone.catalog.base import Price
 from touchstone.noun import Noun
 
 
-class TextPart(Noun):
+class _PartNoun(Noun):
+    """A part says its type wherever it is written, also where defaults are left out: nobody could read it back."""
+
+    @model_serializer(mode="wrap")
+    def _with_type(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"type": getattr(self, "type"), **write(self)}  # noqa: B009 - each part declares its own
+
+
+class TextPart(_PartNoun):
     """A piece of text."""
 
     type: Literal["text"] = "text"
     text: str
 
 
-class ImagePart(Noun):
+class ImagePart(_PartNoun):
     """An image, as a `data:` URL or a file path that the caller resolves before sending."""
 
     type: Literal["image"] = "image"
     url: str
 
 
-class AudioPart(Noun):
+class AudioPart(_PartNoun):
     """A piece of audio, as base64 text."""
 
     type: Literal["audio"] = "audio"
