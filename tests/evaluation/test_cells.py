@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from touchstone.evaluation.base import STRICT_ZEROS, Outcome, Recipe
-from touchstone.evaluation.cells import Cells, further_scores
+from touchstone.evaluation.cells import Cells, further_scores, scorer_names
 from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import Completion, TextPart, Usage
 from touchstone.scoring.base import Score
@@ -146,8 +146,40 @@ def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
             (2, 0, (Score(scorer="exact", value=0.0),)),
         ]
     ]
-    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, first="exact")
+    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, scorers=("exact", "length"))
 
     assert list(found) == ["length"]
     assert found["length"][0] == 0.75
     assert np.isnan(found["length"][1:]).all()
+
+
+def test_further_scorers_count_unusable_answers_as_the_first_does(ledger: Ledger) -> None:
+    """Strict zeros are 0 for every scorer that did not score the cell; failures are left out, a failed judge too."""
+    unread = (Score(scorer="exact", value=None), Score(scorer="length", value=1.0), Score(scorer="label", value=None))
+    broken = (Score(scorer="exact", value=None), *[Score(scorer=name, value=None, failed=True) for name in "ab"])
+    cells = [
+        (0, outcome("refused")),
+        (1, outcome("error")),
+        (2, outcome("unparsed").model_copy(update={"scores": unread})),
+        (3, outcome("unparsed").model_copy(update={"scores": broken})),
+    ]
+    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, scorers=("exact", "length", "label"))
+
+    np.testing.assert_array_equal(found["length"], [0.0, np.nan, 1.0, np.nan])
+    np.testing.assert_array_equal(found["label"], [0.0, np.nan, 0.0, np.nan])
+
+
+def test_scorers_of_one_name_are_told_apart(ledger: Ledger) -> None:
+    """Two `contains` are two columns, also where the first of them decides."""
+    names = scorer_names(["contains", "contains", "exact", "contains"])
+    assert names == ("contains", "contains 2", "exact", "contains 3")
+    scores = tuple(
+        Score(scorer=name.split()[0], value=value) for name, value in zip(names, [1.0, 0.0, 1.0, 0.5], strict=True)
+    )
+    cells = [(0, outcome("scored").model_copy(update={"scores": scores}))]
+    found = further_scores(ledger, stored(ledger, cells), planned_cases=1, scorers=names)
+    assert {name: float(values[0]) for name, values in found.items()} == {
+        "contains 2": 0.0,
+        "exact": 1.0,
+        "contains 3": 0.5,
+    }

@@ -193,6 +193,24 @@ def test_slices_and_examples_come_from_the_cells(house: House) -> None:
     assert data.comparison.decision.expires is not None
 
 
+def test_what_a_report_shows_of_an_answer_is_cut(house: House) -> None:
+    """An output of a megabyte is not told twice: neither as output nor as what was read out of it."""
+    long = {"model": "fake/long", "reply": "x" * 1_000_000}
+    data = house.compare(candidates=[long], answer={"kind": "text"}, scorers=["exact"])
+    [answer] = data.worst[0].answers
+    assert len(answer.output or "") + len(answer.answer or "") < 10_000
+    assert answer.cut_characters > 990_000
+
+
+def test_further_scorers_of_one_name_have_a_column_each(house: House) -> None:
+    """Two `length` scorers with different limits are two estimates."""
+    scorers = ["label", {"length": {"maximum": 5}}, {"length": {"minimum": 4, "maximum": 5}}]
+    data = house.compare(scorers=scorers)
+    assert [scorer.name for scorer in data.scorers] == ["label", "length", "length 2"]
+    found = data.comparison.candidates[0].scorers
+    assert (found["length"].mean, found["length 2"].mean) == (1.0, 0.0)
+
+
 def test_plan_counts_calls_and_money_and_asks_nobody(house: House) -> None:
     """The plan says what a run would ask and cost; after the run there is nothing left to ask."""
     path = house.write("task.yaml", json.dumps(TASK))

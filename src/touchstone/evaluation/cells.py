@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,19 +97,40 @@ class Cells:
             return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
-def further_scores(ledger: Ledger, trial: int, *, planned_cases: int, first: str) -> dict[str, Vector]:
-    """Scores per case (planned_cases,) of every scorer but the first, NaN where it has none."""
-    columns = ledger.cell_columns(trial, ("ordinal", "scores"))
-    totals: dict[str, Vector] = {}
-    numbers: dict[str, Vector] = {}
-    for ordinal, body in zip(columns["ordinal"].astype(np.int64), columns["scores"], strict=True):
-        if body is None:
-            continue
-        for score in orjson.loads(body)[1:]:
-            name = score["scorer"]
-            if name == first or score["value"] is None:
-                continue
-            totals.setdefault(name, np.zeros(planned_cases))[ordinal] += score["value"]
-            numbers.setdefault(name, np.zeros(planned_cases))[ordinal] += 1
+def scorer_names(scorers: Sequence[str]) -> tuple[str, ...]:
+    """Names by which a task's scorers can be told apart: the second `contains` of a list is `contains 2`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in scorers:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return tuple(found)
+
+
+def further_scores(ledger: Ledger, trial: int, *, planned_cases: int, scorers: Sequence[str]) -> dict[str, Vector]:
+    """
+    Scores per case (planned_cases,) of every scorer but the first, by the strict convention, NaN where it has none.
+
+    Cells without a usable answer count 0, as they do for the first scorer: else a scorer would be shown for other cells
+    of each candidate. A scorer that could not say, and a judge that broke down, leave the cell out.
+
+    Args:
+        scorers: Names of the task's scorers in their order; see `scorer_names`.
+    """
+    columns = ledger.cell_columns(trial, ("ordinal", "kind", "scores"))
+    totals = {name: np.zeros(planned_cases) for name in scorers[1:]}
+    numbers = {name: np.zeros(planned_cases) for name in scorers[1:]}
+    for ordinal, kind, body in zip(
+        columns["ordinal"].astype(np.int64), columns["kind"], columns["scores"], strict=True
+    ):
+        scores = orjson.loads(body) if body is not None else []
+        for place, name in enumerate(scorers[1:], start=1):
+            score = scores[place] if place < len(scores) else {"value": None}
+            value = score["value"]
+            if value is None and kind in STRICT_ZEROS and not score.get("failed"):
+                value = 0.0
+            if value is not None:
+                totals[name][ordinal] += value
+                numbers[name][ordinal] += 1
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: np.where(numbers[name] > 0, totals[name] / numbers[name], np.nan) for name in totals}

@@ -14,6 +14,7 @@ from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
 from touchstone.errors import SettingsError, UnknownName, refusal
 from touchstone.evaluation.base import PairResult, TrialSummary
+from touchstone.evaluation.cells import scorer_names
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.paired import compare_pairs
 from touchstone.evaluation.power import cases_needed, detectable_difference
@@ -134,8 +135,14 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         instruction=file.instruction,
         answer=AnswerSpec.model_validate(stored.spec["answer"]),
         scorers=tuple(
-            ScorerInfo(name=scorer["name"], description=scorer["description"], decides=place == 0)
-            for place, scorer in enumerate(stored.spec["scorers"])
+            ScorerInfo(name=name, description=scorer["description"], decides=place == 0)
+            for place, (name, scorer) in enumerate(
+                zip(
+                    scorer_names([scorer["name"] for scorer in stored.spec["scorers"]]),
+                    stored.spec["scorers"],
+                    strict=True,
+                )
+            )
         ),
         cases=CasesInfo(
             files=(file.cases,) if isinstance(file.cases, str) else tuple(file.cases.values()),

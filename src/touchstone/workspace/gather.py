@@ -13,7 +13,7 @@ import orjson
 from touchstone.catalog.base import Price
 from touchstone.data.base import CaseSummary
 from touchstone.evaluation.base import Recipe, TrialSummary
-from touchstone.evaluation.cells import Cells, Vector, further_scores
+from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.summaries import Ground, summarise
 from touchstone.language import N_
@@ -97,12 +97,12 @@ def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
 
 def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSummary, ...]:
     """Every candidate in numbers, in the order of the task file."""
-    first = str(stored.spec["scorers"][0]["name"])
+    scorers = scorer_names([str(scorer["name"]) for scorer in stored.spec["scorers"]])
     found = []
     for place, spec in enumerate(stored.specs):
         further: Mapping[str, Vector] = {}
-        if len(stored.spec["scorers"]) > 1:
-            further = further_scores(ledger, stored.trials[place], planned_cases=stored.test_cases, first=first)
+        if len(scorers) > 1:
+            further = further_scores(ledger, stored.trials[place], planned_cases=stored.test_cases, scorers=scorers)
         found.append(
             summarise(
                 spec.name,
@@ -205,7 +205,7 @@ def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
                 kind=cell["kind"],
                 output=text[:_CUT],
                 cut_characters=max(0, len(text) - _CUT),
-                answer=cell["answer"],
+                answer=_cut(cell["answer"]),
                 how=cell["how"] or "",
                 score=cell["score"],
                 reason=cell["error"] or (scores[0]["reason"] if scores else ""),
@@ -219,11 +219,16 @@ def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
         row=case.row,
         input=text[:_CUT],
         cut_characters=max(0, len(text) - _CUT),
-        target=case.target,
+        target=_cut(case.target),
         options=case.options,
         tags=case.tags,
         answers=tuple(answers),
     )
+
+
+def _cut(text: str | None) -> str | None:
+    """A text that is shown beside the output, at most as long as the output itself."""
+    return text if text is None or len(text) <= _CUT else text[:_CUT] + "…"
 
 
 def candidate_settings(ledger: Ledger, stored: Stored) -> tuple[CandidateSettings, ...]:
