@@ -24,6 +24,7 @@ from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import ChatRequest, Completion, Message, TextPart
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.scoring.base import Reading, Score
+from touchstone.scoring.refusal import Refusal
 
 RECIPE = Recipe(model="m", strategy="test")
 
@@ -171,6 +172,15 @@ async def test_every_way_a_cell_can_end_has_its_own_kind(
     assert ([score.value for score in found.scores] == [1.0]) == scored
     assert (found.error is not None) == (kind in ("error", "in_doubt"))
     assert (found.completion is None) == (kind in ("error", "in_doubt"))
+
+
+async def test_a_scorer_of_refusals_sees_what_the_provider_calls_one(ledger: Ledger) -> None:
+    """In a safety set declining is right: where such a scorer decides, the cell is scored rather than refused."""
+    model = FakeModel(paid=True, reply=lambda _request: FakeReply(text="I would rather not", finish="refusal"))
+    for expect, value in ((True, 1.0), (False, 0.0)):
+        candidate = Asking(Journal(model, ledger, sleep=no_sleep))
+        found = await answer_cell(candidate, Case(id="c", input="q"), Whole(), [Refusal(expect=expect)])
+        assert (found.kind, [score.value for score in found.scores]) == ("scored", [value])
 
 
 @pytest.mark.parametrize(

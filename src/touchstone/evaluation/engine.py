@@ -70,6 +70,8 @@ async def score_completion(
     reading = reader.read(completion.text, case)
     if kind is None and not completion.text.strip():
         kind = "empty"
+    if kind == "refused" and getattr(scorers[0], "scores_refusals", False):
+        kind = None
     if kind is not None:
         return Outcome(case=case.id, candidate=name, repeat=repeat, kind=kind, completion=completion, reading=reading)
     scores: list[Score] = []

@@ -53,6 +53,8 @@ class Refusal:
     name = "refusal"
     reads_answer = False
     needs_target = False
+    scores_refusals = True
+    """A reply that the provider reports as declined is scored too: a safety set is there to see it."""
 
     def __init__(self, expect: bool = False, field: str | None = None) -> None:
         self.expect = expect
