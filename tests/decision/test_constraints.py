@@ -9,7 +9,7 @@ import pytest
 
 from touchstone.decision.base import Constraints, Volume
 from touchstone.decision.constraints import Broken, broken
-from touchstone.evaluation.base import Cost, Latency, TrialSummary
+from touchstone.evaluation.base import Cost, Latency, OutcomeCounts, TrialSummary
 from touchstone.evaluation.intervals import estimate, wilson
 
 Scores = Callable[..., list[float]]
@@ -176,3 +176,10 @@ def test_every_broken_constraint_is_named(trial: Trial, scores: Scores) -> None:
 def test_estimate_of_the_fixture_is_a_real_one(trial: Trial, scores: Scores) -> None:
     """Trials of these tests carry the estimate that the statistics give."""
     assert trial("a", scores(0.5, 50)).estimate == estimate(scores(0.5, 50))
+
+
+def test_calls_in_doubt_are_counted_among_the_errors(trial: Trial) -> None:
+    """A candidate whose every reply was cut off has not failed 0 times."""
+    lost = trial("a", [], errors=40).model_copy(update={"outcomes": OutcomeCounts(planned=40, error=10, in_doubt=30)})
+    [fault] = check(lost)
+    assert "40 ended in an error" in fault.reason.text()

@@ -313,6 +313,16 @@ def test_few_common_cells_are_named(trial: Trial, compare: Compare, scores: Scor
     assert "a and b were compared on the 200 cells both have, of 400" in texts(found)
 
 
+def test_repeats_are_no_missing_cells(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """Two candidates with three answers to each of 60 cases share all 60 cases."""
+    table = {"a": scores(0.9, 60), "b": scores(0.8, 60)}
+    trials = [
+        found.model_copy(update={"outcomes": OutcomeCounts(planned=180, scored=180)})
+        for found in (trial(name, values) for name, values in table.items())
+    ]
+    assert not any("both have" in text for text in texts(decide(trials, compare(table))))
+
+
 def test_one_candidate_alone(trial: Trial, scores: Scores) -> None:
     """It wins when it qualifies, and the reader is told that it had no rival."""
     found = decide([trial("only", scores(0.9, 200))], [])

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.reporting.base import ReportData
+from touchstone.language import set_language
+from touchstone.reporting.base import Note, ReportData
 from touchstone.reporting.live import Lane, LiveTable, Progress, progress_line, progress_table
+from touchstone.reporting.sentences import full
 from touchstone.reporting.tables import final_text, plain_table
 
 from .conftest import HOSTILE, ROWS
@@ -162,3 +164,15 @@ def test_everybody_is_in_the_table(twelve: ReportData) -> None:
 
     for row in ROWS:
         assert row[0] in text
+
+
+def test_a_name_at_the_beginning_of_a_sentence_keeps_its_letters(request: pytest.FixtureRequest) -> None:
+    """Also where only the translation begins with the name."""
+    note = Note(
+        template="the score of {name} is known only as lying between {low:.3f} and {high:.3f}",
+        values={"name": "good", "low": 0.1, "high": 0.9},
+    )
+    assert full(note).startswith("The score of good")
+    request.addfinalizer(lambda: set_language("en"))
+    set_language("zh")
+    assert full(note).startswith("good ")

@@ -137,10 +137,10 @@ def _common_cells(leader: TrialSummary, qualifying: Sequence[TrialSummary], cont
                 template=N_("{a} and {b} have no case in common and were not compared"),
                 values={"a": leader.name, "b": trial.name},
             )
-        elif pair.n < COMMON * leader.outcomes.strict_n:
+        elif pair.n < COMMON * leader.estimate.n:
             yield Reason(
                 template=N_("{a} and {b} were compared on the {n} cells both have, of {all}"),
-                values={"a": leader.name, "b": trial.name, "n": pair.n, "all": leader.outcomes.strict_n},
+                values={"a": leader.name, "b": trial.name, "n": pair.n, "all": leader.estimate.n},
             )
 
 

@@ -31,7 +31,7 @@ class Broken(NamedTuple):
 def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confidence: float) -> tuple[Broken, ...]:
     """Every constraint the candidate breaks; empty when it qualifies. A candidate without a score breaks them all."""
     if trial.estimate is None:
-        values = {"planned": trial.outcomes.planned, "errors": trial.outcomes.error}
+        values = {"planned": trial.outcomes.planned, "errors": trial.outcomes.error + trial.outcomes.in_doubt}
         template = N_("none of its {planned} cells has a score; {errors} ended in an error")
         return (Broken("unmeasured", Reason(template=template, values=values)),)
     return (

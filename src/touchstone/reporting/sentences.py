@@ -78,7 +78,7 @@ def evidence(data: ReportData) -> tuple[str, ...]:
 def full(note: Note) -> str:
     """A note as a sentence that stands alone: with a capital, unless it starts with a name, and a full stop."""
     text = note.text(_)
-    if not note.template.startswith("{"):
+    if not _(note.template).startswith("{"):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "。", "！", "？")) else _("{sentence}.").format(sentence=text)
 
