@@ -227,6 +227,14 @@ class TestQuestionsAndTargets:
         assert problem(summary, "choice_as_number").rows == (4,)
         assert problem(summary, "too_few_options").rows == (6,)
 
+    def test_options_may_stand_in_the_input(self, tmp_path: Path) -> None:
+        """Without options of its own a question takes letters up to J, as the reader does, and a warning says so."""
+        rows = [{"input": "Which? A. red B. green", "target": target} for target in ("B", "J", "K", "green")]
+        summary = summarise(rows, tmp_path, kind="choice")
+        assert problem(summary, "no_such_option").rows == (3, 4)
+        assert problem(summary, "no_options").rows == (1, 2, 3, 4)
+        assert "too_few_options" not in kinds(summary)
+
     def test_numbers_and_json(self, tmp_path: Path) -> None:
         """Targets that are no number, or no JSON, are errors where that kind of answer is asked for."""
         rows = [{"input": f"q{n}", "target": value} for n, value in enumerate(["42", "about 5 or 6", "{}"])]

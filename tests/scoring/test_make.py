@@ -27,6 +27,7 @@ from touchstone.scoring.reading import make_reader
         ({"scorer": "regex", "pattern": "a+"}, {"pattern": "a+"}),
         ({"name": "number", "abs_tol": 1}, {"abs_tol": 1.0}),
         ({"contains": ["a", "b"]}, {"text": ["a", "b"]}),
+        ({"rouge": {"variant": 1}}, {"variant": "1"}),
     ],
 )
 def test_every_form_of_a_scorer_is_understood(spec: object, attributes: dict[str, object]) -> None:

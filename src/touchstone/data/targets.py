@@ -13,6 +13,8 @@ from touchstone.data.findings import Findings
 from touchstone.data.values import LETTERS
 
 _MOST_UNKNOWN_LABELS = 20
+_UNKNOWN_OPTIONS = 10
+"""Letters, A to J, where a case does not say how many options it has; as the reader of choices has it."""
 _NUMBER = re.compile(
     r"""\s*[+\-−]?\s*[^\w\s.,+\-−/:]{0,3}\s*                        # sign, currency sign
         (?:\d{1,3}(?:[.,'’\s_]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)  # digits, perhaps in groups
@@ -96,8 +98,17 @@ class TargetCheck:
             )
 
     def _choice(self, path: Path, case: Case, target: str) -> None:
-        letters = LETTERS[: len(case.options)]
-        if len(case.options) < 2:
+        letters = LETTERS[: len(case.options) or _UNKNOWN_OPTIONS]
+        if not case.options:
+            self.findings.warning(
+                "no_options",
+                path,
+                case.row,
+                template="questions without options of their own: {count} (rows {rows}); letters up to {last} are "
+                "understood, and candidates see only the options that stand in the input",
+                last=letters[-1],
+            )
+        if len(case.options) == 1:
             self.findings.error(
                 "too_few_options",
                 path,

@@ -71,10 +71,10 @@ class Rouge:
     reads_answer = True
     needs_target = True
 
-    def __init__(self, variant: Literal["L", "1", "2"] = "L") -> None:
-        if variant not in ("L", "1", "2"):
+    def __init__(self, variant: Literal["L", "1", "2", 1, 2] = "L") -> None:
+        if str(variant) not in ("L", "1", "2"):
             raise SettingsError("rouge: variant is {variant!r}; use L, 1 or 2", variant=variant)
-        self.variant = variant
+        self.variant = str(variant)
 
     async def score(self, case: Case, completion: Completion, reading: Reading) -> Score:
         """F1; None without a target or an answer."""
