@@ -79,3 +79,10 @@ def test_nobody_else_reads_the_environment() -> None:
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
                 readers.add(file.name)
     assert readers == {"config.py"}
+
+
+@pytest.mark.parametrize("arguments", [["--lang", "fr", "trials"], ["trials", "--lang=deutsch"]])
+def test_a_language_nobody_speaks_here_is_refused(arguments: list[str]) -> None:
+    """Not answered in another one; the codes that there are are named."""
+    with pytest.raises(SettingsError, match="there are en, zh"):
+        preferred_language(arguments, {})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from touchstone.errors import SettingsError
-from touchstone.language import language_code
+from touchstone.language import LANGUAGES, language_code
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,25 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str | Non
 
 
 def preferred_language(arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> str:
-    """The reader's language: `--lang`, then `TOUCHSTONE_LANG`, then the locale; English when nothing says otherwise."""
+    """
+    The reader's language: `--lang`, then `TOUCHSTONE_LANG`, then the locale; English when nothing says otherwise.
+
+    Raises:
+        SettingsError: `--lang` asks for a language that nobody speaks here.
+    """
     variables = os.environ if environment is None else environment
     for position, argument in enumerate(arguments):
         if argument.startswith("--lang="):
-            return language_code(argument.partition("=")[2])
+            return _asked_for(argument.partition("=")[2])
         if argument == "--lang" and position + 1 < len(arguments):
-            return language_code(arguments[position + 1])
+            return _asked_for(arguments[position + 1])
     for name in ("TOUCHSTONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         if variables.get(name):
             return language_code(variables[name])
     return "en"
+
+
+def _asked_for(value: str) -> str:
+    if not value.lower().startswith(tuple(LANGUAGES)):
+        raise SettingsError("--lang is {value!r}; there are {known}", value=value, known=", ".join(LANGUAGES))
+    return language_code(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,40 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone: Run) -
     assert result.returncode == 2
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
+
+
+def test_the_version_needs_no_verb(touchstone: Run) -> None:
+    """`touchstone --version` is complete."""
+    result = touchstone("--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("touchstone ")
+
+
+def test_an_unknown_language_is_one_line_and_2(touchstone: Run) -> None:
+    """Before anything is looked at."""
+    result = touchstone("trials", "--lang", "fr")
+    assert (result.returncode, result.stderr) == (2, "--lang is 'fr'; there are en, zh\n")
+
+
+def test_places_that_cannot_be_written_are_refused_before_the_run(folder: Path, touchstone: Run) -> None:
+    """Code 2 means that nothing was asked: no comparison is stored."""
+    _write(folder)
+    (folder / "taken").mkdir()
+    (folder / "file").write_text("x")
+    for flag, place in (("--junit", "taken"), ("--report", "file/report.html")):
+        result = touchstone("compare", "task.yaml", flag, place)
+        assert result.returncode == 2
+        assert result.stderr.count("\n") == 1
+        assert "name another place" in result.stderr
+    assert json.loads(touchstone("trials", "--json").stdout) == []
+
+
+def test_latest_is_a_finished_comparison(folder: Path, touchstone: Run) -> None:
+    """Where only an interrupted one is stored, the error says so and names it."""
+    _write(folder)
+    assert touchstone("compare", "task.yaml").returncode == 0
+    with sqlite3.connect(folder / ".touchstone" / "touchstone.sqlite") as connection:
+        (known,) = connection.execute("UPDATE comparison SET state = 'running' RETURNING id").fetchone()
+    result = touchstone("decide", "latest")
+    assert result.returncode == 2
+    assert f"or name an unfinished one: {known}" in result.stderr

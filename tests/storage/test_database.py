@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from touchstone.errors import StoreError
+from touchstone.errors import ExtraMissing, StoreError
 from touchstone.storage.database import Schema, ensure_schema, open_database
 
 
@@ -192,3 +193,11 @@ def test_two_schemas_share_a_file(tmp_path: Path) -> None:
     engine.dispose()
 
     assert sorted(rows(file, "SELECT name, version FROM schema_version")) == [("readers", 4), ("shelf", 1)]
+
+
+def test_a_server_whose_driver_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the module that could not be imported."""
+    for driver in ("psycopg", "psycopg2"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ExtraMissing, match=r"touchstone\[postgres\]"):
+        open_database("postgresql+psycopg://host/db")

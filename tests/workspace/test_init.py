@@ -80,3 +80,26 @@ def test_an_editor_gets_its_schema(tmp_path: Path) -> None:
     checked = write_task_file(None, tmp_path / "checked" / "task.yaml", schema=True)
     assert checked.path.read_text().startswith("# yaml-language-server: $schema=task.schema.json\n")
     assert json.loads((tmp_path / "checked" / "task.schema.json").read_text())["title"] == "TaskFile"
+
+
+def test_cases_elsewhere_are_named_as_seen_from_the_task_file(tmp_path: Path) -> None:
+    """So that a folder with both can be moved, or put under version control."""
+    (tmp_path / "data").mkdir()
+    cases = tmp_path / "data" / "cases.csv"
+    cases.write_text("input,target\nq,a\nr,b\n")
+    written = write_task_file(cases, tmp_path / "tasks" / "task.yaml")
+    assert 'cases: "../data/cases.csv"' in written.path.read_text()
+    assert load_task(written.path).file.task == "cases"
+
+
+def test_a_list_of_labels_that_is_there_stays(tmp_path: Path) -> None:
+    """Another task may use it: only --force writes over it, and the same list is no trouble."""
+    cases = tmp_path / "cases.csv"
+    cases.write_text("input,target\n" + "".join(f"question {n},label {n % 60}\n" for n in range(600)))
+    (tmp_path / "labels.json").write_text("[]")
+    with pytest.raises(SettingsError, match=r"labels.json is there already.*--force"):
+        write_task_file(cases, tmp_path / "task.yaml")
+    assert (tmp_path / "labels.json").read_text() == "[]"
+    assert not (tmp_path / "task.yaml").exists()
+    write_task_file(cases, tmp_path / "task.yaml", force=True)
+    write_task_file(cases, tmp_path / "other.yaml")

@@ -13,6 +13,13 @@ from touchstone.cli.options import Language, answer
 from touchstone.language import _
 
 
+def _print_version(wanted: bool) -> None:
+    # Called before a verb is looked for, so that `touchstone --version` alone is complete.
+    if wanted:
+        answer(f"touchstone {__version__}")
+        raise typer.Exit
+
+
 def build_app() -> typer.Typer:
     """The command line, in the language that is set."""
     app = typer.Typer(
@@ -27,12 +34,12 @@ def build_app() -> typer.Typer:
 
     @app.callback()
     def start(
-        version: Annotated[bool, typer.Option("--version", is_eager=True, help=_("Print the version."))] = False,
-        lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+        version: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_print_version, help=_("Print the version."))
+        ] = False,
+        lang: Language = None,
     ) -> None:
-        if version:
-            answer(f"touchstone {__version__}")
-            raise typer.Exit
+        """What stands before the verb."""
 
     app.command(
         "demo", cls=Command, help=_("A real comparison on shipped cases: no key, no network, a decision and a report.")

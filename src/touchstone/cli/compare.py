@@ -51,8 +51,11 @@ def compare(
     """Plan, measure, decide, report."""
     from touchstone.reporting.live import LiveTable
     from touchstone.workspace.base import CompareOptions, Files
+    from touchstone.workspace.workspace import check_places
 
     options = CompareOptions(max_usd=max_usd, repeats=repeat, offline=offline)
+    files = Files(report=report, markdown=markdown, junit=junit)
+    check_places(files)
     with open_workspace(workspace) as place:
         task = place.load_task(task_file)
         if dry_run:
@@ -65,9 +68,7 @@ def compare(
             return
         with LiveTable() as live:
             data = place.compare(task, options, progress=live.update, notice=lambda line: say(one_line(line)))
-        files = place.write_files(
-            data, Files(report=report, markdown=markdown, junit=junit), language=current_language()
-        )
+        files = place.write_files(data, files, language=current_language())
     show(data, files, json=json)
 
 

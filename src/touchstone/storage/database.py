@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from touchstone.errors import StoreError
+from touchstone.errors import ExtraMissing, StoreError
 
 _versions = sa.Table(
     "schema_version",
@@ -51,7 +51,13 @@ def open_database(place: Path | str) -> sa.Engine:
     if isinstance(place, str) and "://" in place and not place.startswith("sqlite"):
         try:
             return sa.create_engine(place)
-        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        except ModuleNotFoundError as error:
+            if error.name in ("psycopg", "psycopg2"):
+                raise ExtraMissing(feature="a store at postgresql+psycopg://…", extra="postgres") from error
+            raise StoreError(
+                "the store URL cannot be used: {reason}; check TOUCHSTONE_STORE", reason=str(error)
+            ) from error
+        except sa.exc.ArgumentError as error:
             raise StoreError(
                 "the store URL cannot be used: {reason}; check TOUCHSTONE_STORE", reason=str(error)
             ) from error

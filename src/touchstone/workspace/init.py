@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,9 @@ _FEWEST_TO_DRAW = 40
 """Cases from which a train split is drawn; of fewer, every one is needed for the test."""
 
 _LABELS_IN_THE_FILE = 40
+
+_SHARED_PARTS = 3
+"""Parts of a path, the root among them, that cases and task file share before they are taken to belong together."""
 
 _EXAMPLE_CASES = """\
 id,input,target,split
@@ -71,7 +75,9 @@ def write_task_file(
         proposal = propose(cases)
         if schema:
             (out.parent / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
-        text = _text(proposal, out.parent, name or cases.stem, instruction or _instruction(proposal), schema=schema)
+        text = _text(
+            proposal, out.parent, name or cases.stem, instruction or _instruction(proposal), schema=schema, force=force
+        )
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SettingsError("{path} cannot be written: {reason}", path=str(out), reason=error.strerror) from error
@@ -93,7 +99,7 @@ def _instruction(proposal: Proposal) -> str:
     }.get(proposal.kind, _("Answer the question."))
 
 
-def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, schema: bool) -> str:
+def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, schema: bool, force: bool) -> str:
     source = proposal.source
     draws = _draws(proposal)
     lines = [
@@ -113,7 +119,7 @@ def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, sche
             f"# {_('The cases name no split: three in ten are drawn to learn from, the rest are the test.')}",
             "split: {train: 0.3}",
         ]
-    lines += [_answer(proposal, folder), *_scorers(proposal), "candidates:"]
+    lines += [_answer(proposal, folder, force=force), *_scorers(proposal), "candidates:"]
     lines += _candidates(proposal, draws=draws)
     lines += [
         f"goal: best   # {_('or: {cheapest-within: 0.02}, the cheapest at most that far below the best')}",
@@ -134,18 +140,24 @@ def _files(proposal: Proposal, folder: Path) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
+    """The path as seen from the task file's folder, so that both can move; absolute where they share no folder."""
     path, folder = path.resolve(), folder.resolve()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+    if len(Path(os.path.commonpath([path, folder])).parts) < _SHARED_PARTS:
+        return path.as_posix()
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _answer(proposal: Proposal, folder: Path) -> str:
+def _answer(proposal: Proposal, folder: Path, *, force: bool) -> str:
     labels: Sequence[str] = proposal.labels
     if proposal.kind != "label" or not labels:
         return f"answer: {{kind: {proposal.kind}, from: auto}}"
     if len(labels) <= _LABELS_IN_THE_FILE:
         return f"answer: {{kind: label, labels: [{', '.join(_quoted(label) for label in sorted(labels))}], from: auto}}"
     file = folder / "labels.json"
-    file.write_text(json.dumps(sorted(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(sorted(labels), ensure_ascii=False, indent=1) + "\n"
+    if file.exists() and not force and file.read_text(encoding="utf-8", errors="replace") != text:
+        raise SettingsError("{path} is there already; name another with --out, or use --force", path=str(file))
+    file.write_text(text, encoding="utf-8")
     return "answer: {kind: label, labels: labels.json, from: auto}"
 
 

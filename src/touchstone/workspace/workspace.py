@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -125,6 +127,13 @@ class Workspace:
                     "nothing was measured in {place} yet; run `touchstone compare TASKFILE` or `touchstone demo` first",
                     place=str(self.settings.workspace),
                 )
+            if comparison == "latest":
+                raise SettingsError(
+                    "no comparison in {place} is finished; run the same `touchstone compare` again, "
+                    "or name an unfinished one: {known}",
+                    place=str(self.settings.workspace),
+                    known=", ".join(known[:5]),
+                )
             raise UnknownName(kind="comparison", name=comparison, known=known)
         return conclude(self.ledger, load(self.ledger, dict(row)), demands)
 
@@ -173,6 +182,32 @@ class Workspace:
 
             _write(files.junit, render_junit(data, language=language))
         return files.model_copy(update={"report": report})
+
+
+def check_places(files: Files) -> None:
+    """
+    Look, before anything is paid, whether files can be written where they were asked for.
+
+    Raises:
+        SettingsError: a place is a folder, lies in no folder, or may not be written to.
+    """
+    for path in (files.report, files.markdown, files.junit):
+        if path is None:
+            continue
+        folder = next(place for place in path.absolute().parents if place.exists())
+        wrong = (
+            errno.EISDIR
+            if path.is_dir()
+            else errno.ENOTDIR
+            if not folder.is_dir()
+            else errno.EACCES
+            if not os.access(path if path.exists() else folder, os.W_OK)
+            else None
+        )
+        if wrong is not None:
+            raise SettingsError(
+                "{path} cannot be written: {reason}; name another place", path=str(path), reason=os.strerror(wrong)
+            )
 
 
 def _write(path: Path, text: str) -> None:
