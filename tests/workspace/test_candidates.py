@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from touchstone import plugins
 from touchstone.catalog.base import Facts
 from touchstone.data.base import Case, CaseSummary
-from touchstone.errors import DataError, TaskError, UserError
+from touchstone.errors import DataError, SettingsError, TaskError, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally
 from touchstone.evaluation.ledger import Ledger
 from touchstone.strategies.base import Workshop
-from touchstone.workspace.candidates import make_candidates, make_workshop, read_specs
+from touchstone.workspace.candidates import checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.taskfile import Task, load_task
 
 
@@ -251,3 +252,42 @@ def test_any_entry_is_a_candidate_or_an_error_for_the_user(
             await candidate.close()
 
     asyncio.run(make())
+
+
+GUEST = '''
+from touchstone.errors import SettingsError
+from touchstone.models.fake import FakeModel
+
+
+class GuestModel(FakeModel):
+    """A plug-in's model that can tell beforehand that it could not be asked."""
+
+    def __init__(self, served_name: str) -> None:
+        super().__init__("parrot")
+
+    def check(self) -> None:
+        raise SettingsError("set {variable}", variable="GUEST_KEY")
+'''
+
+
+def test_any_model_may_refuse_before_it_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug-in's `check` is heard as our own endpoint's is; whoever asks nobody needs no key."""
+    info = tmp_path / "guest-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: guest\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[touchstone.model]\nguest = touchstone_guest:GuestModel\n")
+    (tmp_path / "touchstone_guest.py").write_text(GUEST)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._members.cache_clear()
+    own = {"base_url": "http://127.0.0.1:9/v1", "served_name": "m", "key_env": "NO_SUCH_KEY_HERE"}
+    try:
+        with pytest.raises(SettingsError, match="set GUEST_KEY"):
+            checked_model("guest/m", {}, tmp_path, asking=True)
+        with pytest.raises(SettingsError, match="NO_SUCH_KEY_HERE"):
+            checked_model("openai-compatible", own, tmp_path, asking=True)
+        assert checked_model("guest/m", {}, tmp_path, asking=False).name
+        assert checked_model("openai-compatible", own, tmp_path, asking=False).name
+        assert checked_model("fake/parrot", {}, tmp_path, asking=True).name
+    finally:
+        monkeypatch.undo()
+        plugins._members.cache_clear()

@@ -165,3 +165,12 @@ class ChatModel(Protocol):
     async def close(self) -> None:
         """Release connections; may be called twice."""
         ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A model that can tell beforehand whether it could be asked; optional for any `ChatModel`."""
+
+    def check(self) -> None:
+        """Raise a `UserError` where the first send would fail for want of a setting; nothing goes online."""
+        ...

@@ -11,7 +11,7 @@ from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError,
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.openai_compatible import OpenAICompatible
+from touchstone.models.base import ChatModel, Checkable
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
@@ -172,6 +172,25 @@ def _name(value: Any, task: Task, line: int | None) -> str:
     return name
 
 
+def checked_model(reference: str, parameters: Mapping[str, Any], folder: Path, asking: bool) -> ChatModel:
+    """
+    The model that a reference means, with what its first send would refuse refused now.
+
+    Args:
+        reference: As in a task file, `ollama/qwen3`.
+        parameters: What stands beside it.
+        folder: Where relative paths among the parameters start.
+        asking: Whether it will be asked; otherwise a missing key does not matter.
+
+    Raises:
+        UserError: the reference or a parameter cannot be used, or something such as a key must be set first.
+    """
+    model = make_model(reference, parameters=parameters, folder=folder)
+    if asking and isinstance(model, Checkable):
+        model.check()
+    return model
+
+
 def make_workshop(
     task: Task,
     ledger: Ledger,
@@ -193,9 +212,7 @@ def make_workshop(
         own: dict[str, Any] = {}
         if "concurrency" in model_parameters(reference):
             own["concurrency"] = task.file.limits.concurrency
-        model = make_model(reference, parameters={**own, **parameters}, folder=task.folder)
-        if asking and isinstance(model, OpenAICompatible):
-            model.check()
+        model = checked_model(reference, {**own, **parameters}, task.folder, asking)
         return Journal(model, ledger, tally, offline=offline)
 
     return Workshop(
