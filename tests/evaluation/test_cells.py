@@ -15,7 +15,7 @@ from touchstone.evaluation.base import STRICT_ZEROS, Outcome, Recipe
 from touchstone.evaluation.cells import Cells, further_scores, scorer_names
 from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import Completion, TextPart, Usage
-from touchstone.scoring.base import Score
+from touchstone.scoring.base import Reading, Score
 
 KINDS = ["scored", "unparsed", "refused", "filtered", "truncated", "empty", "error", "judge_unparsed", "in_doubt"]
 KINDS += ["skipped_budget", "skipped_cancel", "skipped_race"]
@@ -138,7 +138,12 @@ def test_a_trial_without_cells_is_all_unknown(ledger: Ledger) -> None:
 def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
     """Averaged over repeats; a scorer that could not say is unknown there, and the first scorer is left out."""
     cells = [
-        (at, outcome("scored", repeat).model_copy(update={"scores": scores}))
+        (
+            at,
+            outcome("scored", repeat).model_copy(
+                update={"scores": scores, "reading": Reading(answer="x", how="whole")}
+            ),
+        )
         for at, repeat, scores in [
             (0, 0, (Score(scorer="exact", value=1.0), Score(scorer="length", value=0.5))),
             (0, 1, (Score(scorer="exact", value=1.0), Score(scorer="length", value=1.0))),
@@ -157,16 +162,22 @@ def test_further_scorers_count_unusable_answers_as_the_first_does(ledger: Ledger
     """Strict zeros are 0 for every scorer that did not score the cell; failures are left out, a failed judge too."""
     unread = (Score(scorer="exact", value=None), Score(scorer="length", value=1.0), Score(scorer="label", value=None))
     broken = (Score(scorer="exact", value=None), *[Score(scorer=name, value=None, failed=True) for name in "ab"])
+    unread_only = (
+        Score(scorer="judge", value=0.5),
+        Score(scorer="length", value=1.0),
+        Score(scorer="label", value=None),
+    )
     cells = [
         (0, outcome("refused")),
         (1, outcome("error")),
+        (4, outcome("scored").model_copy(update={"scores": unread_only})),
         (2, outcome("unparsed").model_copy(update={"scores": unread})),
         (3, outcome("unparsed").model_copy(update={"scores": broken})),
     ]
-    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, scorers=("exact", "length", "label"))
+    found = further_scores(ledger, stored(ledger, cells), planned_cases=5, scorers=("exact", "length", "label"))
 
-    np.testing.assert_array_equal(found["length"], [0.0, np.nan, 1.0, np.nan])
-    np.testing.assert_array_equal(found["label"], [0.0, np.nan, 0.0, np.nan])
+    np.testing.assert_array_equal(found["length"], [0.0, np.nan, 1.0, np.nan, 1.0])
+    np.testing.assert_array_equal(found["label"], [0.0, np.nan, 0.0, np.nan, 0.0])
 
 
 def test_scorers_of_one_name_are_told_apart(ledger: Ledger) -> None:

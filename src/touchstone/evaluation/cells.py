@@ -112,22 +112,24 @@ def further_scores(ledger: Ledger, trial: int, *, planned_cases: int, scorers: S
     Scores per case (planned_cases,) of every scorer but the first, by the strict convention, NaN where it has none.
 
     Cells without a usable answer count 0, as they do for the first scorer: else a scorer would be shown for other cells
-    of each candidate. A scorer that could not say, and a judge that broke down, leave the cell out.
+    of each candidate. That is so where only this scorer needs an answer that was read. A scorer that could not say, and
+    a judge that broke down, leave the cell out.
 
     Args:
         scorers: Names of the task's scorers in their order; see `scorer_names`.
     """
-    columns = ledger.cell_columns(trial, ("ordinal", "kind", "scores"))
+    columns = ledger.cell_columns(trial, ("ordinal", "kind", "answer", "scores"))
     totals = {name: np.zeros(planned_cases) for name in scorers[1:]}
     numbers = {name: np.zeros(planned_cases) for name in scorers[1:]}
-    for ordinal, kind, body in zip(
-        columns["ordinal"].astype(np.int64), columns["kind"], columns["scores"], strict=True
+    for ordinal, kind, answer, body in zip(
+        columns["ordinal"].astype(np.int64), columns["kind"], columns["answer"], columns["scores"], strict=True
     ):
+        unusable = kind in STRICT_ZEROS or (kind == "scored" and answer is None)
         scores = orjson.loads(body) if body is not None else []
         for place, name in enumerate(scorers[1:], start=1):
             score = scores[place] if place < len(scores) else {"value": None}
             value = score["value"]
-            if value is None and kind in STRICT_ZEROS and not score.get("failed"):
+            if value is None and unusable and not score.get("failed"):
                 value = 0.0
             if value is not None:
                 totals[name][ordinal] += value
