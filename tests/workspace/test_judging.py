@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from touchstone.config import load_settings
+from touchstone.errors import TaskError, UserError
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -111,3 +112,49 @@ def test_a_judge_that_gives_no_verdict_is_nobodys_mistake(judged: Callable[..., 
         assert candidate.outcomes.judge_unparsed == 40
         assert candidate.estimate is None
     assert data.comparison.decision.verdict == "insufficient"
+
+
+def test_a_judge_that_cannot_be_asked_costs_nothing(folder: Path) -> None:
+    """Without its key, or without an answer to its control rows, no candidate is asked."""
+    live = {"model": "fake/one", "reply": "hello", "price": {"input_usd": 1, "output_usd": 1}}
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=_careful), key="right")) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        judge = {"model": "openai-compatible", "base_url": server.base_url, "served_name": "judge-1"}
+        for parameters, words in (
+            ({"key_env": "TOUCHSTONE_TEST_NO_SUCH_KEY"}, "TOUCHSTONE_TEST_NO_SUCH_KEY"),
+            ({}, "cannot be asked"),
+        ):
+            task = {
+                "task": "greet",
+                "cases": "cases.csv",
+                "answer": {"kind": "free"},
+                "scorers": [{"judge": {"model": {**judge, **parameters}, "rubric": "Is it friendly?"}}],
+                "candidates": [live],
+            }
+            path = folder / "task.yaml"
+            path.write_text(json.dumps(task))
+            with pytest.raises(UserError, match=words):
+                workspace.compare(workspace.load_task(path), CompareOptions())
+        for stored in workspace.comparisons():
+            [trial] = workspace.ledger.trials(stored.id)
+            assert workspace.ledger.cell(trial["id"], 0) is None
+
+
+def test_one_judge_a_task(folder: Path) -> None:
+    """A second judge is refused rather than mixed up with the first."""
+    judge = {"judge": {"model": "fake/judge", "rubric": "Is it friendly?"}}
+    task = {
+        "task": "greet",
+        "cases": "cases.csv",
+        "answer": {"kind": "free"},
+        "scorers": [judge, judge],
+        "candidates": ["fake/one"],
+    }
+    (folder / "task.yaml").write_text(json.dumps(task))
+    with (
+        Workspace(load_settings(folder / "store")) as workspace,
+        pytest.raises(TaskError, match="second one"),
+    ):
+        workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions())

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from touchstone.config import load_settings
-from touchstone.errors import SettingsError, TaskError, UnknownName
+from touchstone.errors import DataError, SettingsError, TaskError, UnknownName
+from touchstone.models.fake import FakeModel, FakeReply
+from touchstone.models.fake_server import FakeServer, serve_in_thread
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.html import render
 from touchstone.reporting.result import to_json
@@ -246,3 +248,53 @@ def test_demands_that_cannot_be_used(house: House, demands: dict[str, Any]) -> N
     house.compare()
     with pytest.raises(SettingsError, match=str(next(iter(demands.values())))):
         house.workspace.decide("latest", Demands(**demands))
+
+
+def test_a_scorer_that_needs_no_target_asks_for_none(house: House) -> None:
+    """Whether cases need targets is the scorers' to say, not the kind of answer's."""
+    house.write("cases.csv", "id,input\n" + "".join(f"c{n},question number {n}\n" for n in range(40)))
+    found = house.compare(answer={"kind": "text"}, scorers=[{"regex": {"pattern": "refund"}}]).comparison
+    assert found.candidates[0].outcomes.scored == 40
+    with pytest.raises(DataError, match="no case has a target"):
+        house.compare(answer={"kind": "free"}, scorers=["exact"])
+
+
+def test_what_is_scored_by_belongs_to_the_fingerprint(house: House) -> None:
+    """Another parameter of a scorer makes another comparison."""
+    one, other, same = (
+        house.compare(answer={"kind": "text"}, scorers=[{"contains": {"text": text}}]).comparison.task.fingerprint
+        for text in ("refund", "login", "refund")
+    )
+    assert one == same != other
+
+
+def test_the_same_cases_in_another_file_report_their_own_file(house: House) -> None:
+    """What was found in the cases belongs to the run, not to whoever had the same cases first."""
+    text = (house.folder / "cases.csv").read_text()
+    house.write("cases.csv", text + "c9999,question number 1,delivery,tag8\n")
+    house.write("copy.csv", text + "c9999,question number 1,delivery,tag8\n")
+    house.compare()
+    assert {problem.path.rpartition("/")[2] for problem in house.compare(cases="copy.csv").cases.problems} == {
+        "copy.csv"
+    }
+
+
+def test_a_model_that_changes_under_its_name_is_told(house: House) -> None:
+    """Two echoed names in one trial are a warning."""
+    names = iter(["m-2026-01", "m-2026-02"] * 1000)
+    model = FakeModel("m", reply=lambda _request: FakeReply(text="refund", served_model=next(names)))
+    with serve_in_thread(FakeServer(model)) as server:
+        own = {"model": "openai-compatible", "base_url": server.base_url, "served_name": "m"}
+        warnings = house.compare(candidates=[own]).comparison.warnings
+    assert any("m-2026-01, m-2026-02" in note.text() for note in warnings)
+
+
+def test_the_plan_prices_call_by_call_and_names_the_judge(house: House) -> None:
+    """What a judge costs is unknown before there are answers; unknown is not free."""
+    house.write(
+        "task.yaml",
+        json.dumps({**TASK, "scorers": ["label", {"judge": {"model": "fake/judge", "rubric": "Is it right?"}}]}),
+    )
+    plan = house.workspace.plan(house.workspace.load_task(house.folder / "task.yaml"), CompareOptions())
+    judge = plan.candidates[-1]
+    assert (judge.strategy, judge.calls, judge.expected_usd) == ("judge", 609, None)

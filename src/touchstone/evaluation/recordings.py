@@ -34,6 +34,11 @@ class Recordings:
         self._ledger = ledger
         self._file = file
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file and of how its columns are named."""
+        return self._file
+
     def models(self) -> Mapping[str, int] | None:
         """Model name to number of its outputs; None when this file was not read yet."""
         query = sa.select(tables.recording_files.c.models).where(tables.recording_files.c.file == self._file)

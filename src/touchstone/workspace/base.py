@@ -62,7 +62,7 @@ class PlannedCandidate(Noun):
     """Input alone; None when the price is unknown."""
     expected_usd: float | None = None
     worst_usd: float | None = None
-    """One token per input byte and every output at its limit; None when there is no limit on the output."""
+    """One token per input byte and every output at its limit, 4,096 tokens where a request sets none."""
 
 
 class Plan(Noun):

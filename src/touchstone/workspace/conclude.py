@@ -125,7 +125,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         race=RaceInfo(finish="full" if stored.state == "finished" else "stopped"),
         statistics=_statistics(stored, pairs, confidence, file),
         gate=_gate(file, trials, pairs, decision),
-        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored)),
+        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored), *gather.changed_models(ledger, stored)),
     )
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)

@@ -82,7 +82,7 @@ def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
         dataset=row["dataset"],
         spec=spec,
         calls=orjson.loads(row["calls"]) if row["calls"] else {},
-        summary=ledger.dataset_summary(row["dataset"]),
+        summary=CaseSummary.model_validate(spec["cases"]),
         specs=tuple(CandidateSpec.model_validate(item) for item in spec["candidates"]),
         settings=tuple(orjson.loads(trial["settings"]) for trial in trials),
         recipes=tuple(Recipe.model_validate_json(trial["recipe"]) for trial in trials),
@@ -188,6 +188,23 @@ def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     return tuple(found)
 
 
+def changed_models(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+    """A warning for every candidate under whose name more than one model answered."""
+    found = []
+    for spec, trial in zip(stored.specs, stored.trials, strict=True):
+        served = sorted({name for name in ledger.cell_columns(trial, ("served_model",))["served_model"] if name})
+        if len(served) > 1:
+            found.append(
+                Note(
+                    template=N_(
+                        "{candidate}: more than one model answered under this name: {served}; compare them apart"
+                    ),
+                    values={"candidate": spec.name, "served": ", ".join(served)},
+                )
+            )
+    return tuple(found)
+
+
 def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
     """One case with everybody's answers."""
     case = ledger.case_at(stored.dataset, "test", ordinal)
@@ -248,7 +265,7 @@ def candidate_settings(ledger: Ledger, stored: Stored) -> tuple[CandidateSetting
                 top_p=settings.get("top_p"),
                 max_tokens=settings.get("max_tokens"),
                 seed=settings.get("seed"),
-                stream=settings.get("stream"),
+                stream=bool(spec.parameters.get("stream")) if spec.strategy == "prompt" else None,
                 input_usd=price.input_usd if price else None,
                 output_usd=price.output_usd if price else None,
                 price_source=price.source if price else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from touchstone.catalog.base import Price
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import worst_case_usd
 from touchstone.evaluation.ledger import Ledger, request_key
@@ -11,6 +10,7 @@ from touchstone.language import _
 from touchstone.models.base import ChatRequest, TextPart
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
+from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
 from touchstone.workspace.taskfile import Task
 
@@ -28,6 +28,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
     prepared = await prepare(task, ledger, options, asking=False)
     try:
         candidates = [_planned(candidate, prepared, ledger, options) for candidate in prepared.candidates]
+        candidates += _judge_plan(prepared, ledger, options)
     finally:
         await prepared.close()
     cases = ledger.case_count(prepared.summary.digest, "test")
@@ -55,42 +56,60 @@ def asked_difference(task: Task) -> tuple[float, int]:
 def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: CompareOptions) -> PlannedCandidate:
     strategy = candidate.recipe.strategy
     dataset = prepared.summary.digest
-    if not isinstance(candidate, PromptCandidate):
-        cases = ledger.case_count(dataset, "test") * options.repeats
+    cases = ledger.case_count(dataset, "test") * options.repeats
+    if strategy in ("baseline", "recorded"):
         return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cases, paid=False)
-    calls = 0
-    input_bytes = 0
-    worst_usd = 0.0
+    if not isinstance(candidate, PromptCandidate):
+        # What another strategy will send is known to itself alone; unknown is not free.
+        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cases, paid=True, remote=True)
+    price = candidate.caller.price
+    expected_output = min(
+        candidate.fields.get("max_tokens") or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
+    )
+    calls = input_tokens = 0
+    low_usd = expected_usd = worst_usd = 0.0
     for _ordinal, case in ledger.cases(dataset, "test"):
         for draw in range(options.repeats):
             request = ChatRequest(messages=candidate.messages(case), draw=draw, **candidate.fields)
             if candidate.caller.paid and ledger.reply(request_key(candidate.caller.endpoint, request)) is not None:
                 continue
+            tokens = text_bytes(request) // 4
             calls += 1
-            input_bytes += text_bytes(request)
-            worst_usd += worst_case_usd(candidate.caller.price, request) or 0.0
-    limit = candidate.fields.get("max_tokens")
-    expected_output = min(limit or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256))
+            input_tokens += tokens
+            if price is not None:
+                # Call by call: a dearer tier is reached by one long request, not by many short ones.
+                low_usd += price.cost_usd(tokens, 0) or 0.0
+                expected_usd += price.cost_usd(tokens, expected_output) or 0.0
+                worst_usd += worst_case_usd(price, request) or 0.0
     return PlannedCandidate(
         name=candidate.name,
         strategy=strategy,
         calls=calls,
         paid=candidate.caller.paid,
         remote=True,
-        input_tokens=input_bytes // 4,
-        low_usd=_usd(candidate.caller.price, calls, input_bytes // 4, 0),
-        expected_usd=_usd(candidate.caller.price, calls, input_bytes // 4, expected_output),
-        worst_usd=None if candidate.caller.price is None else worst_usd,
+        input_tokens=input_tokens,
+        low_usd=None if price is None else low_usd,
+        expected_usd=None if price is None else expected_usd,
+        worst_usd=None if price is None else worst_usd,
     )
 
 
-def _usd(price: Price | None, calls: int, input_tokens: int, output_tokens_per_call: int) -> float | None:
-    if price is None:
-        return None
-    if not calls:
-        return 0.0
-    tokens_usd = price.cost_usd(input_tokens, output_tokens_per_call * calls)
-    return None if tokens_usd is None else tokens_usd + price.per_call_usd * (calls - 1)
+def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[PlannedCandidate]:
+    """A judge reads every answer; what that costs depends on answers nobody has seen yet."""
+    judge = judge_of(prepared.scorers)
+    if judge is None:
+        return []
+    answers = ledger.case_count(prepared.summary.digest, "test") * options.repeats * len(prepared.candidates)
+    orders = 2 if judge.mode == "pairwise" else 1
+    return [
+        PlannedCandidate(
+            name=_("judge {model}").format(model=prepared.judges[0].name),
+            strategy="judge",
+            calls=(answers + CONTROL_ROWS) * orders,
+            paid=prepared.judges[0].paid,
+            remote=True,
+        )
+    ]
 
 
 def text_bytes(request: ChatRequest) -> int:

@@ -10,19 +10,21 @@ from typing import Any
 from touchstone.data.base import CaseSummary
 from touchstone.data.cases import read_cases
 from touchstone.data.check import check_cases
-from touchstone.errors import DataError, TaskError, UserError
+from touchstone.errors import DataError, SettingsError, TaskError, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.resolve import make_model
 from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
 from touchstone.scoring.make import default_scorers, make_scorer
 from touchstone.scoring.reading import make_reader
 from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
-from touchstone.workspace.candidates import make_candidates, make_workshop, read_specs
+from touchstone.workspace.candidates import checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
 from touchstone.workspace.taskfile import Task
+
+_LOOKED_AT = 10_000
+"""Test cases whose columns are known to prompt templates; rows of JSON Lines need not all have the same."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ class Prepared:
             await judge.close()
 
 
-def check_task(task: Task, ledger: Ledger) -> tuple[CaseSummary, AnswerSpec]:
+def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[CaseSummary, AnswerSpec]:
     """
     Look at every case once, keep them in the store, and complete the label list from the targets.
 
     Raises:
         DataError: the cases have errors; the first is named, and how many there are.
     """
-    needs_target = task.answer.kind != "free"
+    needs_target = any(scorer.needs_target for scorer in scorers)
     summary = check_cases(task.source, labels=task.answer.labels, needs_target=needs_target, kind=task.answer.kind)
     if summary.errors:
         first = summary.errors[0]
@@ -86,19 +88,19 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     Raises:
         UserError: something must be changed first; nobody was asked.
     """
-    summary, answer = check_task(task, ledger)
+    cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
+    tally = CallTally(cap_usd=cap)
+    scorers, judges = make_scorers(task, ledger, tally, offline=options.offline, asking=asking)
+    summary, answer = check_task(task, ledger, scorers)
     task = task.model_copy(update={"answer": answer})
     try:
         reader = make_reader(answer)
     except UserError as error:
         raise TaskError.of(error, path=task.path, line=task.line("answer")) from error
-    cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
-    tally = CallTally(cap_usd=cap)
     specs = read_specs(task, ledger)
     _check_gate_names(task, specs)
-    scorers, judges = make_scorers(task, ledger, tally, offline=options.offline)
     columns = frozenset({"input", "options", "id"}) | frozenset(
-        name for _, case in islice(ledger.cases(summary.digest, "test"), 100) for name in case.fields
+        name for _, case in islice(ledger.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
     )
     workshop = make_workshop(
         task, ledger, summary.digest, columns, tally, offline=options.offline, asking=asking and not options.offline
@@ -138,7 +140,7 @@ def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
 
 
 def make_scorers(
-    task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False
+    task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False, asking: bool = True
 ) -> tuple[tuple[Scorer, ...], tuple[Journal, ...]]:
     """
     The task's scorers, and the journalled models of those that are judges.
@@ -149,7 +151,11 @@ def make_scorers(
     journals: list[Journal] = []
 
     def judge_model(reference: str, parameters: Mapping[str, Any]) -> Journal:
-        model = make_model(reference, parameters=parameters)
+        if journals:
+            raise SettingsError(
+                "the judge {name} is the second one; one judge a task, compare two judges in two tasks", name=reference
+            )
+        model = checked_model(reference, parameters, task.folder, asking and not offline)
         journals.append(Journal(model, ledger, tally, purpose="judge", offline=offline))
         return journals[-1]
 

@@ -13,10 +13,13 @@ from typing import Any
 import orjson
 
 from touchstone import __version__
+from touchstone.errors import SettingsError
 from touchstone.evaluation.engine import outcomes
 from touchstone.evaluation.ledger import Ledger
 from touchstone.reporting.live import Progress
 from touchstone.scoring.base import Scorer
+from touchstone.scoring.judge import Judge
+from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.judging import judge_controls, judge_facts, judge_of
 from touchstone.workspace.prepare import Prepared
@@ -59,6 +62,13 @@ async def run(
     controls: dict[str, Any] | None = None
     try:
         controls = await judge_controls(prepared.scorers, ledger, summary.digest)
+        if controls is not None and controls.get("error") and isinstance(prepared.scorers[0], Judge):
+            # Answers that nobody can judge are not worth their price.
+            raise SettingsError(
+                "the judge {name} cannot be asked: {reason}; no candidate was asked",
+                name=controls["model"],
+                reason=controls["error"],
+            )
         stream = outcomes(
             prepared.candidates,
             ledger.cases(summary.digest, "test"),
@@ -112,7 +122,12 @@ def fingerprint(prepared: Prepared, options: CompareOptions) -> str:
     body = {
         "cases": prepared.summary.digest,
         "answer": prepared.answer.model_dump(mode="json"),
-        "scorers": [scorer_spec(scorer) for scorer in prepared.scorers],
+        "scorers": [scorer.name for scorer in prepared.scorers],
+        "parameters": prepared.task.file.model_dump(mode="json", include={"scorers"}),
+        "judges": [judge.endpoint for judge in prepared.judges],
+        "recorded": [
+            candidate.recordings.digest for candidate in prepared.candidates if isinstance(candidate, RecordedCandidate)
+        ],
         "recipes": [candidate.recipe.fingerprint for candidate in prepared.candidates],
         "repeats": options.repeats,
     }
@@ -137,6 +152,7 @@ def _spec(prepared: Prepared, options: CompareOptions, command: str, test_cases:
         "options": options.model_dump(mode="json"),
         "command": command,
         "test_cases": test_cases,
+        "cases": prepared.summary.model_dump(mode="json"),
         "versions": {"touchstone": __version__, "python": platform.python_version(), **_versions()},
     }
 
