@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Compiled at install time, so that the first start is as quick as the second.
 PIP := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: demo test check format lint types layers schema translations lock clean
+.PHONY: demo test check format lint types layers schema reference translations lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -31,6 +31,9 @@ layers: $(VENV)/.dev
 # What is generated and committed; a test fails when it is stale.
 schema: $(VENV)/.dev
 	$(BIN)/python scripts/task_schema.py
+
+reference: $(VENV)/.dev
+	$(BIN)/python scripts/reference.py
 
 translations: $(VENV)/.dev
 	$(BIN)/python scripts/translations.py
