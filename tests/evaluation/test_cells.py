@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from touchstone.evaluation.base import STRICT_ZEROS, Outcome, Recipe
 from touchstone.evaluation.cells import Cells, further_scores, scorer_names
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.base import Completion, TextPart, Usage
+from touchstone.models.base import Completion, TextPart
 from touchstone.scoring.base import Reading, Score
 
 KINDS = ["scored", "unparsed", "refused", "filtered", "truncated", "empty", "error", "judge_unparsed", "in_doubt"]
@@ -109,23 +109,6 @@ def test_repeats_are_averaged_case_by_case(
             assert np.isnan(found) if not known else found == pytest.approx(sum(known) / len(known))
     assert cells.score_sum() == pytest.approx(sum(score for kind, score in table.values() if kind == "scored"))
     assert cells.counts().planned == 3 * planned
-
-
-def test_numbers_per_case_are_means_of_what_is_known(ledger: Ledger) -> None:
-    """An unknown cost stays out of the mean; a case without any is unknown."""
-    cells = load(
-        ledger,
-        [
-            (0, outcome("scored", 0, 1.0, cost_usd=0.25, usage=Usage(input_tokens=4))),
-            (0, outcome("scored", 1, 1.0, cost_usd=0.75)),
-            (1, outcome("scored", 0, 1.0, cost_usd=None, latency_s=1.0)),
-        ],
-        3,
-        2,
-    )
-    assert cells.per_case("cost_usd")[0] == 0.5
-    assert np.isnan(cells.per_case("cost_usd")[1:]).all()
-    assert cells.per_case("input_tokens")[0] == 4.0
 
 
 def test_a_trial_without_cells_is_all_unknown(ledger: Ledger) -> None:

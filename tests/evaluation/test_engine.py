@@ -174,6 +174,31 @@ async def test_every_way_a_cell_can_end_has_its_own_kind(
     assert (found.completion is None) == (kind in ("error", "in_doubt"))
 
 
+@pytest.mark.parametrize(("times", "kind", "lost"), [(0, "scored", 0), (1, "scored", 1), (None, "in_doubt", 2)])
+async def test_what_lost_replies_may_cost_belongs_to_the_cell(
+    ledger: Ledger, times: int | None, kind: str, lost: int
+) -> None:
+    """All that the run booked is in some cell: the completion's cost, and the sends that brought none."""
+    fail = None if times == 0 else {"error": "no_reply", "times": times}
+    price = Price(input_usd=0, output_usd=0, per_call_usd=0.25)
+    journal = Journal(FakeModel(price=price, fail=fail), ledger, sleep=no_sleep)
+    found = await answer_cell(Asking(journal), Case(id="c", input="yes", target="yes"), Whole(), [Same()])
+
+    assert (found.kind, found.retry_usd) == (kind, 0.25 * lost)
+    answered = found.completion.cost_usd if found.completion else 0.0
+    assert answered is not None
+    assert answered + found.retry_usd == journal.tally.spent_usd
+
+
+async def test_what_a_lost_reply_costs_without_a_price_is_unknown(ledger: Ledger) -> None:
+    """The cell says so, and the run's sum as well."""
+    journal = Journal(FakeModel(paid=True, fail={"error": "no_reply", "times": 1}), ledger, sleep=no_sleep)
+    found = await answer_cell(Asking(journal), Case(id="c", input="yes", target="yes"), Whole(), [Same()])
+
+    assert (found.kind, found.retry_usd) == ("scored", None)
+    assert journal.tally.unpriced == 2
+
+
 async def test_a_scorer_of_refusals_sees_what_the_provider_calls_one(ledger: Ledger) -> None:
     """In a safety set declining is right: where such a scorer decides, the cell is scored rather than refused."""
     model = FakeModel(paid=True, reply=lambda _request: FakeReply(text="I would rather not", finish="refusal"))

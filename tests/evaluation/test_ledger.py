@@ -301,6 +301,7 @@ def an_outcome(repeat: int = 0, text: str = "yes") -> Outcome:
             Score(scorer="judge", value=0.5, cost_usd=0.25, reason="\ud800 half"),
         ),
         retries=2,
+        retry_usd=0.125,
         from_cache=True,
     )
 
@@ -334,6 +335,7 @@ async def test_a_cell_keeps_every_number(ledger: Ledger) -> None:
         "input_tokens": 7,
         "output_tokens": 1,
         "cost_usd": 0.5,
+        "retry_usd": 0.125,
         "judge_usd": 0.25,
         "latency_s": 1.5,
         "first_token_s": None,

@@ -22,7 +22,7 @@ def cells(rows: list[dict[str, Any]], planned: int | None = None, repeats: int =
     """Cells from rows; what a row does not say is unknown."""
 
     def numbers(name: str) -> Any:
-        return np.array([row.get(name) for row in rows], dtype=float)
+        return np.array([row.get(name, 0.0 if name == "retry_usd" else None) for row in rows], dtype=float)
 
     return Cells(
         planned_cases=len(rows) if planned is None else planned,
@@ -34,6 +34,7 @@ def cells(rows: list[dict[str, Any]], planned: int | None = None, repeats: int =
             for name in (
                 "score",
                 "cost_usd",
+                "retry_usd",
                 "judge_usd",
                 "latency_s",
                 "first_token_s",
@@ -138,6 +139,26 @@ def test_nothing_right_has_no_cost_per_correct_answer() -> None:
     assert found.per_correct_usd is None
     assert found.per_month_usd is None
     assert found.run_usd == 0.1
+
+
+def test_paid_retries_and_calls_in_doubt_are_part_of_the_cost() -> None:
+    """Whoever loses every first reply pays twice, and a cell that stayed in doubt may be billed as well."""
+    rows: list[dict[str, Any]] = [
+        {"score": 1, "cost_usd": 0.01, "retry_usd": 0.05},
+        {"score": 1, "cost_usd": 0.01},
+        {"kind": "in_doubt", "retry_usd": 0.11},
+        {"kind": "error"},
+    ]
+    found = summed(cells(rows)).cost
+
+    assert found.run_usd == pytest.approx(0.18)
+    assert found.per_case_usd == pytest.approx(0.06)
+    assert found.per_month_usd == pytest.approx(60)
+    assert found.per_correct_usd == pytest.approx(0.09)
+    assert found.per_case_low_usd is not None
+    assert found.per_case_high_usd is not None
+    assert found.per_case_low_usd < 0.06 < found.per_case_high_usd
+    assert summed(cells([*rows, {"kind": "in_doubt", "retry_usd": None}])).cost.run_usd is None
 
 
 def test_one_unknown_cost_makes_the_total_unknown() -> None:

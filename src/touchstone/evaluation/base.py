@@ -87,6 +87,8 @@ class Outcome(Noun):
     scores: tuple[Score, ...] = ()
     error: str | None = None
     retries: int = 0
+    retry_usd: float | None = 0.0
+    """Booked beyond the completion's own cost: sends that brought no answer; None when their price is unknown."""
     from_cache: bool = False
 
 
@@ -133,6 +135,7 @@ class Cost(Noun):
     """What a candidate cost; None where a price or the usage is unknown."""
 
     run_usd: float | None = None
+    """Answers, paid retries and calls in doubt at their worst case."""
     per_case_usd: float | None = None
     per_case_low_usd: float | None = None
     per_case_high_usd: float | None = None

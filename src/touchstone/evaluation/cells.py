@@ -20,6 +20,7 @@ _COLUMNS = (
     "kind",
     "score",
     "cost_usd",
+    "retry_usd",
     "judge_usd",
     "latency_s",
     "first_token_s",
@@ -45,6 +46,7 @@ class Cells:
     kind: Vector
     score: Vector
     cost_usd: Vector
+    retry_usd: Vector
     judge_usd: Vector
     latency_s: Vector
     first_token_s: Vector
@@ -83,10 +85,6 @@ class Cells:
     def score_sum(self) -> float:
         """Sum of the scores of all cells that have one; strict zeros add nothing."""
         return float(np.nansum(self.score[self.kind == "scored"]))
-
-    def per_case(self, name: str) -> Vector:
-        """Mean of a numeric column per case (planned_cases,), NaN where unknown."""
-        return self._by_case(getattr(self, name).astype(float))
 
     def _by_case(self, values: Vector) -> Vector:
         known = ~np.isnan(values)

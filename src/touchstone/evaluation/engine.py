@@ -40,6 +40,7 @@ async def answer_cell(
             kind="in_doubt" if error.maybe_billed else "error",
             error=str(error),
             retries=calls.retries,
+            retry_usd=calls.retry_usd,
         )
     except BudgetStop as stop:
         return Outcome(
@@ -49,11 +50,18 @@ async def answer_cell(
             kind="skipped_budget",
             error=str(stop),
             retries=calls.retries,
+            retry_usd=calls.retry_usd,
         )
     finally:
         cell_calls.reset(token)
     outcome = await score_completion(candidate.name, case, completion, reader, scorers, repeat=repeat)
-    return outcome.model_copy(update={"retries": calls.retries, "from_cache": calls.from_cache > 0 and calls.made == 0})
+    return outcome.model_copy(
+        update={
+            "retries": calls.retries,
+            "retry_usd": calls.retry_usd,
+            "from_cache": calls.from_cache > 0 and calls.made == 0,
+        }
+    )
 
 
 async def score_completion(

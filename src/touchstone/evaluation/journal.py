@@ -116,6 +116,12 @@ class CellCalls:
     made: int = 0
     from_cache: int = 0
     in_doubt: bool = False
+    retry_usd: float | None = 0.0
+    """Booked for sends that brought no answer and may have been billed; None when their price is unknown."""
+
+    def book_lost(self, usd: float | None) -> None:
+        """One more send without an answer, at its worst case; None when nobody knows its price."""
+        self.retry_usd = None if usd is None or self.retry_usd is None else self.retry_usd + usd
 
 
 cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None)
@@ -256,7 +262,8 @@ class Journal:
         raise AssertionError("the loop above returns or raises")
 
     async def _ask_once(self, key: str, request: ChatRequest, cell: CellCalls) -> Completion:
-        hold_usd = worst_case_usd(self.model.price, request) or 0.0
+        worst_usd = worst_case_usd(self.model.price, request)
+        hold_usd = worst_usd or 0.0
         await self.tally.reserve(hold_usd)
         booked_usd = 0.0
         try:
@@ -273,8 +280,12 @@ class Journal:
                 # What was no answer stays out of the cache, or the failure would be replayed for ever.
                 await self.ledger.drop_reply(key)
                 booked_usd = hold_usd if error.maybe_billed else 0.0
+                lost_usd = worst_usd if error.maybe_billed else 0.0
+                if lost_usd is None:
+                    self.tally.unpriced += 1
+                cell.book_lost(lost_usd)
                 state = "in_doubt" if error.maybe_billed else "failed"
-                await self.ledger.settle(attempt, state=state, cost_usd=booked_usd, error=str(error))
+                await self.ledger.settle(attempt, state=state, cost_usd=lost_usd, error=str(error))
                 raise
             booked_usd = completion.cost_usd or 0.0
             if completion.cost_usd is None:

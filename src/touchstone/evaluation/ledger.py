@@ -365,6 +365,7 @@ def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
         "output_tokens": completion.usage.output_tokens if completion else None,
         "estimated": completion.usage.estimated if completion else None,
         "cost_usd": completion.cost_usd if completion else None,
+        "retry_usd": outcome.retry_usd,
         "judge_usd": sum(judge_usd) if judge_usd else None,
         "latency_s": completion.latency_s if completion else None,
         "first_token_s": completion.first_token_s if completion else None,

@@ -9,6 +9,7 @@ import numpy as np
 
 from touchstone.catalog.base import Facts
 from touchstone.evaluation.base import Cost, Estimate, Latency, TrialSummary, UsageTotal
+from touchstone.evaluation.bounds import missing_bounds
 from touchstone.evaluation.cells import Cells, Vector
 from touchstone.evaluation.intervals import amount_interval, estimate, quantile_interval
 
@@ -59,8 +60,7 @@ def summarise(
     missing = counts.planned - counts.strict_n
     bounds = None
     if missing:
-        total = cells.score_sum()
-        bounds = (total / counts.planned, (total + missing) / counts.planned)
+        bounds = missing_bounds(cells.score_sum(), counts.strict_n, counts.planned)
     answered = cells.answered()
     return TrialSummary(
         name=name,
@@ -101,7 +101,9 @@ def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
     judge_usd = float(judged.sum()) if judged.size else None
     # A cell whose judge the cap stopped is skipped, and its answer was paid for all the same.
     answered = np.isin(cells.kind.astype(str), _WITHOUT_ANSWER, invert=True) | ~np.isnan(cells.cost_usd)
-    costs = cells.cost_usd[answered]
+    # A send whose reply was lost costs, whether a retry brought the answer or the cell stayed in doubt.
+    paid = answered | (cells.retry_usd != 0)
+    costs = (np.where(answered, cells.cost_usd, 0.0) + cells.retry_usd)[paid]
     if not costs.size or np.isnan(costs).any():
         # One cell of unknown cost makes the total unknown; a partial sum would pass for the whole.
         return Cost(judge_usd=judge_usd, price_source=price_source)

@@ -114,6 +114,7 @@ outcomes = sa.Table(
     sa.Column("output_tokens", sa.Integer),
     sa.Column("estimated", sa.Boolean),
     sa.Column("cost_usd", sa.Float),
+    sa.Column("retry_usd", sa.Float),  # sends without an answer that may be billed; null when their price is unknown
     sa.Column("judge_usd", sa.Float),
     sa.Column("latency_s", sa.Float),
     sa.Column("first_token_s", sa.Float),
