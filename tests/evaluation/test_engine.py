@@ -221,6 +221,35 @@ async def test_a_judge_that_breaks_down_is_nobodys_wrong_answer(says: float | Ex
     assert found.scores[0].failed == (kind != "scored")
 
 
+class Beyond:
+    """A plug-in that gives whatever value it likes."""
+
+    name = "beyond"
+    reads_answer = True
+    needs_target = False
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    async def score(self, case: Case, completion: Completion, reading: Reading) -> Score:
+        return Score(scorer=self.name, value=self.value)
+
+
+@pytest.mark.parametrize("value", [2.0, -0.001, float("nan"), float("inf"), "good"])
+async def test_a_scorer_whose_value_is_no_score_has_failed(value: Any) -> None:
+    """The cell has no score, its answer is kept, and the reason names the scorer and the value; the run goes on."""
+    found = await answer_cell(Answering(), Case(id="c", target="yes"), Whole(), [Beyond(value)])
+    assert found.kind == "judge_unparsed"
+    assert found.completion is not None
+    assert (found.scores[0].value, found.scores[0].failed) == (None, True)
+    assert "beyond" in found.scores[0].reason
+    assert str(value) in found.scores[0].reason
+
+    further = await answer_cell(Answering(), Case(id="c", target="yes"), Whole(), [Same(), Beyond(value)])
+    assert further.kind == "scored"
+    assert [score.value for score in further.scores] == [1.0, None]
+
+
 async def test_a_further_judge_that_breaks_down_leaves_the_first_score() -> None:
     """Only the first scorer decides; the others are shown as far as they came."""
     for says in (None, ProviderFailed("down"), BudgetStop("enough")):

@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
+from pydantic import ValidationError
+
 from touchstone.data.base import Case
 from touchstone.errors import BudgetStop, ModelError
 from touchstone.evaluation.base import Candidate, Outcome, OutcomeKind
 from touchstone.evaluation.journal import CellCalls, cell_calls
 from touchstone.models.base import Completion
 from touchstone.scoring.base import AnswerReader, Score, Scorer
+
+_LONGEST_VALUE = 100
+"""Characters of a refused value that are quoted."""
 
 _FINISH_KINDS: dict[str, OutcomeKind] = {"refusal": "refused", "filter": "filtered", "length": "truncated"}
 
@@ -92,6 +97,9 @@ async def score_completion(
         except ModelError as error:
             # A judge that could not be asked says nothing about the answer.
             scores.append(Score(scorer=scorer.name, value=None, reason=str(error), failed=True))
+        except ValidationError as error:
+            # A plug-in's mistake, after the answer was paid for: the run goes on, and the cell says what was wrong.
+            scores.append(Score(scorer=scorer.name, value=None, reason=_refused(scorer, error), failed=True))
         except BudgetStop as stop:
             if scores:
                 scores.append(Score(scorer=scorer.name, value=None, reason=str(stop), failed=True))
@@ -120,6 +128,12 @@ async def score_completion(
         reading=reading,
         scores=tuple(scores),
     )
+
+
+def _refused(scorer: Scorer, error: ValidationError) -> str:
+    found = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in found["loc"]) or "verdict"
+    return f"the scorer {scorer.name} gave the {place} {str(found['input'])[:_LONGEST_VALUE]!r}: {found['msg']}"
 
 
 async def outcomes(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, runtime_checkable
 
+from pydantic import Field
+
 from touchstone.data.base import Case
 from touchstone.models.base import Completion
 from touchstone.noun import Noun
@@ -48,7 +50,7 @@ class Score(Noun):
     """One scorer's verdict on one answer."""
 
     scorer: str
-    value: float | None
+    value: float | None = Field(ge=0, le=1, allow_inf_nan=False)
     """From 0 to 1; None when this scorer cannot say (unparsed answer, judge without verdict)."""
     reason: str = ""
     """Why, in a few words, for the reader of a report."""
