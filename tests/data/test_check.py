@@ -364,3 +364,41 @@ def test_images_that_are_not_there_are_reported_by_row(tmp_path: Path) -> None:
     summary = check_cases(CaseSource(files={"": path}), kind="text")
     [problem] = summary.errors
     assert (problem.kind, problem.rows) == ("missing_media", (2,))
+
+
+def test_files_from_elsewhere_are_refused_by_row(tmp_path: Path) -> None:
+    """A table from somebody else cannot have any file of the machine sent: not by a path, not by a link."""
+    folder = tmp_path / "cases"
+    (folder / "inner").mkdir(parents=True)
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "secret.png").write_bytes(b"png")
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "notes.txt").write_text("no image")
+    (folder / "inner" / "a.PNG").write_bytes(b"png")
+    images = [
+        "../secret.txt",
+        str(tmp_path / "secret.png"),
+        "/etc/hostname",
+        "link.png",
+        "inner/../../secret.png",
+        "notes.txt",
+        "data:text/plain,secret",
+        "inner/a.PNG",
+        "inner/../inner/a.PNG",
+        "data:image/png;base64,AA==",
+        "a" * 5000 + ".png",
+        "a\0.png",
+    ]
+    rows = [{"input": f"q{place}", "target": "yes", "image": image} for place, image in enumerate(images)]
+    found = {problem.kind: problem.rows for problem in summarise(rows, folder, filled=30).errors}
+    assert found == {"media_outside": (1, 2, 3, 4, 5), "media_kind": (6, 7), "missing_media": (11, 12)}
+
+
+def test_a_recording_is_a_file_or_a_data_url(tmp_path: Path) -> None:
+    """What would fail in every cell is refused before anybody is asked."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "a.png").write_bytes(b"png")
+    audio = ["a.wav", "data:audio/wav;base64,UklGRg==", "https://example.com/a.wav", "a.png", "data:audio/wav,RIFF"]
+    rows = [{"input": f"q{place}", "target": "yes", "audio": value} for place, value in enumerate(audio)]
+    found = {problem.kind: problem.rows for problem in summarise(rows, tmp_path, filled=30).errors}
+    assert found == {"audio_address": (3,), "media_kind": (4, 5)}

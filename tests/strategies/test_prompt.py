@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from touchstone.catalog.base import Price
-from touchstone.data.base import Case
+from touchstone.data.base import Case, CaseSource
+from touchstone.data.cases import read_cases
+from touchstone.data.check import check_cases
+from touchstone.data.media import media_folders
 from touchstone.errors import RequestRejected, SettingsError
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
@@ -39,7 +43,7 @@ class Shop:
             answer=AnswerSpec(kind="label", labels=("refund", "shipping")),
             columns=frozenset({"input", "options", "id", "customer"}),
             folder=folder,
-            media_folder=folder,
+            media_folders={"": folder},
             learning_cases=lambda _split: iter(()),
             make_caller=self._caller,
             ledger=ledger,
@@ -124,6 +128,57 @@ async def test_a_recording_beside_the_cases_goes_along(shop: Shop, tmp_path: Pat
     messages = await sent(shop, Case(id="1", input="What is said?", audio="a.wav"))
     wanted = AudioPart(data=base64.b64encode(b"RIFF").decode(), format="wav")
     assert messages[-1].content == (TextPart(text="What is said?"), wanted)
+
+
+async def test_a_recording_as_a_data_url_goes_along(shop: Shop) -> None:
+    """As the base64 that it holds, with the format of its type; this is how tables hold recordings themselves."""
+    messages = await sent(shop, Case(id="1", input="?", audio="data:audio/mpeg;base64,SUQz"))
+    assert messages[-1].content == (TextPart(text="?"), AudioPart(data="SUQz", format="mp3"))
+
+
+@pytest.mark.parametrize("column", ["image", "audio"])
+async def test_no_other_file_of_the_machine_is_sent(shop: Shop, tmp_path: Path, column: str) -> None:
+    """Nothing outside the folder of the cases and nothing that is no image or recording, whatever a case says."""
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    for name in ("secret.txt", "secret.png", "secret.wav", "cases/notes.txt"):
+        (tmp_path / name).write_text("secret")
+    for suffix in ("png", "wav"):
+        (folder / f"link.{suffix}").symlink_to(tmp_path / f"secret.{suffix}")
+    shop.workshop = replace(shop.workshop, media_folders={"": folder})
+    suffix = "png" if column == "image" else "wav"
+    for reference in (
+        "../secret.txt",
+        f"../secret.{suffix}",
+        f"x/../../secret.{suffix}",
+        f"link.{suffix}",
+        str(tmp_path / f"secret.{suffix}"),
+        str(folder / f"link.{suffix}"),
+        "/etc/hostname",
+        "notes.txt",
+        "data:text/plain;base64,AA==",
+        *(["https://example.com/a.wav"] if column == "audio" else []),
+    ):
+        with pytest.raises(RequestRejected, match=r"is not sent|is an address"):
+            await sent(shop, Case(id="1", input="?", **{column: reference}))
+    assert shop.model.calls == []
+
+
+async def test_an_image_lies_beside_the_file_of_its_split(shop: Shop, tmp_path: Path) -> None:
+    """Two files of cases may each have a 1.png; every case goes out with its own, also when read from the store."""
+    rows = "input,target,image\nWhat?,x,1.png\n"
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "cases.csv").write_text(rows)
+        (tmp_path / split / "1.png").write_text(split)
+    source = CaseSource(files={split: tmp_path / split / "cases.csv" for split in ("train", "test")})
+    shop.workshop.ledger.add_dataset(check_cases(source), read_cases(source))
+    shop.workshop = replace(shop.workshop, media_folders=media_folders(source))
+
+    for split in ("train", "test"):
+        [(_, case)] = shop.workshop.ledger.cases(check_cases(source).digest, split)
+        wanted = ImagePart(url="data:image/png;base64," + base64.b64encode(split.encode()).decode())
+        assert (await sent(shop, case))[-1].content == (TextPart(text="What?"), wanted)
 
 
 async def test_an_image_that_went_away_fails_its_cell_alone(shop: Shop) -> None:

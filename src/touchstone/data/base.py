@@ -26,9 +26,9 @@ class Case(Noun):
     """Plain text input; None when the case is a conversation in `messages`."""
     messages: tuple[Message, ...] | None = None
     image: str | None = None
-    """Path of an image file relative to the folder of the cases, or a `data:` URL."""
+    """Path of an image file relative to the folder of the cases, or a `data:` or `https:` URL."""
     audio: str | None = None
-    """Path of a recording relative to the folder of the cases."""
+    """Path of a recording relative to the folder of the cases, or a `data:` URL."""
     target: str | None = None
     """The right answer as text, exactly as in the file ("001" stays "001"); None when there is none."""
     options: tuple[str, ...] = ()

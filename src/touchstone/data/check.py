@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -15,14 +16,46 @@ from touchstone.data.cases import located_cases
 from touchstone.data.columns import flow_mapping, suggestion
 from touchstone.data.findings import Findings
 from touchstone.data.likeness import asked_text
+from touchstone.data.media import Fault, media_fault, media_folder
 from touchstone.data.readers import reader_for
 from touchstone.data.sameness import Sameness
 from touchstone.data.targets import TargetCheck
+from touchstone.language import N_
 
 FEWEST_TEST_CASES = 30
 """Fewer cannot rank candidates (method, section 2)."""
 MOST_LABELS = 1000
 _LONGEST_LABEL_CHARS = 1000
+_SHOWN_CHARS = 80
+_MEDIA_FAULTS: Mapping[Fault, tuple[str, str]] = {
+    "missing": (
+        "missing_media",
+        N_(
+            "cases whose image or recording is not there: {count} (rows {rows}); paths start at the folder of the cases"
+        ),
+    ),
+    "outside": (
+        "media_outside",
+        N_(
+            "cases whose image or recording lies outside the folder of the cases: {count} (rows {rows}; the first is "
+            "{value!r}); only files of that folder are sent, copy them there and write relative paths"
+        ),
+    ),
+    "kind": (
+        "media_kind",
+        N_(
+            "cases whose image is no image or whose recording is no recording by its name: {count} (rows {rows}; the first "
+            "is {value!r}); use files such as .png, .jpg, .wav or .mp3"
+        ),
+    ),
+    "address": (
+        "audio_address",
+        N_(
+            "cases whose recording is an address: {count} (rows {rows}; the first is {value!r}); "
+            "no request can hold one, save the recordings beside the cases"
+        ),
+    ),
+}
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
 
 
@@ -92,15 +125,7 @@ class _Check:
         self.sameness.remember(path, case, asked, given)
 
     def _look_at_question(self, path: Path, case: Case, asked: str) -> None:
-        for media in (case.image, case.audio):
-            if media and not media.startswith(("data:", "https://")) and not (path.parent / media).is_file():
-                self.findings.error(
-                    "missing_media",
-                    path,
-                    case.row,
-                    template="cases whose image or recording is not there: {count} (rows {rows}); "
-                    "paths start at the folder of the cases",
-                )
+        self._look_at_media(path, case)
         if case.image or case.audio or _has_media(case):
             return
         if not (asked if case.messages is None and not case.options else case.text).strip():
@@ -110,6 +135,17 @@ class _Check:
                 case.row,
                 template="cases that ask nothing: {count} (rows {rows}); fill in the input or take the rows out",
             )
+
+    def _look_at_media(self, path: Path, case: Case) -> None:
+        references: tuple[tuple[Literal["image", "audio"], str | None], ...] = (
+            ("image", case.image),
+            ("audio", case.audio),
+        )
+        for column, reference in references:
+            fault = media_fault(column, reference, media_folder(path)) if reference else None
+            if reference and fault is not None:
+                kind, template = _MEDIA_FAULTS[fault]
+                self.findings.error(kind, path, case.row, template=template, value=reference[:_SHOWN_CHARS])
 
     def _look_at_target(self, path: Path, case: Case) -> None:
         if case.target is not None and case.target.strip():

@@ -80,8 +80,8 @@ class Workshop:
     """(model reference, its parameters) to a model that can be asked."""
     ledger: Ledger
     seed: int = 0
-    media_folder: Path = Path()
-    """Where relative paths of images and recordings start: the folder of the cases."""
+    media_folders: Mapping[str, Path] = field(default_factory=dict)
+    """Split to where its paths of images and recordings start; the key "" where all splits have one folder."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.data.base import Case
+from touchstone.data.media import folder_of
 from touchstone.errors import SettingsError, refusal
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.models.base import ChatRequest, Completion, Message, Part, TextPart
@@ -52,7 +53,7 @@ class PromptCandidate:
         *,
         system: str,
         template: str | None,
-        folder: Path,
+        folders: Mapping[str, Path],
         fields: Mapping[str, Any],
     ) -> None:
         self.name = name
@@ -60,7 +61,7 @@ class PromptCandidate:
         self.caller = caller
         self.system = system
         self.template = template
-        self.folder = folder
+        self.folders = folders
         self.fields = fields
 
     def messages(self, case: Case) -> tuple[Message, ...]:
@@ -75,9 +76,9 @@ class PromptCandidate:
             text = case.text + (f"\n\n{option_lines(case.options)}" if case.options else "")
         parts: list[Part] = []
         if case.image is not None:
-            parts.append(image_part(case.image, self.folder))
+            parts.append(image_part(case.image, folder_of(case, self.folders)))
         if case.audio is not None:
-            parts.append(audio_part(case.audio, self.folder))
+            parts.append(audio_part(case.audio, folder_of(case, self.folders)))
         return (*head, Message(role="user", content=(TextPart(text=text), *parts) if parts else text))
 
     async def answer(self, case: Case, *, draw: int = 0) -> Completion:
@@ -117,7 +118,7 @@ class Prompt:
         )
         caller = workshop.make_caller(spec.model, rest)
         return PromptCandidate(
-            spec.name, recipe, caller, system=system, template=template, folder=workshop.media_folder, fields=fields
+            spec.name, recipe, caller, system=system, template=template, folders=workshop.media_folders, fields=fields
         )
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:

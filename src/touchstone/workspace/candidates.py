@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.catalog.base import Facts
+from touchstone.data.media import media_folders
 from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import CallTally, Journal
@@ -220,7 +221,7 @@ def make_workshop(
         answer=task.answer,
         columns=columns,
         folder=task.folder,
-        media_folder=next(iter(task.source.files.values())).parent,
+        media_folders=media_folders(task.source),
         learning_cases=learning_cases,
         make_caller=make_caller,
         ledger=ledger,
