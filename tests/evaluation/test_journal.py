@@ -276,6 +276,32 @@ async def test_an_unread_reply_of_a_killed_run_that_is_no_answer_is_bought_anew(
     assert len(model.calls) == 1
 
 
+async def test_what_came_and_was_no_answer_is_kept_for_people(ledger: Ledger, file: Path) -> None:
+    """The bytes of a reply nobody could read, and of one that broke off, up to a MiB; the cache has neither."""
+    query = "SELECT received FROM attempt ORDER BY sent_at, rowid"
+    broken = Unreadable(FakeModel(paid=True), 1, RequestRejected("not like this"))
+    await fails(Journal(broken, ledger), asks())
+    assert b"hello" in on_disk(file, query)[0]
+
+    lost = NoReply("broke off")
+    lost.received = b"x" * (3 << 20)
+    await fails(Journal(FakeModel("cut", paid=True, reply=lambda _request: lost), ledger, sleep=Clock().sleep), asks())
+    assert on_disk(file, query)[1:] == [b"x" * (1 << 20)] * 2
+    assert on_disk(file, "SELECT key FROM reply") == []
+
+
+async def test_an_unread_reply_of_a_killed_run_goes_to_its_attempt(ledger: Ledger, file: Path) -> None:
+    """Its bytes, perhaps paid for, are still there after the reply was bought anew; the new attempt has none."""
+    model = FakeModel(paid=True)
+    key = request_key(model.endpoint, asks())
+    await ledger.intend(key, model.endpoint, "answer", asks(), None)
+    await ledger.keep_reply(key, Reply(body=b"<html>sign in</html>", latency_s=1.0))
+    await Journal(model, ledger).complete(asks())
+
+    assert on_disk(file, "SELECT received FROM attempt WHERE state = 'intent'") == [b"<html>sign in</html>"]
+    assert on_disk(file, "SELECT received FROM attempt WHERE state = 'replied'") == [None]
+
+
 async def test_offline_asks_nobody(ledger: Ledger) -> None:
     """Stored replies are used; for others the error says why there is none."""
     model = FakeModel(paid=True)

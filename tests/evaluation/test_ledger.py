@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -380,13 +381,73 @@ async def test_a_store_that_cannot_be_written_says_so(ledger: Ledger) -> None:
     """`StoreError` for queued cells and for calls alike, without the user's text in it."""
     for _ in range(2):
         await ledger.keep_outcome(1, 0, an_outcome(text="a secret"))
-    with pytest.raises(StoreError, match="cannot be written") as caught:
+    with pytest.raises(StoreError, match="cannot be read or written") as caught:
         await ledger.drain()
     assert "a secret" not in str(caught.value)
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be read or written"):
         await ledger.intend("key", "e", "answer", asks(), None)
-    with pytest.raises(StoreError, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be read or written"):
         await ledger.keep_reply("key", Reply(body=b"", latency_s=0))
+
+
+async def test_a_store_that_another_process_holds_says_so(ledger: Ledger, file: Path) -> None:
+    """Every way of writing ends in `StoreError`, in the database's words and without the user's text."""
+    ledger.close()
+    sa.event.listen(ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"))
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writes: list[Callable[[], object]] = [
+        lambda: ledger.add_dataset(summary("d"), [Case(id="a secret", input="a secret")]),
+        lambda: ledger.start_comparison(task="a secret", fingerprint="f", dataset="d", spec={"a": "secret"}),
+        lambda: ledger.add_trial("c", 0, "a secret", Recipe(model="m", strategy="s"), {}),
+        lambda: ledger.finish_comparison("c", state="stopped", calls={}, judge={"a": "secret"}),
+        lambda: ledger.keep_verdict("c", "winner", "a secret"),
+    ]
+    try:
+        for write in writes:
+            with pytest.raises(StoreError, match="database is locked") as caught:
+                write()
+            told = "".join(traceback.format_exception(caught.value, limit=0))
+            assert "secret" not in told
+    finally:
+        other.close()
+
+
+def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None:
+    """A table that went away while it was open is the store's failure."""
+    with sqlite3.connect(file) as connection:
+        for table in ("comparison", "trial", "outcome", "dataset", "dataset_case", "reply"):
+            connection.execute(f"DROP TABLE {table}")
+    connection.close()
+    reads: list[Callable[[], object]] = [
+        ledger.comparisons,
+        lambda: ledger.comparison("latest"),
+        lambda: ledger.trials("c"),
+        lambda: ledger.cell(1, 0),
+        lambda: ledger.cell_columns(1, ("kind",)),
+        lambda: list(ledger.cases("d", "test")),
+        lambda: ledger.case_count("d", "test"),
+        lambda: ledger.case_column("d", "test", "case_id"),
+        lambda: ledger.dataset_summary("d"),
+        lambda: ledger.reply("k"),
+    ]
+    for read in reads:
+        with pytest.raises(StoreError, match="no such table"):
+            read()
+
+
+def test_a_full_disk_at_opening_says_so(file: Path) -> None:
+    """Where the tables have no room, the ledger is not opened."""
+
+    def fill(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    sa.event.listen(sa.Engine, "connect", fill)
+    try:
+        with pytest.raises(StoreError, match="disk is full"):
+            Ledger(file)
+    finally:
+        sa.event.remove(sa.Engine, "connect", fill)
 
 
 def test_comparisons_are_listed_newest_first_and_the_latest_is_a_finished_one(

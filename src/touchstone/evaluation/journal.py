@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from touchstone.catalog.base import Price
-from touchstone.errors import BudgetStop, ModelError, OutOfCredit, RateLimited, SettingsError
+from touchstone.errors import BudgetStop, ModelError, NoReply, OutOfCredit, RateLimited, SettingsError
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.evaluation.noun_json import to_json
-from touchstone.models.base import ChatModel, ChatRequest, Completion
+from touchstone.models.base import ChatModel, ChatRequest, Completion, Reply
 
 MAX_ATTEMPTS = 4
 """Sends of one request at most (promises.md, F4)."""
@@ -225,6 +225,7 @@ class Journal:
                 # Kept by a run that was killed before it had read it: no answer, or the failure would last for ever.
                 if self.offline:
                     raise
+                await self.ledger.keep_unread(key, stored.body)
                 await self.ledger.drop_reply(key)
             else:
                 self.tally.from_cache += 1
@@ -272,20 +273,24 @@ class Journal:
             cell.made += 1
             # From here on a cancelled or lost call may have been billed.
             booked_usd = hold_usd
+            reply: Reply | None = None
             try:
                 reply = await self.model.send(request)
                 await self.ledger.keep_reply(key, reply)
                 completion = self.model.read(reply)
             except ModelError as error:
-                # What was no answer stays out of the cache, or the failure would be replayed for ever.
-                await self.ledger.drop_reply(key)
                 booked_usd = hold_usd if error.maybe_billed else 0.0
                 lost_usd = worst_usd if error.maybe_billed else 0.0
                 if lost_usd is None:
                     self.tally.unpriced += 1
                 cell.book_lost(lost_usd)
                 state = "in_doubt" if error.maybe_billed else "failed"
-                await self.ledger.settle(attempt, state=state, cost_usd=lost_usd, error=str(error))
+                received = error.received if isinstance(error, NoReply) else b""
+                if reply is not None and not received:
+                    received = reply.body
+                await self.ledger.settle(attempt, state=state, cost_usd=lost_usd, error=str(error), received=received)
+                # What was no answer stays out of the cache, or the failure would be replayed for ever.
+                await self.ledger.drop_reply(key)
                 raise
             booked_usd = completion.cost_usd or 0.0
             if completion.cost_usd is None:

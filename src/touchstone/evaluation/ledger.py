@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 
 from touchstone.data.base import Case, CaseSummary
 from touchstone.errors import StoreError
-from touchstone.evaluation import tables
+from touchstone.evaluation import statements, tables
 from touchstone.evaluation.base import Outcome, Recipe
 from touchstone.evaluation.group_commit import GroupCommit, Row
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
@@ -30,6 +31,8 @@ from touchstone.storage.database import ensure_schema, open_database
 
 _BLOCK = 1_000
 _LONGEST_BACKLOG = 2_000
+_RECEIVED_LIMIT_BYTES = 1 << 20
+"""Of what was no answer, this much is kept."""
 
 
 def request_key(endpoint: str, request: ChatRequest) -> str:
@@ -46,6 +49,20 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Whatever fails in the database inside becomes a `StoreError` that holds nothing of what was being stored."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        # The driver's own words: SQLAlchemy's repeat the statement with its values, which is the user's text.
+        reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+        raise StoreError(
+            "the store cannot be read or written: {reason}; make room for it, end what else is using it, and run again",
+            reason=str(reason),
+        ) from None
+
+
 class Ledger:
     """
     What a run writes and what a report reads.
@@ -55,7 +72,12 @@ class Ledger:
 
     def __init__(self, place: Path | str) -> None:
         self.engine = open_database(place)
-        ensure_schema(self.engine, tables.SCHEMA)
+        try:
+            with store_errors():
+                ensure_schema(self.engine, tables.SCHEMA)
+        except StoreError:
+            self.engine.dispose()
+            raise
         self._commits = GroupCommit(self.engine)
 
     def close(self) -> None:
@@ -68,16 +90,17 @@ class Ledger:
         """Keep the cases under their digest; does nothing when they are already there."""
         if self._has_dataset(summary.digest):
             return
-        try:
-            self._insert_dataset(summary, cases)
-        except sa.exc.IntegrityError:
-            # Another process kept the same cases meanwhile; the digest says that they are the same.
-            if not self._has_dataset(summary.digest):
-                raise
+        with store_errors():
+            try:
+                self._insert_dataset(summary, cases)
+            except sa.exc.IntegrityError:
+                # Another process kept the same cases meanwhile; the digest says that they are the same.
+                if not self._has_dataset(summary.digest):
+                    raise
 
     def _has_dataset(self, digest: str) -> bool:
         query = sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == digest)
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).scalar() is not None
 
     def _insert_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
@@ -115,7 +138,7 @@ class Ledger:
                 .order_by(table.c.ordinal)
                 .limit(_BLOCK if stop is None else min(_BLOCK, stop - start))
             )
-            with self.engine.connect() as connection:
+            with store_errors(), self.engine.connect() as connection:
                 rows = connection.execute(query).all()
             for ordinal, payload in rows:
                 yield ordinal, from_json(Case, payload)
@@ -135,28 +158,26 @@ class Ledger:
             .where(table.c.dataset == dataset, table.c.split == split)
             .order_by(table.c.ordinal)
         )
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
     def case_count(self, dataset: str, split: str) -> int:
         """How many cases a split has."""
         query = sa.select(sa.func.count()).where(tables.cases.c.dataset == dataset, tables.cases.c.split == split)
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def dataset_summary(self, dataset: str) -> CaseSummary:
         """What was found when the cases of a dataset were checked."""
         query = sa.select(tables.datasets.c.summary).where(tables.datasets.c.digest == dataset)
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return from_json(CaseSummary, connection.execute(query).scalar_one())
 
     # Calls
 
     async def _write(self, statement: sa.Executable, row: Row) -> None:
-        try:
+        with store_errors():
             await self._commits.write(statement, row)
-        except sa.exc.SQLAlchemyError as error:
-            raise _unwritable(error) from error
 
     async def intend(
         self, key: str, endpoint: str, purpose: str, request: ChatRequest, hold_usd: float | None = None
@@ -164,7 +185,7 @@ class Ledger:
         """Record that a request is about to be sent; returns the attempt's id once that is on disk."""
         attempt = uuid4().hex
         await self._write(
-            _INSERT_ATTEMPT,
+            statements.INSERT_ATTEMPT,
             {
                 "id": attempt,
                 "key": key,
@@ -181,18 +202,35 @@ class Ledger:
         return attempt
 
     async def settle(
-        self, attempt: str, *, state: str, cost_usd: float | None = None, error: str | None = None
+        self,
+        attempt: str,
+        *,
+        state: str,
+        cost_usd: float | None = None,
+        error: str | None = None,
+        received: bytes = b"",
     ) -> None:
-        """Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`."""
+        """
+        Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`.
+
+        Args:
+            received: What came and was no answer; its first MiB is kept for people to look at.
+        """
         await self._write(
-            _SETTLE_ATTEMPT,
-            {"b_id": attempt, "b_state": state, "b_cost": cost_usd, "b_error": error and safe_text(error)},
+            statements.SETTLE_ATTEMPT,
+            {
+                "b_id": attempt,
+                "b_state": state,
+                "b_cost": cost_usd,
+                "b_error": error and safe_text(error),
+                "b_received": received[:_RECEIVED_LIMIT_BYTES] or None,
+            },
         )
 
     async def keep_reply(self, key: str, reply: Reply) -> None:
         """Store a raw reply; returns once it is on disk."""
         await self._write(
-            _INSERT_REPLY,
+            statements.INSERT_REPLY,
             {
                 "key": key,
                 "body": reply.body,
@@ -204,22 +242,26 @@ class Ledger:
 
     def reply(self, key: str) -> Reply | None:
         """The stored reply under a key, None when there is none or its bytes no longer match their digest."""
-        with self.engine.connect() as connection:
-            row = connection.execute(_FIND_REPLY, {"b_key": key}).one_or_none()
+        with store_errors(), self.engine.connect() as connection:
+            row = connection.execute(statements.FIND_REPLY, {"b_key": key}).one_or_none()
         if row is None or hashlib.sha256(row.body).hexdigest() != row.digest:
             return None
         return Reply(body=row.body, **orjson.loads(row.meta))
 
+    async def keep_unread(self, key: str, body: bytes) -> None:
+        """Keep what turned out to be no answer with the attempt that brought it, before it is dropped."""
+        await self._write(statements.KEEP_UNREAD, {"b_key": key, "b_received": body[:_RECEIVED_LIMIT_BYTES]})
+
     async def drop_reply(self, key: str) -> None:
         """Forget a reply that turned out to be no answer, so that a later run asks again."""
-        await self._write(_DELETE_REPLY, {"b_key": key})
+        await self._write(statements.DELETE_REPLY, {"b_key": key})
 
     # Comparisons
 
     def start_comparison(self, *, task: str, fingerprint: str, dataset: str, spec: Mapping[str, Any]) -> str:
         """Open a comparison; returns its id."""
         identity = uuid4().hex[:12]
-        with self.engine.begin() as connection:
+        with store_errors(), self.engine.begin() as connection:
             connection.execute(
                 tables.comparisons.insert().values(
                     id=identity,
@@ -235,7 +277,7 @@ class Ledger:
 
     def add_trial(self, comparison: str, position: int, name: str, recipe: Recipe, settings: Mapping[str, Any]) -> int:
         """Open the trial of one candidate; returns its number."""
-        with self.engine.begin() as connection:
+        with store_errors(), self.engine.begin() as connection:
             result = connection.execute(
                 tables.trials.insert().values(
                     comparison=comparison,
@@ -250,22 +292,20 @@ class Ledger:
 
     async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
         """Queue one cell for writing; `drain` waits for all of them. Waits itself when the disk is far behind."""
-        self._commits.enqueue(_INSERT_OUTCOME, outcome_row(trial, ordinal, outcome))
+        self._commits.enqueue(statements.INSERT_OUTCOME, statements.outcome_row(trial, ordinal, outcome))
         if self._commits.backlog > _LONGEST_BACKLOG:
             await self.drain()
 
     async def drain(self) -> None:
         """Returns when every queued write is on disk. Raises `StoreError` when one failed."""
-        try:
+        with store_errors():
             await self._commits.drain()
-        except sa.exc.SQLAlchemyError as error:
-            raise _unwritable(error) from error
 
     def finish_comparison(
         self, comparison: str, *, state: str, calls: Mapping[str, Any], judge: Mapping[str, Any] | None
     ) -> None:
         """Close a comparison: whether it ran to its end, what its calls amounted to, what is known of its judge."""
-        with self.engine.begin() as connection:
+        with store_errors(), self.engine.begin() as connection:
             connection.execute(
                 tables.comparisons.update()
                 .where(tables.comparisons.c.id == comparison)
@@ -278,7 +318,7 @@ class Ledger:
 
     def keep_verdict(self, comparison: str, verdict: str, chosen: str | None) -> None:
         """Note what was decided under the task's own demands, for lists; the decision itself is worked out anew."""
-        with self.engine.begin() as connection:
+        with store_errors(), self.engine.begin() as connection:
             connection.execute(
                 tables.comparisons.update()
                 .where(tables.comparisons.c.id == comparison)
@@ -296,13 +336,13 @@ class Ledger:
             )
         else:
             query = query.where(tables.comparisons.c.id == identity)
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).mappings().one_or_none()
 
     def comparisons(self) -> Sequence[sa.RowMapping]:
         """Every comparison, newest first."""
         query = sa.select(tables.comparisons).order_by(tables.comparisons.c.created.desc())
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).mappings().all()
 
     def trials(self, comparison: str) -> Sequence[sa.RowMapping]:
@@ -310,7 +350,7 @@ class Ledger:
         query = (
             sa.select(tables.trials).where(tables.trials.c.comparison == comparison).order_by(tables.trials.c.position)
         )
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).mappings().all()
 
     def cell_columns(self, trial: int, columns: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
@@ -321,7 +361,7 @@ class Ledger:
             .where(table.c.trial == trial)
             .order_by(table.c.ordinal, table.c.repeat)
         )
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             rows = connection.execute(query).all()
         found: dict[str, np.ndarray[Any, Any]] = {}
         for position, column in enumerate(columns):
@@ -335,62 +375,5 @@ class Ledger:
         """One stored cell."""
         table = tables.outcomes
         query = sa.select(table).where(table.c.trial == trial, table.c.ordinal == ordinal, table.c.repeat == repeat)
-        with self.engine.connect() as connection:
+        with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).mappings().one_or_none()
-
-
-def _unwritable(error: sa.exc.SQLAlchemyError) -> StoreError:
-    # The driver's own words: SQLAlchemy's repeat the statement with its values, which is the user's text.
-    reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    return StoreError("the store cannot be written: {reason}; make room for it and run again", reason=str(reason))
-
-
-def outcome_row(trial: int, ordinal: int, outcome: Outcome) -> dict[str, Any]:
-    """One cell as a row of the `outcome` table."""
-    completion, reading = outcome.completion, outcome.reading
-    first = outcome.scores[0] if outcome.scores else None
-    judge_usd = [score.cost_usd for score in outcome.scores if score.cost_usd is not None]
-    telling = len(outcome.scores) > 1 or (first is not None and first.reason)
-    return {
-        "trial": trial,
-        "ordinal": ordinal,
-        "repeat": outcome.repeat,
-        "kind": outcome.kind,
-        "score": first.value if first else None,
-        "answer": safe_text(reading.answer) if reading and reading.answer is not None else None,
-        "how": safe_text(reading.how) if reading else None,
-        "text": safe_text(completion.text) if completion else None,
-        "scores": _scores_json(outcome) if telling else None,
-        "input_tokens": completion.usage.input_tokens if completion else None,
-        "output_tokens": completion.usage.output_tokens if completion else None,
-        "estimated": completion.usage.estimated if completion else None,
-        "cost_usd": completion.cost_usd if completion else None,
-        "retry_usd": outcome.retry_usd,
-        "judge_usd": sum(judge_usd) if judge_usd else None,
-        "latency_s": completion.latency_s if completion else None,
-        "first_token_s": completion.first_token_s if completion else None,
-        "served_model": safe_text(completion.served_model) if completion and completion.served_model else None,
-        "error": safe_text(outcome.error) if outcome.error else None,
-        "retries": outcome.retries,
-        "from_cache": outcome.from_cache,
-    }
-
-
-def _scores_json(outcome: Outcome) -> bytes:
-    scores = [score.model_dump() for score in outcome.scores]
-    return orjson.dumps([{**score, "reason": safe_text(score["reason"])} for score in scores])
-
-
-# Built once: making a statement costs more than running it, and rows of one statement are committed with one call.
-_INSERT_ATTEMPT = tables.attempts.insert()
-_SETTLE_ATTEMPT = (
-    tables.attempts.update()
-    .where(tables.attempts.c.id == sa.bindparam("b_id"))
-    .values(state=sa.bindparam("b_state"), cost_usd=sa.bindparam("b_cost"), error=sa.bindparam("b_error"))
-)
-_INSERT_REPLY = tables.replies.insert().prefix_with("OR REPLACE", dialect="sqlite")
-_DELETE_REPLY = tables.replies.delete().where(tables.replies.c.key == sa.bindparam("b_key"))
-_INSERT_OUTCOME = tables.outcomes.insert()
-_FIND_REPLY = sa.select(tables.replies.c.body, tables.replies.c.digest, tables.replies.c.meta).where(
-    tables.replies.c.key == sa.bindparam("b_key")
-)

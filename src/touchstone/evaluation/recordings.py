@@ -8,7 +8,7 @@ import orjson
 import sqlalchemy as sa
 
 from touchstone.evaluation import tables
-from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.ledger import Ledger, store_errors
 from touchstone.evaluation.noun_json import safe_text
 from touchstone.noun import Noun
 
@@ -42,7 +42,7 @@ class Recordings:
     def models(self) -> Mapping[str, int] | None:
         """Model name to number of its outputs; None when this file was not read yet."""
         query = sa.select(tables.recording_files.c.models).where(tables.recording_files.c.file == self._file)
-        with self._ledger.engine.connect() as connection:
+        with store_errors(), self._ledger.engine.connect() as connection:
             body = connection.execute(query).scalar()
         return None if body is None else dict(orjson.loads(body))
 
@@ -56,7 +56,7 @@ class Recordings:
         draws: dict[tuple[str, str], int] = {}
         block = []
         insert = tables.recordings.insert()
-        with self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.engine.begin() as connection:
             for given_model, given_id, recording in rows:
                 model, case_id = safe_text(given_model), safe_text(given_id)
                 draw = draws.get((model, case_id), 0)
@@ -85,7 +85,7 @@ class Recordings:
 
     def find(self, model: str, case_id: str, draw: int = 0) -> Recording | None:
         """The recorded output, None when there is none."""
-        with self._ledger.engine.connect() as connection:
+        with store_errors(), self._ledger.engine.connect() as connection:
             wanted = {"b_model": safe_text(model), "b_case": safe_text(case_id), "b_draw": draw}
             body = connection.execute(_FIND, {"b_file": self._file, **wanted}).scalar()
         return None if body is None else Recording(**{"output": None, **orjson.loads(body)})
@@ -104,7 +104,7 @@ class Recordings:
             .exists()
         )
         query = sa.select(sa.func.count()).where(cases.c.dataset == dataset, cases.c.split == split, ~found)
-        with self._ledger.engine.connect() as connection:
+        with store_errors(), self._ledger.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
 

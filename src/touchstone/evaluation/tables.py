@@ -50,6 +50,7 @@ attempts = sa.Table(
     sa.Column("state", sa.String, nullable=False),  # intent, replied, failed, in_doubt
     sa.Column("cost_usd", sa.Float),
     sa.Column("error", sa.String),
+    sa.Column("received", sa.LargeBinary),  # first MiB of what came and was no answer
     sa.Column("sent_at", sa.String, nullable=False),
 )
 
