@@ -44,7 +44,13 @@ def load_settings(workspace: Path | None = None, environment: Mapping[str, str] 
         place, origin = Path(".touchstone"), "default"
     if place.exists() and not place.is_dir():
         raise SettingsError("the workspace {place} is not a folder; name one with --workspace", place=str(place))
-    return Settings(workspace=place, workspace_from=origin, store_url=variables.get("TOUCHSTONE_STORE"))
+    store = variables.get("TOUCHSTONE_STORE")
+    if store and "://" not in store:
+        raise SettingsError(
+            "TOUCHSTONE_STORE is {store!r}; write a URL such as postgresql+psycopg://host/name, or unset it",
+            store=store,
+        )
+    return Settings(workspace=place, workspace_from=origin, store_url=store or None)
 
 
 def secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:

@@ -113,6 +113,10 @@ MISTAKES: dict[str, Bad] = {
         ("outputs.jsonl", "case_id"),
     ),
     "a baseline with nothing to learn from": Bad(_task() + "  - baseline/majority\n", {}, ("line 7", "train")),
+    "a cost per month without a volume": Bad(
+        _task() + "constraints: {max_usd_per_month: 5}\n", {}, ("line 7", "max_usd_per_month", "requests_per_month")
+    ),
+    "a cap that caps nothing": Bad(_task() + "limits: {max_usd: .inf}\n", {}, ("line 7", "max_usd")),
     "a cap without a price": Bad(_task() + "limits: {max_usd: 1}\n", {}, ("price", "parrot")),
     "a key that is not set": Bad(
         _task("served_name: parrot", "served_name: parrot, key_env: NO_SUCH_KEY"), {}, ("line 6", "NO_SUCH_KEY")

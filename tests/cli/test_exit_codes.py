@@ -122,3 +122,29 @@ def test_latest_is_a_finished_comparison(folder: Path, touchstone: Run) -> None:
     result = touchstone("decide", "latest")
     assert result.returncode == 2
     assert f"or name an unfinished one: {known}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("compare", "task.yaml", "--nonsense"), "--nonsense"),
+        (("compare",), "TASKFILE"),
+        (("nonsense",), "nonsense"),
+        (("compare", "task.yaml", "--repeat", "0"), "--repeat"),
+        (("compare", "task.yaml", "--max-usd", "inf"), "inf"),
+        (("decide", "--lang", "fr"), "fr"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_one_line_too(arguments: tuple[str, ...], words: str, touchstone: Run) -> None:
+    """The flag is named with where its help stands; nothing is done."""
+    result = touchstone(*arguments)
+    assert result.returncode == 2
+    [line] = result.stderr.strip().splitlines()
+    assert words in line
+    assert not result.stdout
+
+
+def test_looking_leaves_no_workspace_behind(tmp_path: Path, touchstone: Run) -> None:
+    """A list of nothing makes no files."""
+    assert touchstone("trials").returncode == 0
+    assert not (tmp_path / ".touchstone").exists()

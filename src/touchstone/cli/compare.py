@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from touchstone.cli.options import (
     open_workspace,
     say,
 )
+from touchstone.errors import SettingsError
 from touchstone.language import _, current_language
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def compare(
     from touchstone.workspace.base import CompareOptions, Files
     from touchstone.workspace.workspace import check_places
 
+    if max_usd is not None and not math.isfinite(max_usd):
+        raise SettingsError("a cap of {max_usd} caps nothing; name an amount of USD", max_usd=max_usd)
     options = CompareOptions(max_usd=max_usd, repeats=repeat, offline=offline)
     files = Files(report=report, markdown=markdown, junit=junit)
     check_places(files)

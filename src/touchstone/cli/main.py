@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -17,9 +18,33 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(error.text(_) + "\n")
         sys.exit(error.exit_code)
-    from touchstone.cli.app import build_app
+    sys.exit(_run())
 
-    build_app()()
+
+def _run() -> int:
+    """Run the verb; a mistake in the flags is one line, as every other mistake is."""
+    import typer
+    from typer.main import get_command
+
+    from touchstone.cli.app import build_app
+    from touchstone.cli.options import one_line, say
+    from touchstone.language import _
+
+    # The library keeps the class of all mistakes to itself and gives its children away.
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    try:
+        code = get_command(build_app())(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except usage_error as error:
+        command = error.ctx.command_path if error.ctx else "touchstone"
+        say(
+            one_line(
+                _("{reason}; see {command} --help").format(reason=error.format_message().rstrip("."), command=command)
+            )
+        )
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ Translate = Callable[[str], str]
 class CompareOptions(Noun):
     """What one run is told on top of its task file."""
 
-    max_usd: float | None = None
+    max_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Cap on the money of this run; overrides the task file's."""
     repeats: int = Field(default=1, ge=1)
     offline: bool = False

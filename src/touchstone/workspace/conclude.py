@@ -67,8 +67,8 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
     if smallest is not None and smallest > difference:
         lines.append(
             _(
-                "{cases} cases can show a difference of {points:.1f} points; "
-                "{asked:.1f} points would need {needed} cases"
+                "{cases:,} cases can show a difference of {points:.1f} points; "
+                "{asked:.1f} points would need {needed:,} cases"
             ).format(cases=cases, points=100 * smallest, asked=100 * difference, needed=needed)
         )
     return lines
@@ -130,6 +130,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
     )
+    disagreeing, worst = gather.disagreeing_cases(stored, order), gather.worst_cases(stored, order)
     return ReportData(
         comparison=comparison,
         instruction=file.instruction,
@@ -161,8 +162,8 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         requests_per_month=None if requests_per_month is None else int(requests_per_month),
         baseline=_baseline(file, stored),
         slices=gather.slices(ledger, stored, ground),
-        worst=tuple(gather.example(ledger, stored, place) for place in gather.worst_cases(stored, order)),
-        disagreeing=tuple(gather.example(ledger, stored, place) for place in gather.disagreeing_cases(stored, order)),
+        worst=tuple(gather.example(ledger, stored, place) for place in worst if place not in disagreeing),
+        disagreeing=tuple(gather.example(ledger, stored, place) for place in disagreeing),
         settings=gather.candidate_settings(ledger, stored),
         judge=judge,
         reproduction=Reproduction(
@@ -225,9 +226,10 @@ def _note(reason: Reason) -> Note:
 
 
 def _calls(stored: Stored) -> Calls:
+    offline = bool(stored.spec["options"]["offline"])
     full = len(stored.specs) * stored.test_cases * int(stored.spec["options"]["repeats"])
     # A recorded answer or a baseline's is a call too: one answer asked of one candidate.
-    made = sum(int((~_skipped(cells.kind)).sum()) for cells in stored.cells)
+    made = sum(int((~_skipped(cells.kind, offline=offline)).sum()) for cells in stored.cells)
     from_cache = sum(int(np.nan_to_num(cells.from_cache).sum()) for cells in stored.cells)
     return Calls(
         made=made - from_cache,
@@ -238,8 +240,10 @@ def _calls(stored: Stored) -> Calls:
     )
 
 
-def _skipped(kinds: Any) -> Any:
-    return np.char.startswith(kinds.astype(str), "skipped")
+def _skipped(kinds: Any, *, offline: bool) -> Any:
+    """Cells for which nobody was asked; an offline run fails a cell without asking."""
+    skipped = np.char.startswith(kinds.astype(str), "skipped")
+    return skipped | (kinds.astype(str) == "error") if offline else skipped
 
 
 def _statistics(stored: Stored, pairs: tuple[PairResult, ...], confidence: float, file: TaskFile) -> StatisticsInfo:
@@ -297,6 +301,20 @@ def _warnings(stored: Stored, judge: JudgeInfo | None) -> tuple[Note, ...]:
         found.append(Note(template=N_("possibly billed twice: {n} calls"), values={"n": stored.calls["in_doubt"]}))
     if stored.calls.get("spent_usd") is None and stored.calls:
         found.append(Note(template=N_("some calls have no known price; the money spent is unknown")))
+    if judge is not None and judge.agreement is not None and judge.agreement.low <= 0:
+        found.append(
+            Note(
+                template=N_(
+                    "the judge {judge} agrees with people hardly better than chance: kappa {kappa:.2f} "
+                    "({low:.2f} to {high:.2f}, n = {n}); do not rely on its ranking"
+                ),
+                values={
+                    "judge": judge.model,
+                    "kappa": judge.agreement.mean,
+                    **judge.agreement.model_dump(include={"low", "high", "n"}),
+                },
+            )
+        )
     if judge is not None and judge.same_family:
         found.append(
             Note(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from touchstone.errors import RequestRejected, UserError
 from touchstone.evaluation.base import Candidate
 from touchstone.evaluation.journal import worst_case_usd
 from touchstone.evaluation.ledger import Ledger, request_key
 from touchstone.evaluation.power import cases_needed, detectable_difference
 from touchstone.language import _
-from touchstone.models.base import ChatRequest, TextPart
+from touchstone.models.base import ChatRequest, Checkable, TextPart
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
@@ -27,6 +28,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
     """
     prepared = await prepare(task, ledger, options, asking=False)
     try:
+        keys = _missing_keys(prepared)
         candidates = [_planned(candidate, prepared, ledger, options) for candidate in prepared.candidates]
         candidates += _judge_plan(prepared, ledger, options)
     finally:
@@ -43,8 +45,21 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
         cases_needed=needed,
         difference=difference,
-        warnings=tuple(problem.text(_) for problem in prepared.summary.problems),
+        warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
     )
+
+
+def _missing_keys(prepared: Prepared) -> list[str]:
+    """What would stop the run before the first call; a plan can be made without a key."""
+    found = []
+    for asked in (*(getattr(candidate, "caller", None) for candidate in prepared.candidates), *prepared.judges):
+        model = getattr(asked, "model", None)
+        if isinstance(model, Checkable):
+            try:
+                model.check()
+            except UserError as error:
+                found.append(error.text(_))
+    return found
 
 
 def asked_difference(task: Task) -> tuple[float, int]:
@@ -70,7 +85,10 @@ def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: 
     low_usd = expected_usd = worst_usd = 0.0
     for _ordinal, case in ledger.cases(dataset, "test"):
         for draw in range(options.repeats):
-            request = ChatRequest(messages=candidate.messages(case), draw=draw, **candidate.fields)
+            try:
+                request = candidate.request(case, draw)
+            except RequestRejected:
+                continue  # a cell that will fail before anything is sent
             if candidate.caller.paid and ledger.reply(request_key(candidate.caller.endpoint, request)) is not None:
                 continue
             tokens = text_bytes(request) // 4

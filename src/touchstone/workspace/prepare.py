@@ -99,6 +99,12 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         raise TaskError.of(error, path=task.path, line=task.line("answer")) from error
     specs = read_specs(task, ledger)
     _check_gate_names(task, specs)
+    if task.file.constraints.max_usd_per_month is not None and task.file.volume.requests_per_month is None:
+        raise TaskError(
+            "max_usd_per_month needs a volume; add requests_per_month under `volume`",
+            path=task.path,
+            line=task.line("constraints", "max_usd_per_month"),
+        )
     columns = frozenset({"input", "options", "id"}) | frozenset(
         name for _, case in islice(ledger.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
     )

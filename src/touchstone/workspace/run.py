@@ -209,7 +209,7 @@ class _Watch:
                 sums=self._sums,
                 scored=self._scored,
                 errors=self._errors,
-                spent_usd=self._tally.spent_usd,
+                spent_usd=None if self._tally.unpriced else self._tally.spent_usd,
                 elapsed_s=now - self._started,
             )
         )

@@ -71,7 +71,7 @@ class RaceSection(Noun):
 class LimitsSection(Noun):
     """What a run may use."""
 
-    max_usd: float | None = Field(default=None, gt=0)
+    max_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Cap on the money of a run."""
     concurrency: int = Field(default=16, ge=1, le=1024)
     """Calls in flight at most, over all candidates."""

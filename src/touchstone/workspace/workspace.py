@@ -37,7 +37,11 @@ class Workspace:
     @cached_property
     def ledger(self) -> Ledger:
         """The store."""
-        return Ledger(self.settings.store_url or self.settings.workspace / "touchstone.sqlite")
+        return Ledger(self.settings.store_url or self._file)
+
+    @property
+    def _file(self) -> Path:
+        return self.settings.workspace / "touchstone.sqlite"
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +143,9 @@ class Workspace:
 
     def comparisons(self) -> tuple[StoredComparison, ...]:
         """Every stored comparison, newest first."""
-        found = []
+        found: list[StoredComparison] = []
+        if self.settings.store_url is None and not self._file.exists():
+            return ()
         for row in self.ledger.comparisons():
             spec = orjson.loads(row["spec"])
             found.append(
