@@ -13,6 +13,7 @@ from tests.data.conftest import ANY_TEXT, Write, lines_of, source
 from touchstone.data.base import Case, CaseSource
 from touchstone.data.cases import case_counts, read_cases
 from touchstone.errors import DataError, UnknownName
+from touchstone.evaluation.intervals import estimate
 from touchstone.models.base import AudioPart, ImagePart, Message, TextPart
 
 
@@ -287,3 +288,41 @@ def test_folder_with_splits_is_not_one_split(tmp_path: Path) -> None:
     assert "train, validation, test" in str(refusal(CaseSource(files={"test": folder}, columns=columns)))
     one = CaseSource(files={"test": folder / "validation"}, columns=columns)
     assert [(case.input, case.target, case.split) for case in read_cases(one)] == [("third", None, "test")]
+
+
+class TestCopies:
+    """Rows with the same id, where they are allowed."""
+
+    def test_copies_are_one_group_and_draws_of_their_own(self, write: Write) -> None:
+        """Ids stay; the draws of a case are numbered and grouped by its id unless the row names a group."""
+        path = write("c.csv", "id,input,group\na,q,\nb,r,\na,q,\na,q,g\nb,r,\n")
+        found = [(case.id, case.group, case.copy_number) for case in read_cases(allowing(path))]
+        assert found == [("a", "a", 0), ("b", "b", 0), ("a", "a", 1), ("a", "g", 2), ("b", "b", 1)]
+        assert all(case.copy_number == 0 and case.group in (None, "g") for case in read_cases(source(path)))
+
+    def test_without_ids_those_that_ask_the_same_are_one_group(self, write: Write) -> None:
+        """The ids we give tell them apart, their group does not."""
+        path = write("c.csv", "input\nq\nr\nq\n")
+        first, other, again = read_cases(allowing(path))
+        assert first.group == again.group == first.id != again.id
+        assert other.group == other.id
+
+    def test_only_what_is_measured_is_grouped(self, write: Write) -> None:
+        """Ids that start again in every split are no group across splits."""
+        files = [write(f"{split}.csv", "id,input\n" + "1,q\n" * 2) for split in ("train", "test")]
+        found = [(case.split, case.group, case.copy_number) for case in read_cases(allowing(*files))]
+        assert found == [("train", None, 0), ("train", None, 1), ("test", "1", 0), ("test", "1", 1)]
+
+    def test_copies_are_no_further_evidence(self, write: Write) -> None:
+        """Forty cases that stand five times have an interval no narrower than forty cases have."""
+        path = write("c.csv", "id,input\n" + "".join(f"{n},q{n}\n" for n in range(40)) * 5)
+        cases = list(read_cases(allowing(path)))
+        scores = [float(int(case.id) % 2) for case in cases]
+        copied = estimate(scores, [case.group for case in cases])
+        alone = estimate(scores[:40])
+        assert copied.n == 200
+        assert copied.high - copied.low >= alone.high - alone.low
+
+
+def allowing(*paths: Path) -> CaseSource:
+    return source(*paths).model_copy(update={"allow_duplicates": True})

@@ -22,7 +22,7 @@ from touchstone.models.base import AudioPart, ImagePart, Message, TextPart
 from touchstone.models.fake import FakeModel
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec, Workshop
-from touchstone.strategies.prompt import Prompt, default_system
+from touchstone.strategies.prompt import Prompt, PromptCandidate, default_system
 
 
 @pytest.fixture
@@ -279,3 +279,25 @@ def test_free_text_needs_no_further_words() -> None:
     """The instruction alone; nothing at all without one."""
     assert default_system(" Write a poem. ", AnswerSpec(kind="free")) == "Write a poem."
     assert default_system("", AnswerSpec(kind="text")) == ""
+
+
+async def test_a_copy_of_a_case_is_a_draw_of_its_own(shop: Shop) -> None:
+    """What is asked twice is answered twice, whatever the repeats of the run; nothing else of the request differs."""
+    candidate = await Prompt().prepare(spec(), shop.workshop)
+    assert isinstance(candidate, PromptCandidate)
+    requests = [
+        candidate.request(Case(id="1", input="x", copy_number=copy), draw) for copy in range(5) for draw in range(9)
+    ]
+    await candidate.close()
+    assert len({request.draw for request in requests}) == len(requests)
+    assert len({request.model_copy(update={"draw": 0}).model_dump_json() for request in requests}) == 1
+
+
+async def test_a_case_that_lacks_a_column_is_not_sent_with_a_hole(shop: Shop) -> None:
+    """It is one failed cell that names case and column; an empty text is a value, and other braces stay text."""
+    with pytest.raises(RequestRejected, match=r"case q7 has no value for \{customer\}"):
+        await sent(shop, Case(id="q7", input="Hi"), prompt="{customer}: {input}")
+    assert shop.model.calls == []
+
+    messages = await sent(shop, Case(id="q8", input="Hi", fields={"customer": ""}), prompt='{customer}{"a": {input}}')
+    assert messages[-1].content == '{"a": Hi}'

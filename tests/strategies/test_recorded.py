@@ -208,3 +208,23 @@ def test_outputs_are_kept_letter_for_letter(
         recording = found.find("a", str(at))
         assert recording is not None
         assert recording.output == text
+
+
+async def test_a_file_may_start_with_failed_calls(ledger: Ledger, tmp_path: Path) -> None:
+    """Rows of JSON Lines need not all have the same keys; columns are looked for in the first hundred."""
+    failed = [{"case_id": str(n), "model": "m", "error": "timeout"} for n in range(99)]
+    candidate = await prepare(ledger, jsonl(tmp_path, *failed, {"case_id": "x", "model": "m", "output": "yes"}), of="m")
+
+    assert (await candidate.answer(Case(id="x"))).text == "yes"
+    with pytest.raises(ModelError, match="timeout"):
+        await candidate.answer(Case(id="0"))
+    with pytest.raises(DataError, match="there is no column 'output'; the file has case_id, model, error"):
+        await prepare(ledger, jsonl(tmp_path, *failed, name="failed.jsonl"), of="m")
+
+
+async def test_copies_of_a_case_take_the_outputs_of_its_id_in_turn(ledger: Ledger, tmp_path: Path) -> None:
+    """Where there are fewer outputs than copies, the rest are answered like the first."""
+    rows = [{"case_id": "a", "model": "m", "output": output} for output in ("one", "two")]
+    candidate = await prepare(ledger, jsonl(tmp_path, *rows), of="m")
+    answers = [(await candidate.answer(Case(id="a", copy_number=copy))).text for copy in range(3)]
+    assert answers == ["one", "two", "one"]

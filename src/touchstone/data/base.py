@@ -41,6 +41,8 @@ class Case(Noun):
     """Every other column, as text."""
     row: int | None = None
     """Data row in its file, counted from 1."""
+    copy_number: int = 0
+    """How many rows with this id stand before this one in its split, where that is allowed."""
 
     @property
     def text(self) -> str:
@@ -73,7 +75,10 @@ class CaseSource(Noun):
     shares: Mapping[str, float] = Field(default_factory=dict)
     """Shares of `train` and `dev` to draw where the files say nothing about splits; empty draws nothing."""
     allow_duplicates: bool = False
-    """Whether rows with the same id count as further draws of a case rather than as a mistake."""
+    """
+    Whether rows with the same id are further draws of a case rather than a mistake. Each is asked as a draw of its own,
+    and together they are one group, for they are no more evidence than one case asked again.
+    """
 
 
 class Problem(Noun):

@@ -29,6 +29,9 @@ def read_cases(source: CaseSource, *, limit: int | None = None) -> Iterator[Case
     A case without an id gets one from what it asks: 16 hexadecimal digits, and `-2`, `-3`, … where the same is asked
     again. Adding or removing other cases does not change it. Columns that are not ours are kept as text in `fields`.
 
+    Where duplicates are allowed, test cases of one id (or, without ids, that ask the same) are a group of that name
+    unless their rows name another, so that intervals count them once.
+
     Args:
         source: Files, column names, encoding, format.
         limit: At most so many cases, for a preview.
@@ -44,11 +47,25 @@ def read_cases(source: CaseSource, *, limit: int | None = None) -> Iterator[Case
 def located_cases(source: CaseSource) -> Iterator[tuple[Path, Case, bool]]:
     """Like `read_cases`, each case with the file or folder it came from and whether its id stands there."""
     seen = DigestCounts()
+    copies = DigestCounts() if source.allow_duplicates else None
     for key, path in source.files.items():
         split = _split_of_file(key, path)
         for case, given in _file_cases(source, Path(path), split, seen):
             drawn = case.model_copy(update={"split": drawn_split(case, source.shares)}) if source.shares else case
-            yield path, drawn, given
+            yield path, drawn if copies is None else _as_draw(drawn, given, copies), given
+
+
+def _as_draw(case: Case, given: bool, copies: DigestCounts) -> Case:
+    """
+    The case as one of the draws of its id: numbered, and in the group of that id unless its row names another.
+
+    Cases of our own ids ask the same where only `-2`, `-3`, … tells them apart. Only what is measured is grouped: ids
+    may start again in every split, and a group across splits would be a warning.
+    """
+    same = case.id if given else case.id.partition("-")[0]
+    number = copies.count(digest64(case.split, same)) - 1
+    group = same if case.group is None and case.split == "test" else case.group
+    return case.model_copy(update={"copy_number": number if given else 0, "group": group})
 
 
 def case_counts(source: CaseSource, *, limit: int | None = None) -> dict[str, int]:

@@ -44,8 +44,8 @@ _MEDIA_FAULTS: Mapping[Fault, tuple[str, str]] = {
     "kind": (
         "media_kind",
         N_(
-            "cases whose image is no image or whose recording is no recording by its name: {count} (rows {rows}; the first "
-            "is {value!r}); use files such as .png, .jpg, .wav or .mp3"
+            "cases whose image is no image or whose recording is no recording by its name: {count} (rows {rows}; "
+            "the first is {value!r}); use files such as .png, .jpg, .wav or .mp3"
         ),
     ),
     "address": (

@@ -10,17 +10,20 @@ from typing import Any
 
 from touchstone.data.base import Case
 from touchstone.data.media import folder_of
-from touchstone.errors import SettingsError, refusal
+from touchstone.errors import RequestRejected, SettingsError, refusal
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.models.base import ChatRequest, Completion, Message, Part, TextPart
 from touchstone.models.resolve import model_parameters
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import Caller, CandidateSpec, Workshop
 from touchstone.strategies.media import audio_part, image_part
-from touchstone.strategies.template import case_values, check_slots, fill, option_lines
+from touchstone.strategies.template import case_values, check_slots, fill, option_lines, slots
 
 _REQUEST_FIELDS = ("temperature", "top_p", "max_tokens", "seed", "stop", "response_format", "extra")
 _OWN_FIELDS = (*_REQUEST_FIELDS, "prompt", "system")
+
+_DRAWS_APART = 1_000_000
+"""Between the draws of two copies of a case: more than anybody repeats one."""
 
 
 def default_system(instruction: str, answer: AnswerSpec) -> str:
@@ -65,12 +68,25 @@ class PromptCandidate:
         self.fields = fields
 
     def messages(self, case: Case) -> tuple[Message, ...]:
-        """What is sent for a case."""
+        """
+        What is sent for a case.
+
+        Raises:
+            RequestRejected: a column that the template names is empty in this case, or its image cannot be sent.
+        """
         head = (Message(role="system", content=self.system),) if self.system else ()
         if case.messages is not None and self.template is None:
             return head + case.messages
         values = case_values(case)
         if self.template is not None:
+            hole = next((name for name in sorted(slots(self.template)) if name not in values), None)
+            if hole is not None:
+                # The template was checked against the columns that the cases have; this one's row lacks one of them.
+                raise RequestRejected(
+                    "case {case} has no value for {slot}; fill it in or take {slot} out of the prompt",
+                    case=case.id,
+                    slot="{" + hole + "}",
+                )
             text = fill(self.template, values)
         else:
             text = case.text + (f"\n\n{option_lines(case.options)}" if case.options else "")
@@ -81,9 +97,19 @@ class PromptCandidate:
             parts.append(audio_part(case.audio, folder_of(case, self.folders)))
         return (*head, Message(role="user", content=(TextPart(text=text), *parts) if parts else text))
 
+    def request(self, case: Case, draw: int = 0) -> ChatRequest:
+        """
+        What is asked for a case; a row that is a copy of another is a draw of its own.
+
+        Raises:
+            RequestRejected: the case cannot be asked.
+        """
+        own = draw + _DRAWS_APART * case.copy_number
+        return ChatRequest(messages=self.messages(case), draw=own, **self.fields)
+
     async def answer(self, case: Case, *, draw: int = 0) -> Completion:
         """The model's completion for one case."""
-        return await self.caller.complete(ChatRequest(messages=self.messages(case), draw=draw, **self.fields))
+        return await self.caller.complete(self.request(case, draw))
 
     async def close(self) -> None:
         """Release the model."""

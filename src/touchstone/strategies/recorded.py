@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ COLUMNS = ("case_id", "model", "output", "input_tokens", "output_tokens", "laten
 """Column names of a file of recorded outputs; a task file maps others onto them."""
 
 _REQUIRED = ("case_id", "output")
+_PEEK_ROWS = 100
+"""Rows whose keys are looked at before the first is kept."""
 
 
 def open_recordings(
@@ -65,9 +68,12 @@ def _digest(path: Path, columns: Mapping[str, str], encoding: str | None) -> str
 
 def _rows(path: Path, columns: Mapping[str, str], encoding: str | None) -> Iterator[tuple[str, str, Recording]]:
     names = {name: columns.get(name, name) for name in COLUMNS}
-    for number, row in reader_for(path).rows(path, encoding=encoding):
-        if number == 1:
-            _check_columns(path, names, columns, row)
+    rows = iter(reader_for(path).rows(path, encoding=encoding))
+    head = list(islice(rows, _PEEK_ROWS))
+    if head:
+        # Rows of JSON Lines need not all have the same keys: a failed call has an error and no output.
+        _check_columns(path, names, columns, dict.fromkeys(name for _, row in head for name in row))
+    for number, row in chain(head, rows):
         case_id = _id_text(row.get(names["case_id"]))
         if case_id is None:
             raise DataError("the case id is empty; every recorded output needs one", path=path, row=number)
@@ -87,15 +93,16 @@ def _rows(path: Path, columns: Mapping[str, str], encoding: str | None) -> Itera
         )
 
 
-def _check_columns(path: Path, names: Mapping[str, str], mapped: Mapping[str, str], row: Mapping[str, Any]) -> None:
+def _check_columns(path: Path, names: Mapping[str, str], mapped: Mapping[str, str], found: Iterable[str]) -> None:
+    found = list(found)
     for name in (*_REQUIRED, *mapped):
-        if names[name] not in row:
-            close = get_close_matches(names[name], list(row), n=1, cutoff=0.4)
+        if names[name] not in found:
+            close = get_close_matches(names[name], found, n=1, cutoff=0.4)
             raise DataError(
                 "there is no column {column!r}; the file has {found}; name yours with columns: {{{name}: {close}}}",
                 path=path,
                 column=names[name],
-                found=", ".join(row),
+                found=", ".join(found),
                 name=name,
                 close=close[0] if close else "…",
             )
@@ -147,7 +154,10 @@ class RecordedCandidate:
 
     async def answer(self, case: Case, *, draw: int = 0) -> Completion:
         """The recorded output. Raises `ModelError` where the recording is a failure or there is none."""
-        found = self.recordings.find(self.model, case.id, draw)
+        # The outputs of one id answer its copies in turn; where there are fewer, a copy is answered like the first.
+        found = self.recordings.find(self.model, case.id, draw + case.copy_number)
+        if found is None and case.copy_number:
+            found = self.recordings.find(self.model, case.id, draw)
         if found is None:
             raise ModelError(
                 "{source} has no output of {model} for case {case}",
