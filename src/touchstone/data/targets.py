@@ -116,18 +116,9 @@ class TargetCheck:
                 template="questions with fewer than two options: {count} (rows {rows}); "
                 "give a list, or text separated by ` | `",
             )
-        elif len(target) == 1 and target in letters:
+        elif (len(target) == 1 and target in letters) or target in case.options:
+            # The text of an option stands for its letter, in the scorer too.
             return
-        elif target in case.options:
-            self.findings.error(
-                "choice_as_text",
-                path,
-                case.row,
-                template="targets that are the text of an option: {count} (rows {rows}; the first is {value!r}); "
-                "write its letter, {letter}",
-                value=_short(target),
-                letter=letters[case.options.index(target)],
-            )
         elif target.strip().isdecimal():
             self.findings.error(
                 "choice_as_number",
