@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,11 @@ from hypothesis import strategies as st
 
 from touchstone.data.base import Case
 from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
+from touchstone.evaluation.base import Recipe
 from touchstone.evaluation.ledger import Ledger
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec, Workshop
-from touchstone.strategies.baseline import Baseline, train_logistic, train_majority, train_nearest
+from touchstone.strategies.baseline import Baseline, BaselineCandidate, train_logistic, train_majority, train_nearest
 
 EXAMPLES = [
     ("where is my parcel", "shipping"),
@@ -253,3 +257,44 @@ def test_the_penalty_is_felt() -> None:
     many = [*EXAMPLES, *[("parcel", "shipping")] * 40]
     predict, _ = train_logistic(many, c=1e-6)
     assert {predict(text) for text, _ in UNSEEN} == {"shipping"}
+
+
+@pytest.mark.parametrize("kind", ["majority", "nearest", "logistic"])
+async def test_asked_many_times_at_once_it_answers_as_one_by_one(ledger: Ledger, kind: str) -> None:
+    """Sixteen questions in flight get the labels that they get alone."""
+    spec = CandidateSpec(name="b", model=f"baseline/{kind}", strategy="baseline")
+    candidate = await Baseline().prepare(spec, workshop(ledger, Split(EXAMPLES)))
+    cases = [Case(id=str(place), input=text) for place, (text, _) in enumerate((UNSEEN + EXAMPLES) * 8)]
+    serial = [(await candidate.answer(case)).text for case in cases]
+    gate = asyncio.Semaphore(16)
+
+    async def one(case: Case) -> str:
+        async with gate:
+            return (await candidate.answer(case)).text
+
+    assert await asyncio.gather(*map(one, cases)) == serial
+    await candidate.close()
+    await candidate.close()
+    with pytest.raises(RuntimeError, match="was closed"):
+        await candidate.answer(cases[0])
+
+
+async def test_predicting_leaves_the_event_loop_free() -> None:
+    """What is measured beside it goes on meanwhile, and nobody's waiting for a turn is on its clock."""
+    went_on = threading.Event()
+    seen: list[bool] = []
+
+    def predict(text: str) -> str:
+        seen.append(went_on.wait(5.0))
+        time.sleep(0.05)
+        return text
+
+    candidate = BaselineCandidate("b", Recipe(model="m", strategy="baseline"), predict, 1)
+    asked = [asyncio.create_task(candidate.answer(Case(id="1", input="x"))) for _ in range(9)]
+    await asyncio.sleep(0.01)
+    went_on.set()
+    latencies = sorted(completion.latency_s or 0.0 for completion in await asyncio.gather(*asked))
+    await candidate.close()
+
+    assert all(seen)
+    assert 0.04 < latencies[4] < 0.25
