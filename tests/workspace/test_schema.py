@@ -53,3 +53,10 @@ def test_mistakes_are_not(change: dict[str, Any]) -> None:
     good = {"task": "t", "cases": "c.csv", "candidates": ["ollama/qwen3"], "goal": {"cheapest-within": 0.02}}
     assert _valid(good)
     assert not _valid({**good, **change})
+
+
+def test_a_strategy_of_a_plug_in_is_valid() -> None:
+    """Ours are examples that an editor offers, not a list that is closed."""
+    good = {"task": "t", "cases": "c.csv", "candidates": [{"model": "ollama/qwen3", "strategy": "house_style"}]}
+    assert _valid(good)
+    assert "prompt" in task_schema()["$defs"]["Candidate"]["properties"]["strategy"]["examples"]

@@ -145,7 +145,8 @@ class ReaderExam:
     def test_streams(self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]) -> None:
         """Rows are yielded one by one; nobody has to take them all."""
         rows = reader.rows(sample[0])
-        assert next(iter(rows))[1] == sample[1][0]
+        assert iter(rows) is rows, "rows() gives a list; yield each row as it is read"
+        assert next(rows)[1] == sample[1][0]
 
     def test_describes_the_file(self, reader: Reader, sample: tuple[Path, list[dict[str, object]]]) -> None:
         """A reader says in one line how it understands a file."""
