@@ -301,7 +301,12 @@ def twelve_candidates() -> ReportData:
         constraints=(Constraint(name="min_score", limit="0.8"), Constraint(name="max_p95_latency_s", limit="8")),
         baseline="baseline/logistic",
         judge=JudgeInfo(
-            model="openai/gpt-4.1", consistency=0.94, controls=3, controls_passed=3, same_family=(ROWS[0][0],)
+            model="openai/gpt-4.1",
+            consistency=0.94,
+            controls=3,
+            controls_passed=3,
+            fit=True,
+            same_family=(ROWS[0][0],),
         ),
     )
 

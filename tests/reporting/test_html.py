@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from touchstone.language import current_language
-from touchstone.reporting.base import DecisionResult, ReportData, Reproduction
+from touchstone.reporting.base import DecisionResult, JudgeInfo, ReportData, Reproduction
 from touchstone.reporting.html import render
 
 from .conftest import HOSTILE, ROWS, build
@@ -268,3 +268,15 @@ def test_what_a_tie_rests_on_is_said_once(twelve: ReportData) -> None:
     text = Page(render(twelve.model_copy(update={"comparison": comparison}), "en")).text
 
     assert text.count("Of those that cannot be told apart, deepseek/deepseek-chat costs least per case.") == 1
+
+
+def test_what_is_wrong_with_a_judge_is_told(twelve: ReportData) -> None:
+    """Control rows without a verdict by their number, and the words of the error when it could not be asked."""
+    judge = JudgeInfo(
+        model="acme/judge", controls=9, controls_passed=0, controls_unanswered=9, fit=False, error="acme/judge: no key"
+    )
+    text = Page(render(twelve.model_copy(update={"judge": judge}))).text
+
+    assert "Control rows judged rightly: 0 of 9. Without a verdict: 9." in text
+    assert "The judge could not be asked: acme/judge: no key" in text
+    assert "Without a verdict" not in Page(render(twelve)).text

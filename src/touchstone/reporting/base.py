@@ -317,14 +317,15 @@ class JudgeInfo(Noun):
     controls_passed: int | None = None
     controls: int | None = None
     """Control rows (empty answer, bare punctuation, injected instruction) whose verdict is known beforehand."""
+    controls_unanswered: int | None = None
+    """Control rows without a verdict; the others that did not pass were judged too well."""
+    fit: bool
+    """False when a control row was judged too well or a kind of them has no verdict: no ranking may rest on it."""
+    error: str | None = None
+    """Why the judge could not be asked for its control rows; None when it could."""
     same_family: tuple[str, ...] = ()
     """Candidates of the judge's own family."""
     cost_usd: float | None = None
-
-    @property
-    def fit(self) -> bool:
-        """False when a control row was judged wrongly: no ranking may rest on such a judge."""
-        return self.controls is None or self.controls_passed == self.controls
 
 
 class Reproduction(Noun):

@@ -20,6 +20,9 @@ from touchstone.scoring.judge_controls import agreement, consistency, run_contro
 _CONTROL_CASES = 3
 """Cases whose control rows are judged; three rows each."""
 
+CONTROL_ROWS = 3 * _CONTROL_CASES
+"""Verdicts that are paid for before anybody is asked."""
+
 _LABEL_COLUMNS = ("case_id", "candidate", "verdict")
 
 
@@ -62,17 +65,27 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
     judge = judge_of(scorers)
     if judge is None:
         return None
+    place = next(place for place, scorer in enumerate(scorers) if isinstance(scorer, Judge))
     cases = [case for _, case in islice(ledger.cases(dataset, "test"), _CONTROL_CASES)]
-    found: dict[str, Any] = {"model": getattr(judge.model, "name", "judge")}
+    found: dict[str, Any] = {"model": getattr(judge.model, "name", "judge"), "place": place}
     try:
         report = await run_controls(judge, cases)
     except (ModelError, BudgetStop) as error:
-        return {**found, "controls": 3 * len(cases), "controls_passed": 0, "error": str(error)}
+        rows = 3 * len(cases)
+        return {
+            **found,
+            "controls": rows,
+            "controls_passed": 0,
+            "controls_unanswered": rows,
+            "fit": False,
+            "error": str(error),
+        }
     return {
         **found,
-        # Rows without a verdict count as not passed, unless their kind passed elsewhere.
-        "controls": len(report.rows) if not report.fit else report.passed,
+        "controls": len(report.rows),
         "controls_passed": report.passed,
+        "controls_unanswered": len(report.rows) - report.passed - report.failed,
+        "fit": report.fit,
         "cost_usd": report.cost_usd,
     }
 
@@ -89,23 +102,29 @@ def judge_facts(
     """
     What is known of a judge after a run, as the fields of the report's `JudgeInfo`.
 
+    People's verdicts are compared with the first draw of each answer; cost and consistency are over all of them.
+
     Args:
+        controls: What `judge_controls` found.
         human: (case id, candidate) to a person's verdict.
         trials: Candidate's name to its trial.
         models: Candidate's name to its model.
     """
     case_ids = ledger.case_column(dataset, "test", "case_id")
-    scores: dict[str, Score] = {}
+    place = int(controls["place"])
+    scores: list[Score] = []
+    first: dict[str, Score] = {}
     for name, trial in trials.items():
         columns = ledger.cell_columns(trial, ("ordinal", "scores"))
         for ordinal, body in zip(columns["ordinal"], columns["scores"], strict=True):
-            for item in orjson.loads(body) if body is not None else ():
-                if item["scorer"] == judge.name:
-                    scores[_key(case_ids[int(ordinal)], name)] = Score(**item)
-    paired = agreement(judge, scores, {_key(case, name): verdict for (case, name), verdict in human.items()})
+            # By its place: another scorer may have its name. The rows come in the order of cases and draws.
+            for item in (orjson.loads(body) if body is not None else [])[place : place + 1]:
+                scores.append(Score(**item))
+                first.setdefault(_key(case_ids[int(ordinal)], name), scores[-1])
+    paired = agreement(judge, first, {_key(case, name): verdict for (case, name), verdict in human.items()})
     kappa = cohen_kappa(paired.judge, paired.human) if paired.cases else None
     judge_model = str(controls["model"])
-    spent = [score.cost_usd for score in scores.values() if score.cost_usd is not None]
+    spent = [score.cost_usd for score in scores if score.cost_usd is not None]
     if controls.get("cost_usd") is not None:
         spent.append(controls["cost_usd"])
     return {
@@ -113,9 +132,12 @@ def judge_facts(
         "validated": kappa is not None,
         "agreement": kappa.model_dump() if kappa is not None else None,
         "labels": len(paired.cases),
-        "consistency": consistency(scores.values()),
+        "consistency": consistency(scores),
         "controls_passed": controls["controls_passed"],
         "controls": controls["controls"],
+        "controls_unanswered": controls["controls_unanswered"],
+        "fit": controls["fit"],
+        "error": controls.get("error"),
         "same_family": [name for name, model in models.items() if same_family(judge_model, model)],
         "cost_usd": sum(spent) if spent else None,
     }
