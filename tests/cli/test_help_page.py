@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conftest import Run
 
-from touchstone.cli.help_page import in_our_words
+from touchstone.cli.help_page import in_our_words, mistake_in_our_words
 from touchstone.language import set_language
 
 PAGE = """\
@@ -54,3 +54,53 @@ def test_only_the_words_of_the_library_are_replaced() -> None:
         "  --repeat <int range>  Answers.  [默认：1; 1<=x<=100]",
         "  --help                显示此帮助。",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "chinese"),
+    [
+        (["foo"], "No such command 'foo'", "没有命令 'foo'"),
+        (["comparr"], "No such command 'comparr'. Did you mean 'compare'?", "没有命令 'comparr'；是不是 'compare'？"),
+        (["compare"], "Missing argument 'TASKFILE'", "缺少参数 'TASKFILE'"),
+        (["compare", "a", "b"], "Got unexpected extra argument(s) (b)", "多余的参数：b"),
+        (["compare", "a", "--foo"], "No such option: --foo", "没有选项 --foo"),
+        (
+            ["compare", "a", "--ful"],
+            "No such option: --ful (Possible options: --full)",
+            "没有选项 --ful；相近的有 --full",
+        ),
+        (
+            ["compare", "a", "--max-usd", "x"],
+            "Invalid value for '--max-usd': Input should be a valid number",
+            "'--max-usd' 的值不可用：应为数字",
+        ),
+        (
+            ["compare", "a", "--repeat", "x"],
+            "Invalid value for '--repeat': Input should be a valid integer",
+            "'--repeat' 的值不可用：应为整数",
+        ),
+        (
+            ["decide", "--min-score", "7"],
+            "Invalid value for '--min-score': Input should be less than or equal to 1",
+            "'--min-score' 的值不可用：应不大于 1",
+        ),
+        (
+            ["decide", "--min-score", "-1"],
+            "Invalid value for '--min-score': Input should be greater than or equal to 0",
+            "'--min-score' 的值不可用：应不小于 0",
+        ),
+        (["compare", "a", "--max-usd"], "Option '--max-usd' requires an argument", "选项 '--max-usd' 需要一个值"),
+        (["compare", "a", "--json=1"], "Option '--json' does not take a value", "选项 '--json' 不带值"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_said_in_one_language(
+    touchstone: Run, arguments: list[str], english: str, chinese: str
+) -> None:
+    """What the library says is translated too."""
+    assert touchstone(*arguments).stderr.startswith(f"{english}; see ")
+    assert touchstone("--lang", "zh", *arguments).stderr.startswith(f"{chinese}；详见 ")
+
+
+def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
+    """A newer library may say more."""
+    assert mistake_in_our_words("Something new.") == "Something new"

@@ -7,7 +7,24 @@ from typing import Any
 
 import typer.core
 
-from touchstone.language import _
+from touchstone.language import N_, _
+
+_MISTAKES = (
+    (r"No such command (.*)\. Did you mean (.*)\?", N_("No such command {0}. Did you mean {1}?")),
+    (r"No such command (.*)", N_("No such command {0}")),
+    (r"No such option: (\S+) \(Possible options: (.*)\)", N_("No such option: {0} (Possible options: {1})")),
+    (r"No such option: (.*)", N_("No such option: {0}")),
+    (r"Missing argument (.*)", N_("Missing argument {0}")),
+    (r"Got unexpected extra argument\(s\) \((.*)\)", N_("Got unexpected extra argument(s) ({0})")),
+    (r"Option (.*) requires an argument", N_("Option {0} requires an argument")),
+    (r"Option (.*) does not take a value", N_("Option {0} does not take a value")),
+    (r"Invalid value for (.*?): (.*)", N_("Invalid value for {0}: {1}")),
+    (r"Input should be a valid number, .*", N_("Input should be a valid number")),
+    (r"Input should be a valid integer, .*", N_("Input should be a valid integer")),
+    (r"Input should be greater than or equal to (.*)", N_("Input should be greater than or equal to {0}")),
+    (r"Input should be less than or equal to (.*)", N_("Input should be less than or equal to {0}")),
+)
+"""What the library says of a mistake in the arguments, and the same to be translated."""
 
 
 def in_our_words(page: str) -> str:
@@ -19,6 +36,16 @@ def in_our_words(page: str) -> str:
     # Remarks in brackets close a help text: [default: 1; 1<=x<=100], [required].
     page = re.sub(r"(?<=\[)default: ", lambda _found: _("default: "), page)
     return re.sub(r"(?<=[\[ ])required(?=\]$)", lambda _found: _("required"), page, flags=re.MULTILINE)
+
+
+def mistake_in_our_words(said: str) -> str:
+    """What the library says of a mistake in the arguments, translated where it is known."""
+    said = said.rstrip(".")
+    for pattern, template in _MISTAKES:
+        found = re.fullmatch(pattern, said)
+        if found:
+            return _(template).format(*map(mistake_in_our_words, found.groups()))
+    return said
 
 
 class Command(typer.core.TyperCommand):

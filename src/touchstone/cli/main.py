@@ -27,6 +27,7 @@ def _run() -> int:
     from typer.main import get_command
 
     from touchstone.cli.app import build_app
+    from touchstone.cli.help_page import mistake_in_our_words
     from touchstone.cli.options import one_line, say
     from touchstone.language import _
 
@@ -38,7 +39,9 @@ def _run() -> int:
         command = error.ctx.command_path if error.ctx else "touchstone"
         say(
             one_line(
-                _("{reason}; see {command} --help").format(reason=error.format_message().rstrip("."), command=command)
+                _("{reason}; see {command} --help").format(
+                    reason=mistake_in_our_words(error.format_message()), command=command
+                )
             )
         )
         return 2
