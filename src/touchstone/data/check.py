@@ -16,46 +16,16 @@ from touchstone.data.cases import located_cases
 from touchstone.data.columns import flow_mapping, suggestion
 from touchstone.data.findings import Findings
 from touchstone.data.likeness import asked_text
-from touchstone.data.media import Fault, media_fault, media_folder
+from touchstone.data.media import media_fault, media_folder
 from touchstone.data.readers import reader_for
 from touchstone.data.sameness import Sameness
 from touchstone.data.targets import TargetCheck
-from touchstone.language import N_
 
 FEWEST_TEST_CASES = 30
 """Fewer cannot rank candidates (method, section 2)."""
 MOST_LABELS = 1000
 _LONGEST_LABEL_CHARS = 1000
 _SHOWN_CHARS = 80
-_MEDIA_FAULTS: Mapping[Fault, tuple[str, str]] = {
-    "missing": (
-        "missing_media",
-        N_(
-            "cases whose image or recording is not there: {count} (rows {rows}); paths start at the folder of the cases"
-        ),
-    ),
-    "outside": (
-        "media_outside",
-        N_(
-            "cases whose image or recording lies outside the folder of the cases: {count} (rows {rows}; the first is "
-            "{value!r}); only files of that folder are sent, copy them there and write relative paths"
-        ),
-    ),
-    "kind": (
-        "media_kind",
-        N_(
-            "cases whose image is no image or whose recording is no recording by its name: {count} (rows {rows}; "
-            "the first is {value!r}); use files such as .png, .jpg, .wav or .mp3"
-        ),
-    ),
-    "address": (
-        "audio_address",
-        N_(
-            "cases whose recording is an address: {count} (rows {rows}; the first is {value!r}); "
-            "no request can hold one, save the recordings beside the cases"
-        ),
-    ),
-}
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
 
 
@@ -142,10 +112,46 @@ class _Check:
             ("audio", case.audio),
         )
         for column, reference in references:
-            fault = media_fault(column, reference, media_folder(path)) if reference else None
-            if reference and fault is not None:
-                kind, template = _MEDIA_FAULTS[fault]
-                self.findings.error(kind, path, case.row, template=template, value=reference[:_SHOWN_CHARS])
+            if reference:
+                self._look_at_file(path, case.row, column, reference)
+
+    def _look_at_file(self, path: Path, row: int | None, column: Literal["image", "audio"], reference: str) -> None:
+        fault, shown = media_fault(column, reference, media_folder(path)), reference[:_SHOWN_CHARS]
+        if fault == "missing":
+            self.findings.error(
+                "missing_media",
+                path,
+                row,
+                template="cases whose image or recording is not there: {count} (rows {rows}); "
+                "paths start at the folder of the cases",
+            )
+        elif fault == "outside":
+            self.findings.error(
+                "media_outside",
+                path,
+                row,
+                template="cases whose image or recording lies outside the folder of the cases: {count} (rows {rows}; "
+                "the first is {value!r}); only files of that folder are sent, copy them there and write relative paths",
+                value=shown,
+            )
+        elif fault == "kind":
+            self.findings.error(
+                "media_kind",
+                path,
+                row,
+                template="cases whose image is no image or whose recording is no recording by its name: {count} (rows "
+                "{rows}; the first is {value!r}); use files such as .png, .jpg, .wav or .mp3",
+                value=shown,
+            )
+        elif fault == "address":
+            self.findings.error(
+                "audio_address",
+                path,
+                row,
+                template="cases whose recording is an address: {count} (rows {rows}; the first is {value!r}); "
+                "no request can hold one, save the recordings beside the cases",
+                value=shown,
+            )
 
     def _look_at_target(self, path: Path, case: Case) -> None:
         if case.target is not None and case.target.strip():
