@@ -146,7 +146,6 @@ def test_a_dataset_is_kept_once(ledger: Ledger) -> None:
 
     ledger.add_dataset(summary("d"), never())
     assert ledger.case_column("d", "test", "case_id") == ["a", "b"]
-    assert ledger.dataset_summary("d") == summary("d")
 
 
 def test_two_processes_may_keep_the_same_dataset_at_once(file: Path) -> None:
@@ -428,7 +427,6 @@ def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None
         lambda: list(ledger.cases("d", "test")),
         lambda: ledger.case_count("d", "test"),
         lambda: ledger.case_column("d", "test", "case_id"),
-        lambda: ledger.dataset_summary("d"),
         lambda: ledger.reply("k"),
     ]
     for read in reads:

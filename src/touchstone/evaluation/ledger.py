@@ -126,7 +126,7 @@ class Ledger:
                     block = []
             if block:
                 connection.execute(tables.cases.insert(), block)
-            connection.execute(tables.datasets.insert().values(digest=summary.digest, summary=to_json(summary)))
+            connection.execute(tables.datasets.insert().values(digest=summary.digest))
 
     def cases(self, dataset: str, split: str, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Case]]:
         """(ordinal, case) in order, read in blocks so that memory does not grow with their number."""
@@ -166,12 +166,6 @@ class Ledger:
         query = sa.select(sa.func.count()).where(tables.cases.c.dataset == dataset, tables.cases.c.split == split)
         with store_errors(), self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
-
-    def dataset_summary(self, dataset: str) -> CaseSummary:
-        """What was found when the cases of a dataset were checked."""
-        query = sa.select(tables.datasets.c.summary).where(tables.datasets.c.digest == dataset)
-        with store_errors(), self.engine.connect() as connection:
-            return from_json(CaseSummary, connection.execute(query).scalar_one())
 
     # Calls
 

@@ -12,7 +12,6 @@ datasets = sa.Table(
     "dataset",
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
-    sa.Column("summary", sa.LargeBinary, nullable=False),  # CaseSummary as JSON
 )
 
 cases = sa.Table(
