@@ -124,7 +124,7 @@ class Plan(Noun):
             )
         if self.cases_needed is not None:
             found.append(
-                _("A difference of {points:.1f} points would need {cases} cases").format(
+                _("A difference of {points:.1f} points would need {cases:,} cases").format(
                     points=100 * self.difference, cases=self.cases_needed
                 )
             )
