@@ -1,0 +1,124 @@
+"""What the report promises in a real browser: complete, calm, and nothing leaves the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from touchstone.reporting.base import ReportData
+from touchstone.reporting.html import render
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's or anybody's Chromium; CI has one, so a missing one fails there instead of skipping."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have a browser; install the package chromium")
+        pytest.skip("no Chromium on this machine; install the package chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield started
+        started.close()
+
+
+class Visit(NamedTuple):
+    """An open page with everything it asked for and complained about."""
+
+    page: Page
+    requests: list[str]
+    complaints: list[str]
+
+
+def _visit(browser: Browser, place: Path, html: str, *, width: int = 1280, scheme: str = "light") -> Visit:
+    file = place / "report.html"
+    file.write_text(html, encoding="utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    found = Visit(page, [], [])
+    page.on("request", lambda request: found.requests.append(request.url))
+    page.on("console", lambda message: found.complaints.append(message.text))
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss())[0])
+    page.goto(file.as_uri())
+    return found
+
+
+def _background(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_nothing_leaves_the_page_and_nothing_runs(
+    browser: Browser, tmp_path: Path, twelve: ReportData, language: str
+) -> None:
+    """One file, one request; no error, no dialog, though the outputs hold scripts."""
+    visit = _visit(browser, tmp_path, render(twelve, language=language))
+    for summary in visit.page.locator("summary").all():
+        summary.click()
+    assert visit.requests == [(tmp_path / "report.html").as_uri()]
+    assert visit.complaints == []
+    assert visit.page.locator("script").count() == 1
+    headings = " ".join(visit.page.locator("h1, h2, h3").all_inner_texts())
+    assert any("\u4e00" <= character <= "\u9fff" for character in headings) == (language == "zh")
+    visit.page.close()
+
+
+def test_light_and_dark(browser: Browser, tmp_path: Path, two: ReportData) -> None:
+    """The page follows the reader's setting, and the button turns it round."""
+    light = _visit(browser, tmp_path, render(two), scheme="light").page
+    dark = _visit(browser, tmp_path, render(two), scheme="dark").page
+    was = _background(light)
+    assert was != _background(dark)
+    light.locator(".theme").click()
+    assert _background(light) == _background(dark)
+    light.locator(".theme").click()
+    assert _background(light) == was
+
+
+@pytest.mark.parametrize("width", [390, 768, 1600])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_width_is_too_small(browser: Browser, tmp_path: Path, twelve: ReportData, width: int, language: str) -> None:
+    """From a phone to a wide screen the page itself never scrolls sideways; wide tables do within their frame."""
+    page = _visit(browser, tmp_path, render(twelve, language=language), width=width).page
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    page.close()
+
+
+def test_it_prints(browser: Browser, tmp_path: Path, two: ReportData) -> None:
+    """The page becomes a PDF of a few A4 sheets."""
+    page = _visit(browser, tmp_path, render(two)).page
+    body = page.pdf(format="A4")
+    assert body.startswith(b"%PDF")
+    assert 1 <= body.count(b"/Type /Page\n") + body.count(b"/Type /Page ") + body.count(b"/Type/Page/") < 30
+    page.close()
+
+
+def test_every_picture_is_said_in_words_too(browser: Browser, tmp_path: Path, twelve: ReportData) -> None:
+    """Drawings are hidden from screen readers, so the figure around them says its numbers as text."""
+    page = _visit(browser, tmp_path, render(twelve)).page
+    figures = page.locator("figure")
+    assert figures.count() >= 3
+    for figure in figures.all():
+        box = figure.bounding_box()
+        assert box is not None
+        assert box["height"] > 10
+        assert any(character.isdigit() for character in figure.inner_text())
+    page.close()
