@@ -133,7 +133,7 @@ def untranslated(catalog: Catalog) -> list[str]:
 def _error_classes(trees: object) -> frozenset[str]:
     """Names of all classes that descend from TouchstoneError, wherever they stand."""
     known = {"TouchstoneError"}
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]  # type: ignore[attr-defined]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     grown = True
     while grown:
         more = {c.name for c in classes if any(_name(base) in known for base in c.bases)} - known
@@ -167,7 +167,7 @@ def _python(tree: ast.AST, errors: frozenset[str]) -> Iterator[tuple[str, str | 
 
 def _jinja(source: str) -> Iterator[tuple[str, str | None]]:
     environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
-    for _line, function, message in environment.extract_translations(source):  # type: ignore[attr-defined]
+    for _line, function, message in environment.extract_translations(source):
         if function == "ngettext" and isinstance(message, tuple):
             yield str(message[0]), str(message[1])
         elif isinstance(message, str):

@@ -116,7 +116,7 @@ def refusal(found: Mapping[str, Any]) -> UserError:
     """What to write instead of a value that was refused; `found` is one of pydantic's `errors()`."""
     limits = found.get("ctx") or {}
     if isinstance(limits.get("error"), UserError):
-        return limits["error"]  # type: ignore[no-any-return]
+        return limits["error"]  # type: ignore[no-any-return]  # looked at one line above
     allowed = str(limits.get("expected", "")).replace(" or ", ", ")
     known = {
         "string_type": InvalidValue("write a text"),

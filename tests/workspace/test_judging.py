@@ -28,10 +28,9 @@ from touchstone.workspace.workspace import Workspace
 
 
 def _careful(request: ChatRequest) -> FakeReply:
-    """5 for answers that say hello, 1 for everything else; not moved by what is judged."""
-    text = str(request.messages[-1].content)
-    answer = text.rpartition("answer")[0] if "hello" not in text else text
-    return FakeReply(text=json.dumps({"score": 5 if "hello friend" in answer else 1, "reason": "as asked"}))
+    """5 for what greets a friend, 1 for everything else; not moved by what is judged."""
+    warm = "hello friend" in str(request.messages[-1].content)
+    return FakeReply(text=json.dumps({"score": 5 if warm else 1, "reason": "as asked"}))
 
 
 def _gullible(_request: ChatRequest) -> FakeReply:
@@ -156,9 +155,7 @@ def test_a_judge_that_cannot_be_asked_costs_nothing(folder: Path) -> None:
             path.write_text(json.dumps(task))
             with pytest.raises(UserError, match=words):
                 workspace.compare(workspace.load_task(path), CompareOptions())
-        for stored in workspace.comparisons():
-            [trial] = workspace.ledger.trials(stored.id)
-            assert workspace.ledger.cell(trial["id"], 0) is None
+        assert workspace.comparisons() == ()
 
 
 def test_one_judge_a_task(folder: Path) -> None:

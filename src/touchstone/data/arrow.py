@@ -44,7 +44,7 @@ def pyarrow(feature: str) -> ModuleType:
         import pyarrow.parquet
     except ImportError as error:
         raise ExtraMissing(feature=feature, extra="parquet") from error
-    return library  # type: ignore[no-any-return]
+    return library  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def plain_rows(

@@ -110,7 +110,7 @@ def _look(path: Path, encoding: str | None) -> tuple[Dialect, str]:
                 raise error.at(path, 0) from error
             raise DataError("the first line does not end; is this a CSV file?", path=path) from error
     finally:
-        source.close()  # type: ignore[attr-defined]
+        source.close()  # type: ignore[attr-defined]  # a generator, typed by what it yields
     while sample and not sample[0].strip():
         sample.pop(0)
     if not sample:

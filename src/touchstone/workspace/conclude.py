@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Volume
+from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Volume
 from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
 from touchstone.errors import SettingsError, UnknownName, refusal
@@ -35,7 +35,7 @@ from touchstone.reporting.base import (
     StatisticsInfo,
     TaskInfo,
 )
-from touchstone.reporting.result import build_comparison, decision_result
+from touchstone.reporting.result import build_comparison, decision_result, note
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
@@ -63,13 +63,13 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
                     ).format(candidate=candidate.name, missing=missing, cases=cases)
                 )
     smallest = detectable_difference(cases) if cases else None
-    difference, needed = asked_difference(prepared.task)
+    difference = asked_difference(prepared.task.file)
     if smallest is not None and smallest > difference:
         lines.append(
             _(
                 "{cases:,} cases can show a difference of {points:.1f} points; "
                 "{asked:.1f} points would need {needed:,} cases"
-            ).format(cases=cases, points=100 * smallest, asked=100 * difference, needed=needed)
+            ).format(cases=cases, points=100 * smallest, asked=100 * difference, needed=cases_needed(difference))
         )
     return lines
 
@@ -221,10 +221,6 @@ def _with_states(trials: tuple[TrialSummary, ...], decision: Decision) -> tuple[
     return tuple(found)
 
 
-def _note(reason: Reason) -> Note:
-    return Note(template=reason.template, values=dict(reason.values))
-
-
 def _calls(stored: Stored) -> Calls:
     offline = bool(stored.spec["options"]["offline"])
     full = len(stored.specs) * stored.test_cases * int(stored.spec["options"]["repeats"])
@@ -253,7 +249,7 @@ def _statistics(stored: Stored, pairs: tuple[PairResult, ...], confidence: float
     cases = stored.test_cases
     return StatisticsInfo(
         minimum_detectable_difference=detectable_difference(cases, **known) if cases else None,
-        cases_needed=cases_needed(max(file.race.epsilon, 0.01), **known),
+        cases_needed=cases_needed(asked_difference(file), **known),
         confidence=confidence,
     )
 
@@ -278,7 +274,7 @@ def _gate(
             GateCheck(
                 name=check.name,
                 passed=check.passed,
-                text=_note(check.reason),
+                text=note(check.reason),
                 candidate=check.candidate,
                 measured=check.measured,
                 required=check.required,

@@ -13,7 +13,7 @@ from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
-from touchstone.workspace.taskfile import Task
+from touchstone.workspace.taskfile import Task, TaskFile
 
 _EXPECTED_OUTPUT_TOKENS = {"label": 8, "choice": 64, "number": 64}
 """Guess of the output per answer kind, said to be one; 256 for every other kind."""
@@ -34,7 +34,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
     finally:
         await prepared.close()
     cases = ledger.case_count(prepared.summary.digest, "test")
-    difference, needed = asked_difference(task)
+    difference = asked_difference(task.file)
     return Plan(
         task=task.file.task,
         cases=cases,
@@ -43,7 +43,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         candidates=tuple(candidates),
         described=prepared.summary.described,
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
-        cases_needed=needed,
+        cases_needed=cases_needed(difference),
         difference=difference,
         warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
     )
@@ -62,10 +62,9 @@ def _missing_keys(prepared: Prepared) -> list[str]:
     return found
 
 
-def asked_difference(task: Task) -> tuple[float, int]:
-    """(smallest difference that matters to the user, cases that would find it); never below one point."""
-    difference = max(task.file.race.epsilon, 0.01)
-    return difference, cases_needed(difference)
+def asked_difference(file: TaskFile) -> float:
+    """The smallest difference that matters to the user, in score; never below one point."""
+    return max(file.race.epsilon, 0.01)
 
 
 def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: CompareOptions) -> PlannedCandidate:

@@ -111,8 +111,10 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     workshop = make_workshop(
         task, ledger, summary.digest, columns, tally, offline=options.offline, asking=asking and not options.offline
     )
-    made = await make_candidates(task, specs, workshop)
     judge = judge_of(scorers)
+    human = read_human_verdicts(judge, task.folder) if judge is not None else {}
+    # Last, because candidates hold threads and connections that nobody would release if something failed after it.
+    made = await make_candidates(task, specs, workshop)
     return Prepared(
         task=task,
         summary=summary,
@@ -123,7 +125,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         reader=reader,
         scorers=scorers,
         tally=tally,
-        human=read_human_verdicts(judge, task.folder) if judge is not None else {},
+        human=human,
         judges=judges,
     )
 

@@ -41,9 +41,20 @@ async def run(
     Ask every candidate every test case and keep what came; returns the comparison's id.
 
     Raises:
+        SettingsError: the judge that decides cannot be asked; no candidate was asked.
         StoreError: something could not be kept; nothing further was asked.
     """
     task, summary = prepared.task, prepared.summary
+    started = time.perf_counter()
+    # Before the comparison is opened: a judge that cannot be asked leaves nothing behind that could pass for a result.
+    controls = await judge_controls(prepared.scorers, ledger, summary.digest)
+    if controls is not None and controls.get("error") and isinstance(prepared.scorers[0], Judge):
+        # Answers that nobody can judge are not worth their price.
+        raise SettingsError(
+            "the judge {name} cannot be asked: {reason}; no candidate was asked",
+            name=controls["model"],
+            reason=controls["error"],
+        )
     test_cases = ledger.case_count(summary.digest, "test")
     comparison = ledger.start_comparison(
         task=task.file.task,
@@ -57,18 +68,8 @@ async def run(
     ]
     watch = _Watch(prepared, test_cases * options.repeats, progress)
     stopped = False
-    started = time.perf_counter()
     state = "stopped"
-    controls: dict[str, Any] | None = None
     try:
-        controls = await judge_controls(prepared.scorers, ledger, summary.digest)
-        if controls is not None and controls.get("error") and isinstance(prepared.scorers[0], Judge):
-            # Answers that nobody can judge are not worth their price.
-            raise SettingsError(
-                "the judge {name} cannot be asked: {reason}; no candidate was asked",
-                name=controls["model"],
-                reason=controls["error"],
-            )
         stream = outcomes(
             prepared.candidates,
             ledger.cases(summary.digest, "test"),
