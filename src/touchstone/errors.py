@@ -10,6 +10,10 @@ Every error a caller can meet.
     │   ├── UnknownName             a plug-in, provider, candidate or trial nobody knows
     │   └── ExtraMissing            a feature whose libraries are not installed
     ├── StoreError                  the workspace cannot be read or written
+    │   ├── StoreBusy               another engine works in it (2)
+    │   ├── StoreOnNetwork          it lies on a file system that it cannot be kept on (2)
+    │   ├── StoreDamaged            its file is damaged, and left as it is
+    │   └── StoreFull               there is no room left for it
     ├── BudgetStop                  the money cap stopped the run (3)
     ├── GateNotMet                  a threshold of the task's gate was not met (100)
     └── ModelError                  one call of a model failed; an outcome, never a score
@@ -19,6 +23,7 @@ Every error a caller can meet.
         ├── RateLimited             429: later
         ├── ProviderFailed          5xx, an error event, a reply that is no reply
         ├── Unreachable             nothing was sent: refused, unknown host, connect timeout
+        ├── WrongModel              a reply by another model than was asked for; billed
         ├── NoReply                 sent, but no complete reply: reset, timeout; perhaps billed
         └── StreamCut               a stream that ended without its finish
 
@@ -179,6 +184,26 @@ class StoreError(TouchstoneError):
     """The workspace's store cannot be opened, read or written."""
 
 
+class StoreBusy(StoreError):
+    """Another engine works in this store; reading it goes on meanwhile."""
+
+    exit_code = 2
+
+
+class StoreOnNetwork(StoreError):
+    """The store lies on a network file system, where two machines would spoil it together."""
+
+    exit_code = 2
+
+
+class StoreDamaged(StoreError):
+    """The store's file is damaged. It is left as it is: its good rows can still be read out of it."""
+
+
+class StoreFull(StoreError):
+    """There is no room left for the store; what was committed before can be read."""
+
+
 class BudgetStop(TouchstoneError):
     """The money cap stopped the run; what was bought is kept."""
 
@@ -199,12 +224,16 @@ class ModelError(TouchstoneError):
         retryable: Whether the same request may succeed later.
         stops_lane: Whether every further request to this endpoint would fail alike.
         maybe_billed: Whether the provider may have charged for it although no reply is held.
+        charged: Whether a reply came that the provider charges for although it is no answer.
+        cost_usd: What that reply costs; None when nobody knows, and meaningless unless `charged`.
         retry_after_s: What the provider asked us to wait, seconds; None when it did not say.
     """
 
     retryable = False
     stops_lane = False
     maybe_billed = False
+    charged = False
+    cost_usd: float | None = None
 
     def __init__(self, template: str, /, *, retry_after_s: float | None = None, **values: object) -> None:
         self.retry_after_s = retry_after_s
@@ -237,6 +266,12 @@ class ProviderFailed(ModelError):
     """The provider answered with its own failure or with something that is no reply."""
 
     retryable = True
+
+
+class WrongModel(ModelError):
+    """Another model answered than was asked for: a good reply, paid for, that says nothing about the one meant."""
+
+    charged = True
 
 
 class Unreachable(ModelError):
