@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from touchstone.data.base import Problem
 from touchstone.evaluation.base import Cost, Estimate, Latency, OutcomeCounts, PairResult, TrialSummary, UsageTotal
+from touchstone.evaluation.repeats import RepeatStats, repeat_stats
 from touchstone.reporting.base import (
     Calls,
     CandidateSettings,
@@ -24,6 +27,8 @@ from touchstone.reporting.base import (
     Note,
     PassedOverCandidate,
     RaceInfo,
+    RaceLane,
+    RaceStep,
     RejectedCandidate,
     ReportData,
     Reproduction,
@@ -143,10 +148,15 @@ def example(number: int, rows: list[tuple[Any, ...]]) -> Example:
     )  # fmt: skip
 
 
-def build(rows: list[tuple[Any, ...]], decision: DecisionResult, **more: Any) -> Comparison:
+def build(
+    rows: list[tuple[Any, ...]],
+    decision: DecisionResult,
+    repeats: Mapping[str, RepeatStats | None] | None = None,
+    **more: Any,
+) -> Comparison:
     return build_comparison(
         task=TaskInfo(name="support-intents", cases=CASES, fingerprint="c0ffee" * 10 + "abcd"),
-        trials=[trial(row) for row in rows],
+        trials=[trial(row).model_copy(update={"repeats": (repeats or {}).get(row[0])}) for row in rows],
         pairs=pairs(rows),
         decision=decision,
         created="2026-11-23",
@@ -318,6 +328,108 @@ def two_candidates() -> ReportData:
         why=Note(template="{name} is better than every other candidate that qualifies", values={"name": rows[0][0]}),
     )  # fmt: skip
     return data(rows, build(rows, decision), baseline=rows[1][0])
+
+
+ASKED = (420, 420, 395, 150, 200, 125, 100, 100, 50, 25, 50, 25)
+"""How many of the cases the race asked each of `ROWS`."""
+
+
+def raced_candidates() -> ReportData:
+    """The twelve after a proven race: most were settled early, one broke a condition, one could not be called."""
+    leader = ROWS[0][0]
+
+    def lane(place: int, row: tuple[Any, ...], asked: int) -> RaceLane:
+        state: Any = {0: "leader", 6: "infeasible", 9: "unreachable"}.get(place, "settled")
+        rival = ROWS[1][0] if place == 10 else leader
+        saved = 0.0 if row[4] == 0 else None if row[4] is None else row[4] * (CASES - asked)
+        return RaceLane(
+            candidate=row[0], state=state, cases=asked, planned=CASES,
+            settled_at=min(asked, CASES) - 4 * (place == 3) if state == "settled" else None,
+            against=rival if state == "settled" else None, round=None if place in (0, 9) else max(1, asked // 25),
+            reason=Note(template="its 95th percentile of latency, {p95:.2f} s, is above the limit of {limit:g} s",
+                        values={"p95": 9.4, "limit": 8}) if state == "infeasible" else None,
+            saved_calls=CASES - asked, saved_usd=saved,
+        )  # fmt: skip
+
+    lanes = tuple(lane(place, row, asked) for place, (row, asked) in enumerate(zip(ROWS, ASKED, strict=True)))
+    made, full = sum(ASKED), CASES * len(ROWS)
+    bounds = (None, 0.41, 0.24, 0.17, 0.11, 0.094, 0.07, 0.052, 0.047, 0.038, 0.031, 0.028, 0.022, 0.019, 0.014, 0.012)
+    calls = [sum(min(asked, 25 * n) for asked in ASKED) for n in range(1, len(bounds) + 1)] + [made]
+    steps = tuple(
+        RaceStep(
+            round=n, calls=so_far, leader=ROWS[1][0] if n < 3 else leader,
+            running=max(1, sum(asked > 25 * n for asked in ASKED)), certificate=bound,
+        )
+        for n, (so_far, bound) in enumerate(zip(calls, (*bounds, 0.00955), strict=True), start=1)
+    )  # fmt: skip
+    twelve = twelve_candidates()
+    decision = DecisionResult(
+        verdict="tie", chosen=leader, leader=leader, front=(leader,), indistinguishable=(leader, ROWS[1][0]),
+        why=Note(template="of those that cannot be told apart, {name} costs least per case", values={"name": leader}),
+    )  # fmt: skip
+    comparison = twelve.comparison.model_copy(
+        update={
+            "decision": decision,
+            "gate": None,
+            "calls": Calls(made=made - 300, from_cache=300, full=full, share=made / full, retries=4),
+            "candidates": tuple(
+                c.model_copy(
+                    update={
+                        "estimate": wilson(c.estimate.mean, asked).model_copy(update={"method": "anytime-valid 95 %"})
+                        if c.estimate else None,
+                        "answered_only": None, "bounds": None, "coverage": asked / CASES,
+                        "outcomes": OutcomeCounts(planned=CASES, scored=asked, skipped_race=CASES - asked),
+                        "state": "leader" if c.name == leader else "eliminated",
+                    }
+                )
+                for c, asked in zip(twelve.comparison.candidates, ASKED, strict=True)
+            ),
+            "race": RaceInfo(
+                finish="proven", certificate=0.00955, rounds=len(steps), epsilon=0.01, confidence=0.95, batch=25,
+                quick_at_calls=calls[11], lanes=lanes, steps=steps, ties_here=(ROWS[1][0],),
+                ties_future=(ROWS[1][0], ROWS[2][0]), saved_calls=full - made, saved_usd=0.4174,
+            ),
+        }
+    )  # fmt: skip
+    return twelve.model_copy(update={"comparison": comparison, "goal": "best", "judge": None})
+
+
+def repeated(mean: float, spread: float, seed: int, repeats: int = 3) -> RepeatStats:
+    """Answers to 200 cases whose own chance of being right varies by `spread` around the mean."""
+    generator = np.random.default_rng(seed)
+    chances = np.clip(mean + spread * generator.standard_normal(200), 0, 1)
+    found = repeat_stats((generator.random((200, repeats)) < chances[:, None]).astype(float))
+    assert found is not None
+    return found
+
+
+def repeated_candidates() -> ReportData:
+    """Three candidates asked every case three times; the last one answers always alike."""
+    names = [ROWS[1], ROWS[8], ROWS[7]]
+    decision = DecisionResult(
+        verdict="winner", chosen=names[0][0], leader=names[0][0],
+        why=Note(template="{name} is better than every other candidate that qualifies", values={"name": names[0][0]}),
+    )  # fmt: skip
+    stats = {
+        names[0][0]: repeated(0.9, 0.12, 1),
+        names[1][0]: repeated(0.75, 0.02, 5),
+        names[2][0]: repeat_stats([[float(n % 6 > 0)] * 3 for n in range(200)]),
+    }
+    shown = data(names, build(names, decision, repeats=stats), baseline=names[2][0])
+    again = shown.disagreeing[0].answers
+    answers = tuple(a.model_copy(update={"right": 2 - n, "of": 3}) for n, a in enumerate(again))
+    first = shown.disagreeing[0].model_copy(update={"answers": answers})
+    return shown.model_copy(update={"disagreeing": (first, *shown.disagreeing[1:])})
+
+
+@pytest.fixture
+def raced() -> ReportData:
+    return raced_candidates()
+
+
+@pytest.fixture
+def again() -> ReportData:
+    return repeated_candidates()
 
 
 @pytest.fixture

@@ -61,9 +61,11 @@ def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_every_element_is_closed_where_it_belongs(twelve: ReportData, two: ReportData, language: str) -> None:
-    """The page nests as HTML must, with many candidates and with two, in both languages."""
-    for data in (twelve, two):
+def test_every_element_is_closed_where_it_belongs(
+    twelve: ReportData, two: ReportData, raced: ReportData, again: ReportData, language: str
+) -> None:
+    """The page nests as HTML must, with many candidates and with two, after a race and after repeats."""
+    for data in (twelve, two, raced, again):
         page = Page(render(data, language))
 
         assert page.broken == []
@@ -110,6 +112,18 @@ def test_everybody_is_on_the_page(twelve: ReportData, language: str) -> None:
         assert row[0] in page.text
 
 
+@pytest.mark.parametrize("which", ["raced", "again"])
+def test_every_hatch_is_in_the_page(request: pytest.FixtureRequest, which: str, language: str) -> None:
+    """Patterns that a style fills with stand in the page once, and so does every id."""
+    text = render(request.getfixturevalue(which), language)
+    ids = [attributes["id"] for _, attributes in Page(text).elements if "id" in attributes]
+
+    assert len(ids) == len(set(ids))
+    kind = {"raced": "spared", "again": "within"}[which]
+    assert f"url(#hatch-{kind})" in text
+    assert f"hatch-{kind}" in ids
+
+
 def test_what_a_model_wrote_is_text(twelve: ReportData, language: str) -> None:
     """Markup in an output is shown, not obeyed; invisible characters are written out."""
     text = render(twelve, language)
@@ -147,9 +161,11 @@ def test_hostile_text_anywhere_stays_text(two: ReportData) -> None:
     assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
 
 
-def test_a_chinese_page_has_chinese_headings(twelve: ReportData, two: ReportData) -> None:
+def test_a_chinese_page_has_chinese_headings(
+    twelve: ReportData, two: ReportData, raced: ReportData, again: ReportData
+) -> None:
     """No heading, table head, caption or fold of the English page stands in the Chinese one; names may."""
-    for data in (twelve, two):
+    for data in (twelve, two, raced, again):
         english, chinese = Page(render(data, "en")), Page(render(data, "zh"))
         names = {text for row in ROWS for text in row[:3]} | {one.tag for one in data.slices} | {"contains"}
         names |= {"touchstone", "python", "numpy", "8 shots from train"}
@@ -171,16 +187,18 @@ def test_unknown_is_never_zero(twelve: ReportData) -> None:
     )
 
 
-def test_pictures_have_words(twelve: ReportData) -> None:
+def test_pictures_have_words(raced: ReportData, again: ReportData) -> None:
     """A picture is either hidden from screen readers, because its numbers stand beside it, or has a label."""
-    for tag, attributes in Page(render(twelve, "en")).elements:
+    for tag, attributes in [*Page(render(raced, "en")).elements, *Page(render(again, "en")).elements]:
         if tag == "svg":
             assert attributes.get("aria-hidden") == "true" or attributes.get("aria-label")
 
 
-def test_headings_go_down_one_by_one(twelve: ReportData) -> None:
+@pytest.mark.parametrize("which", ["twelve", "raced", "again"])
+def test_headings_go_down_one_by_one(request: pytest.FixtureRequest, which: str) -> None:
     """There is one h1, and no level is skipped."""
-    levels = [int(tag[1]) for tag, _ in Page(render(twelve, "en")).elements if re.fullmatch("h[1-6]", tag)]
+    data = request.getfixturevalue(which)
+    levels = [int(tag[1]) for tag, _ in Page(render(data, "en")).elements if re.fullmatch("h[1-6]", tag)]
 
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))

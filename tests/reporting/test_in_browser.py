@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.html import render
@@ -55,7 +55,12 @@ def _visit(browser: Browser, place: Path, html: str, *, width: int = 1280, schem
     page.on("request", lambda request: found.requests.append(request.url))
     page.on("console", lambda message: found.complaints.append(message.text))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss())[0])
+
+    def refuse(dialog: Dialog) -> None:
+        found.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     page.goto(file.as_uri())
     return found
 
@@ -95,9 +100,14 @@ def test_light_and_dark(browser: Browser, tmp_path: Path, two: ReportData) -> No
 
 @pytest.mark.parametrize("width", [390, 768, 1600])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_width_is_too_small(browser: Browser, tmp_path: Path, twelve: ReportData, width: int, language: str) -> None:
+@pytest.mark.parametrize("which", ["twelve", "raced", "again"])
+def test_no_width_is_too_small(
+    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest, which: str, width: int, language: str
+) -> None:
     """From a phone to a wide screen the page itself never scrolls sideways; wide tables do within their frame."""
-    page = _visit(browser, tmp_path, render(twelve, language=language), width=width).page
+    page = _visit(browser, tmp_path, render(request.getfixturevalue(which), language=language), width=width).page
+    for fold in page.locator("#race summary, #again summary").all():
+        fold.click()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     page.close()
 
@@ -111,9 +121,12 @@ def test_it_prints(browser: Browser, tmp_path: Path, two: ReportData) -> None:
     page.close()
 
 
-def test_every_picture_is_said_in_words_too(browser: Browser, tmp_path: Path, twelve: ReportData) -> None:
+@pytest.mark.parametrize("which", ["raced", "again"])
+def test_every_picture_is_said_in_words_too(
+    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest, which: str
+) -> None:
     """Drawings are hidden from screen readers, so the figure around them says its numbers as text."""
-    page = _visit(browser, tmp_path, render(twelve)).page
+    page = _visit(browser, tmp_path, render(request.getfixturevalue(which))).page
     figures = page.locator("figure")
     assert figures.count() >= 3
     for figure in figures.all():
@@ -121,4 +134,27 @@ def test_every_picture_is_said_in_words_too(browser: Browser, tmp_path: Path, tw
         assert box is not None
         assert box["height"] > 10
         assert any(character.isdigit() for character in figure.inner_text())
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_bars_of_a_race_share_one_axis(browser: Browser, tmp_path: Path, raced: ReportData, width: int) -> None:
+    """Every bar begins and ends at the same place, whatever stands beside it, and the marks lie within."""
+    page = _visit(browser, tmp_path, render(raced), width=width).page
+    frames = [box for strip in page.locator("#race .rows svg.strip").all() if (box := strip.bounding_box())]
+    assert len(frames) == len(raced.comparison.candidates)
+    assert len({(round(box["x"]), round(box["width"])) for box in frames}) == 1
+    assert frames[0]["width"] > 200
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_hatch_is_drawn(browser: Browser, tmp_path: Path, raced: ReportData, scheme: str) -> None:
+    """What was not needed is told by its hatch, which takes its colours from the reader's setting."""
+    page = _visit(browser, tmp_path, render(raced), scheme=scheme).page
+    fill = page.locator("#race .rows .kind.spared").first.evaluate("one => getComputedStyle(one).fill")
+    assert "hatch-spared" in fill
+    ground = page.locator("#hatch-spared rect").evaluate("one => getComputedStyle(one).fill")
+    line = page.locator("#hatch-spared path").evaluate("one => getComputedStyle(one).stroke")
+    assert ground != line
     page.close()

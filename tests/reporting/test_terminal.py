@@ -58,6 +58,18 @@ def test_the_table_fits_the_terminal(twelve: ReportData, width: int) -> None:
     assert "91.2%   88.1–93.5%   420" in text
 
 
+def test_a_race_is_one_paragraph(raced: ReportData) -> None:
+    """What it took, what it saved, the guarantee and the ties follow the evidence."""
+    text = " ".join(final_text(raced, width=100, colour=False).split())
+
+    assert (
+        "Race: 2,060 of 5,040 calls (40.9%), about $0.417 saved. Proven: on these cases gpt-4o-mini, few-shot (8) "
+        "is at most 1.0 points below the best (95% confidence). Tied with gpt-4o-mini, few-shot (8) on these cases, "
+        "as far as was shown: claude-haiku-4.5. On future cases like these, also deepseek/deepseek-chat. "
+        "Before you rely on it"
+    ) in text
+
+
 def test_names_cannot_move_the_cursor(two: ReportData) -> None:
     """Terminal codes in a candidate's name are gone."""
     comparison = two.comparison.model_copy(
@@ -140,6 +152,83 @@ def test_a_mean_so_far_has_its_n() -> None:
     assert "80.0%   50" in text
     assert "–    0" in text
     assert "\x1b" not in text
+
+
+def racing() -> Progress:
+    """Five candidates in the middle of a race, one in each state."""
+    return Progress.of(
+        names=["first", "second", "settled one", "dead one", "slow one"],
+        planned=420,
+        done=[200, 200, 50, 25, 75],
+        sums=[180, 178, 20, 0, 60],
+        scored=[200, 200, 50, 3, 75],
+        errors=[0, 0, 0, 22, 0],
+        spent_usd=0.3,
+        elapsed_s=44,
+        states=["leader", "running", "settled", "unreachable", "infeasible"],
+        intervals=[(0.84, 0.95), (0.82, 0.94), (0.3, 0.55), None, (0.6, 0.9)],
+        certificate=0.0612,
+        saved_calls=1110,
+    )
+
+
+def test_a_race_while_it_runs() -> None:
+    """Who is still asked stands first; the others are dimmed with a word; intervals stand beside the means."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    Console(file=buffer, width=120, force_terminal=True, color_system="standard").print(progress_table(racing()))
+    rows = [line for line in buffer.getvalue().splitlines() if " of 420" in line]
+
+    assert [name for row in rows for name in racing_names() if name in row] == [
+        "first", "second", "slow one", "settled one", "dead one",
+    ]  # fmt: skip
+    assert ["\x1b[2m" in row for row in rows] == [False, False, True, True, True]
+    assert "▸ leader" in rows[0]
+    assert "84.0–95.0%" in rows[0]
+    assert all(word in buffer.getvalue() for word in ("✓ settled", "✗ ruled out", "✗ unreachable"))
+
+
+def racing_names() -> list[str]:
+    return [lane.name for lane in racing().lanes]
+
+
+def test_a_line_of_a_race() -> None:
+    """The share is of what may still be needed; who is asked, what was saved and the certificate follow."""
+    assert progress_line(racing()) == (
+        "56%: 550 of 2,100 answers, 22 failed, $0.30 spent, 44.0 s; 2 of 5 still asked; 1,110 calls not needed; "
+        "leader at most 6.2 points below the best"
+    )
+
+
+def test_a_race_that_ends_early_is_all_done() -> None:
+    """When everybody but the leader is settled and the leader is through, a log has said every tenth."""
+    stream = io.StringIO()
+    with LiveTable(stream) as live:
+        for done in range(1, 101):
+            live.update(
+                Progress.of(
+                    names=["a", "b"], planned=100, done=[done, min(done, 20)], sums=[0, 0], scored=[0, 0],
+                    errors=[0, 0], spent_usd=None, elapsed_s=9.0,
+                    states=["leader", "settled" if done >= 20 else "running"],
+                )
+            )  # fmt: skip
+    lines = stream.getvalue().splitlines()
+
+    assert lines[-1].startswith("100%: 120 of 200 answers")
+    assert len(lines) <= 10
+
+
+def test_without_a_race_nothing_is_said_of_one() -> None:
+    """No column, no interval and no certificate where there is no race."""
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    Console(file=buffer, width=120).print(progress_table(progress()))
+
+    assert "Race" not in buffer.getvalue()
+    assert "Interval" not in buffer.getvalue()
+    assert "still asked" not in buffer.getvalue()
 
 
 @given(st.integers(0, 100), st.floats(0, 1e6))

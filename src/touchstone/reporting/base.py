@@ -7,13 +7,13 @@ these nouns first, and the same nouns give the same bytes on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from touchstone.data.base import Problem
-from touchstone.decision.base import PassedOverKind, Projection, Reason, RejectionKind, Verdict
+from touchstone.decision.base import PassedOverKind, Projection, RejectionKind, Verdict
 from touchstone.evaluation.base import (
     Cost,
     Estimate,
@@ -23,35 +23,15 @@ from touchstone.evaluation.base import (
     PairResult,
     UsageTotal,
 )
+from touchstone.evaluation.repeats import RepeatStats
 from touchstone.noun import Noun
+from touchstone.reporting.notes import Note as Note
+from touchstone.reporting.race_nouns import RaceInfo as RaceInfo
+from touchstone.reporting.race_nouns import RaceLane as RaceLane
+from touchstone.reporting.race_nouns import RaceStep as RaceStep
 from touchstone.scoring.base import AnswerSpec
 
 State = Literal["leader", "finished", "eliminated", "disqualified"]
-
-
-class Note(Noun):
-    """
-    One sentence for people, kept as template and values so that it can be said in either language.
-
-    A `Reason` of the decision, or a plain string, may stand wherever a note is expected and becomes one.
-    """
-
-    template: str
-    """A message id; without `values` it is the finished sentence."""
-    values: Mapping[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sentence(cls, given: Any) -> Any:
-        """A plain string is a sentence of its own: that is how notes come back from the JSON result."""
-        if isinstance(given, Reason):
-            return {"template": given.template, "values": given.values}
-        return {"template": given} if isinstance(given, str) else given
-
-    def text(self, translate: Callable[[str], str] = str) -> str:
-        """The sentence in the reader's language."""
-        line = translate(self.template)
-        return line.format(**self.values) if self.values else line
 
 
 class TaskInfo(Noun):
@@ -77,14 +57,16 @@ class CandidateResult(Noun):
     latency_s: Latency
     answered_only: Estimate | None = None
     bounds: tuple[float, float] | None = None
-    """Worst and best mean over all planned cells; set when some are missing."""
+    """Worst and best mean over all cells that were asked; set when some of them have no score."""
     scorers: Mapping[str, Estimate] = Field(default_factory=dict)
     """Further scorers, shown and not decided on."""
     coverage: float = 0.0
-    """Share of the planned cells that have a score by the strict convention, from 0 to 1."""
+    """Share of the cells that were asked that have a score by the strict convention, from 0 to 1."""
     licence: str | None = None
     self_hostable: bool | None = None
     recipe_fingerprint: str | None = None
+    repeats: RepeatStats | None = None
+    """What asking the same cases again showed; None when every case was asked once."""
 
 
 class Calls(Noun):
@@ -97,15 +79,6 @@ class Calls(Noun):
     share: float | None = None
     """(made + from_cache) / full; None when nothing was to be called."""
     retries: int = 0
-
-
-class RaceInfo(Noun):
-    """How the run ended."""
-
-    finish: Literal["proven", "quick", "full", "stopped"] = "full"
-    certificate: float | None = None
-    """The chosen candidate is at most this far below the best, at the stated confidence; None without a race."""
-    rounds: int = 1
 
 
 class RejectedCandidate(Noun):
@@ -259,6 +232,10 @@ class ExampleAnswer(Noun):
     """Why the scorer said so, or the error of a failed call."""
     latency_s: float | None = None
     cost_usd: float | None = None
+    right: int | None = None
+    """How many of its answers to this case were right; None when the case was asked once."""
+    of: int | None = None
+    """How many of its answers to this case have a score."""
 
 
 class Example(Noun):
@@ -374,4 +351,6 @@ class ReportData(Noun):
     """Cases on which the candidates differ most."""
     settings: tuple[CandidateSettings, ...] = ()
     judge: JudgeInfo | None = None
+    ending: Literal["budget", "cancel", "lanes", "offline"] | None = None
+    """Why the run stopped before it was finished; None when it did not."""
     reproduction: Reproduction

@@ -117,6 +117,15 @@ def patterns(kinds: Sequence[str]) -> Markup:
     return Markup(f'<svg class="defs" aria-hidden="true" focusable="false"><defs>{inside}</defs></svg>')  # noqa: S704
 
 
+def hatch(kind: str) -> Markup:
+    """A hatch of one kind that only some pages have; put once into its section, used as `url(#hatch-KIND)`."""
+    return Markup(  # noqa: S704
+        f'<svg class="defs" aria-hidden="true" focusable="false"><defs>'
+        f'<pattern id="hatch-{kind}" class="hatch {kind}" width="7" height="7" patternUnits="userSpaceOnUse">'
+        f'<rect width="7" height="7"/><path d="M0 7 7 0M-2 2 2-2M5 9 9 5"/></pattern></defs></svg>'
+    )
+
+
 def _apart(scale: Scale) -> list[tuple[float, float]]:
     """Ticks that stand at least 9 percent apart, so that their labels do not touch on a phone."""
     kept: list[tuple[float, float]] = []

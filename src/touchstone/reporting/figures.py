@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from touchstone.evaluation.base import Estimate, PairResult
+from touchstone.evaluation.repeats import RepeatStats
 from touchstone.language import _
 from touchstone.reporting import charts, numbers
 from touchstone.reporting.base import CandidateResult, CandidateSettings, Example, ReportData
@@ -189,6 +190,40 @@ def slice_table(
     return tuple(table)
 
 
+@dataclass(frozen=True)
+class Split:
+    """Variance between and within cases, and whether a negative estimate of the former is shown as 0."""
+
+    chart: Chart
+    clipped: bool
+
+
+def shown_powers(rows: Sequence[Row]) -> tuple[int, ...]:
+    """For which k the table has a column pass^k: 2, 3, 4 and the most that anybody was asked."""
+    most = max((row.candidate.repeats.repeats for row in rows if row.candidate.repeats), default=0)
+    return tuple(k for k in range(2, most + 1) if k <= 4 or k == most)
+
+
+def powers(repeats: RepeatStats, shown: Iterable[int]) -> list[Estimate | None]:
+    """pass^k for the columns; None where no case has k answers."""
+    found = repeats.pass_hat_k
+    return [found[k - 1] if k <= len(found) else None for k in shown]
+
+
+def variance_chart(rows: Sequence[Row]) -> Split | None:
+    """Shares of the variance between and within cases; None when nobody's is known."""
+    known = {row.candidate.name: row.candidate.repeats for row in rows if row.candidate.repeats}
+    strips = {
+        name: charts.stack_strip([("between", 1 - r.within_share), ("within", r.within_share)], 1.0)
+        for name, r in known.items()
+        if r.within_share is not None
+    }
+    if not strips:
+        return None
+    legend = ((charts.key("between"), _("between cases")), (charts.key("within"), _("within cases")))
+    return Split(Chart(Markup(""), strips, legend), any(r.between_clipped for r in known.values()))
+
+
 def wrong_count(example: Example) -> int:
     """How many candidates got less than half of the score on this case, those without an answer included."""
     return sum(1 for a in example.answers if a.score is None or a.score < 0.5)
@@ -229,6 +264,7 @@ __all__ = [
     "Cell",
     "Chart",
     "Row",
+    "Split",
     "cost_chart",
     "cost_points",
     "differing",
@@ -236,8 +272,11 @@ __all__ = [
     "latency_chart",
     "matrix",
     "outcome_chart",
+    "powers",
     "rows",
     "score_chart",
+    "shown_powers",
     "slice_table",
+    "variance_chart",
     "wrong_count",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextvars import copy_context
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -17,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from touchstone.language import _, current_language, ngettext, set_language
-from touchstone.reporting import charts, figures, numbers, sentences, words
+from touchstone.reporting import charts, figures, numbers, race, race_charts, sentences, words
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.ranking import find, peers
 from touchstone.reporting.scatter import placed
@@ -72,7 +73,9 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+@cache
 def _environment() -> Environment:
+    # One for all pages: compiling the templates takes longer than filling them. The language is asked for at each text.
     environment = Environment(
         loader=PackageLoader("touchstone.reporting"),
         autoescape=True,
@@ -87,10 +90,13 @@ def _environment() -> Environment:
         charts=charts,
         figures=figures,
         numbers=numbers,
+        race=race,
+        race_charts=race_charts,
         sentences=sentences,
         words=words,
         hatched=tuple(kind for kind in words.KINDS if kind != "earned"),
     )
+    environment.tests["anytime_valid"] = words.is_anytime_valid
     environment.filters.update(cut=cut, shown=shown, name=name, translated=_)
     return environment
 

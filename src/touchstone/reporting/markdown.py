@@ -6,7 +6,7 @@ import re
 from contextvars import copy_context
 
 from touchstone.language import _, set_language
-from touchstone.reporting import figures, numbers, sentences, words
+from touchstone.reporting import figures, numbers, race, sentences, words
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.ranking import difference, find
 from touchstone.reporting.text import markdown
@@ -27,6 +27,7 @@ def _render(data: ReportData, language: str) -> str:
         f"## {markdown(comparison.task.name)}: {markdown(sentences.headline(comparison))}",
         markdown(sentences.explanation(comparison)),
         _bullets(sentences.evidence(data)),
+        markdown(race.paragraph(data)) if race.is_race(comparison) else "",
         _table(data),
         _section(_("Pairs"), _pairs(data)),
         _gate(data),

@@ -69,9 +69,22 @@ def points(difference: float | None, digits: int = 1, *, plus: bool = True) -> s
     return UNKNOWN if not known(difference) else _signed(100 * difference, digits, plus=plus)
 
 
+def at_most(difference: float | None, digits: int = 1) -> str:
+    """An upper bound in percentage points, rounded up: what is promised is never less than what was shown."""
+    if not known(difference):
+        return UNKNOWN
+    # A hair is taken off first, so that 0.01 stays 1.0 though 100 * 0.01 * 10 may come out above 10.
+    return points(math.ceil(difference * 10 ** (digits + 2) - 1e-6) / 10 ** (digits + 2), digits, plus=False)
+
+
 def points_range(low: float, high: float, digits: int = 1) -> str:
     """Interval of a difference, in points: `+1.2 to +5.0`."""
     return _("{low} to {high}").format(low=points(low, digits), high=points(high, digits))
+
+
+def variance(value: float | None) -> str:
+    """A variance of scores from 0 to 1, which is at most 0.25: three decimals."""
+    return UNKNOWN if not known(value) else f"{value:.3f}"
 
 
 def p_value(p: float | None) -> str:

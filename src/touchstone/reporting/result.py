@@ -44,6 +44,7 @@ def candidate_result(trial: TrialSummary) -> CandidateResult:
         licence=trial.licence,
         self_hostable=trial.self_hostable,
         recipe_fingerprint=trial.recipe_fingerprint,
+        repeats=trial.repeats,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from touchstone.evaluation.base import PairResult
 from touchstone.language import _, ngettext
-from touchstone.reporting import numbers
+from touchstone.reporting import numbers, words
 from touchstone.reporting.base import CandidateResult, Comparison, Note, ReportData
 from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked, runner_up
 
@@ -71,6 +71,7 @@ def evidence(data: ReportData) -> tuple[str, ...]:
         pair = difference(comparison.pairs, chosen.name, data.baseline)
         if pair is not None:
             sentences.append(_against_baseline(pair))
+    sentences += _asked_again(chosen)
     sentences.append(_price(chosen, data.requests_per_month))
     return tuple(sentences)
 
@@ -94,11 +95,17 @@ def compared(pair: PairResult, confidence: float) -> str:
         "points": numbers.points(pair.difference, plus=False),
         "range": numbers.points_range(pair.low, pair.high),
         "n": numbers.count(pair.n),
-        "p": numbers.p_value(pair.adjusted_p),
+        "p": _p_words(pair),
     }
     if is_proven(pair, confidence):
-        return _("{a} beats {b} by {points} points ({range}; n = {n}, adjusted p {p}).").format(**values)
-    return _("{a} and {b} cannot be told apart: {points} points ({range}; n = {n}, adjusted p {p}).").format(**values)
+        return _("{a} beats {b} by {points} points ({range}; n = {n}, {p}).").format(**values)
+    return _("{a} and {b} cannot be told apart: {points} points ({range}; n = {n}, {p}).").format(**values)
+
+
+def _p_words(pair: PairResult) -> str:
+    """The p value that decides, with what was done to it: corrected for many pairs, or good for any moment."""
+    p = numbers.p_value(pair.adjusted_p)
+    return (_("p {p} at any moment") if words.is_anytime_valid(pair.method) else _("adjusted p {p}")).format(p=p)
 
 
 def _against_rival(pair: PairResult, confidence: float) -> str:
@@ -109,24 +116,23 @@ def _against_rival(pair: PairResult, confidence: float) -> str:
         "points": numbers.points(seen.difference, plus=False),
         "range": numbers.points_range(seen.low, seen.high),
         "n": numbers.count(pair.n),
-        "p": numbers.p_value(pair.adjusted_p),
+        "p": _p_words(pair),
     }
     if not is_proven(pair, confidence) and behind:
-        return _(
-            "{name} scored {points} points more, which may be chance ({range}, adjusted p {p}, {n} common cases)."
-        ).format(**values)
+        return _("{name} scored {points} points more, which may be chance ({range}, {p}, {n} common cases).").format(
+            **values
+        )
     if not is_proven(pair, confidence):
         return _(
-            "The next best, {name}, scored {points} points less, which may be chance ({range}, adjusted p {p}, "
-            "{n} common cases)."
+            "The next best, {name}, scored {points} points less, which may be chance ({range}, {p}, {n} common cases)."
         ).format(**values)
     if not behind:
-        return _(
-            "It is {points} points ahead of the next best, {name} ({range}, adjusted p {p}, {n} common cases)."
-        ).format(**values)
-    return _(
-        "It is {points} points behind {name} ({range}, adjusted p {p}, {n} common cases), which your goal accepts."
-    ).format(**values)
+        return _("It is {points} points ahead of the next best, {name} ({range}, {p}, {n} common cases).").format(
+            **values
+        )
+    return _("It is {points} points behind {name} ({range}, {p}, {n} common cases), which your goal accepts.").format(
+        **values
+    )
 
 
 def _against_baseline(pair: PairResult) -> str:
@@ -140,6 +146,25 @@ def _against_baseline(pair: PairResult) -> str:
         points=numbers.points(abs(pair.difference), plus=False),
         range=numbers.points_range(pair.low, pair.high),
         n=numbers.count(pair.n),
+    )
+
+
+def _asked_again(chosen: CandidateResult) -> tuple[str, ...]:
+    repeats = chosen.repeats
+    if repeats is None:
+        return ()
+    always = repeats.pass_hat_k[-1]
+    return (
+        _(
+            "Asked {k} times, it is right every time on {share} of the cases ({interval}, n = {n}); on {unstable} its "
+            "answers did not score alike."
+        ).format(
+            k=numbers.count(repeats.repeats),
+            share=numbers.percent(always.mean),
+            interval=numbers.interval(always.low, always.high),
+            n=numbers.count(always.n),
+            unstable=numbers.percent(repeats.unstable_share.mean),
+        ),
     )
 
 
@@ -189,6 +214,8 @@ def _meaning(comparison: Comparison) -> str:
         return _("It is the only candidate that meets your conditions.")
     if decision.verdict == "winner":
         return _("It meets your conditions, and the measurements separate it from everybody else who does.")
+    if decision.verdict == "tie" and comparison.race.lanes:
+        return _tied_in_a_race(comparison, others)
     if decision.verdict == "tie":
         if decision.cases_needed:
             return _(
@@ -209,3 +236,13 @@ def _meaning(comparison: Comparison) -> str:
             n=numbers.count(decision.cases_needed)
         )
     return _("What was measured does not carry a ranking.")
+
+
+def _tied_in_a_race(comparison: Comparison, others: str) -> str:
+    race = comparison.race
+    if race.finish in {"proven", "quick"} and race.epsilon is not None:
+        return _(
+            "{names} may be just as good: the race stopped asking once they were shown not to be more than {points} "
+            "points better."
+        ).format(names=others, points=numbers.at_most(race.epsilon))
+    return _("{names} may be just as good: the race ended before it could tell them apart.").format(names=others)

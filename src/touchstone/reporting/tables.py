@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from touchstone.language import _
-from touchstone.reporting import figures, numbers, sentences, words
+from touchstone.reporting import figures, numbers, race, sentences, words
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.text import terminal
 
@@ -44,6 +44,8 @@ def final_text(data: ReportData, *, width: int | None = None, colour: bool | Non
     lines.append(Text(terminal(sentences.headline(comparison)), style="bold"))
     lines.append(Text(terminal(sentences.explanation(comparison))))
     lines += [indented(line) for line in sentences.evidence(data)]
+    if race.is_race(comparison):
+        lines += [Text(), Text(terminal(race.paragraph(data)))]
     notes = [*sentences.caveats(comparison), *(sentences.full(note) for note in comparison.warnings)]
     if data.judge is not None and not data.judge.fit:
         notes.insert(0, _("The judge failed its control rows: no ranking may rest on its verdicts."))

@@ -18,6 +18,7 @@ KINDS = {
     "skipped_race": N_("not needed"),
     "skipped_budget": N_("not bought: money cap"),
     "skipped_cancel": N_("not run: stopped"),
+    "unasked": N_("not asked yet"),
 }
 """What can become of a cell, in the order in which it is drawn; `scored` is `earned` and `lost`."""
 
@@ -40,6 +41,21 @@ _FINISHES = {
     ),
     "full": N_("Every candidate was measured on every case."),
     "stopped": N_("The run was stopped before it was finished."),
+    "budget": N_(
+        "The number of calls was fixed beforehand and spent by halving the field; no confidence was aimed at."
+    ),
+}
+_LANES = {
+    "leader": N_("leader"),
+    "running": N_("not settled"),
+    "settled": N_("settled"),
+    "infeasible": N_("breaks a condition"),
+    "unreachable": N_("could not be called"),
+}
+_STOPS = {
+    "budget": N_("The money cap stopped it."),
+    "cancel": N_("Somebody interrupted it."),
+    "lanes": N_("Some accounts could not be asked any further."),
 }
 _STRATEGIES = {"baseline": N_("baseline"), "prompt": N_("prompt"), "recorded": N_("recorded answers")}
 _SPLITS = {"train": N_("train"), "dev": N_("dev"), "test": N_("test")}
@@ -63,6 +79,21 @@ def state_name(state: str) -> str:
 def finish_sentence(finish: str) -> str:
     """How the run ended."""
     return _(_FINISHES[finish]) if finish in _FINISHES else finish
+
+
+def stop_sentence(ending: str | None) -> str:
+    """Why a run stopped before it was finished; empty when it did not, or nobody knows."""
+    return _(_STOPS[ending]) if ending in _STOPS else ""
+
+
+def lane_name(state: str) -> str:
+    """How a race left a candidate."""
+    return _(_LANES[state]) if state in _LANES else state
+
+
+def is_anytime_valid(method: str) -> bool:
+    """Whether an interval of this method holds however often one looks."""
+    return method.startswith("anytime-valid")
 
 
 def strategy_name(strategy: str) -> str:

@@ -1,0 +1,36 @@
+"""A sentence of the result, kept so that it can be said in either language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from touchstone.decision.base import Reason
+from touchstone.noun import Noun
+
+
+class Note(Noun):
+    """
+    One sentence for people, kept as template and values so that it can be said in either language.
+
+    A `Reason` of the decision, or a plain string, may stand wherever a note is expected and becomes one.
+    """
+
+    template: str
+    """A message id; without `values` it is the finished sentence."""
+    values: Mapping[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sentence(cls, given: Any) -> Any:
+        """A plain string is a sentence of its own: that is how notes come back from the JSON result."""
+        if isinstance(given, Reason):
+            return {"template": given.template, "values": given.values}
+        return {"template": given} if isinstance(given, str) else given
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The sentence in the reader's language."""
+        line = translate(self.template)
+        return line.format(**self.values) if self.values else line
