@@ -25,6 +25,8 @@ class Settings:
     """Where `workspace` came from: a flag, an environment variable or the default."""
     store_url: str | None = None
     """SQLAlchemy URL of a store other than the SQLite file in the workspace."""
+    allow_network_store: bool = False
+    """Whether the SQLite file may lie on a network file system, when no other machine uses it."""
 
 
 def load_settings(workspace: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,7 +52,12 @@ def load_settings(workspace: Path | None = None, environment: Mapping[str, str] 
             "TOUCHSTONE_STORE is {store!r}; write a URL such as postgresql+psycopg://host/name, or unset it",
             store=store,
         )
-    return Settings(workspace=place, workspace_from=origin, store_url=store or None)
+    return Settings(
+        workspace=place,
+        workspace_from=origin,
+        store_url=store or None,
+        allow_network_store=variables.get("TOUCHSTONE_ALLOW_NETWORK_STORE") == "1",
+    )
 
 
 def secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:

@@ -65,3 +65,11 @@ def load(kind: str, name: str) -> Any:
     except KeyError:
         raise UnknownName(kind=_CALLED.get(kind, kind), name=name, known=names(kind)) from None
     return point.load()
+
+
+def origin(kind: str, name: str) -> str:
+    """Where a plug-in comes from, with the version of its package: another version may give other numbers."""
+    point = _members(kind).get(name)
+    if point is None:
+        return ""
+    return f"{point.value} {point.dist.version if point.dist is not None else ''}".strip()

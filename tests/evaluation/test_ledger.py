@@ -7,9 +7,9 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
@@ -20,8 +20,11 @@ from touchstone.errors import StoreError
 from touchstone.evaluation import ledger as ledger_module
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome, Recipe
-from touchstone.evaluation.ledger import Ledger, request_key
+from touchstone.evaluation.budget import Balance
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.ledger import Ledger, Served, StoredReply, canonical, key_of, request_key
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
+from touchstone.evaluation.recovery import balance_of, open_budget, recover, unread
 from touchstone.models.base import AudioPart, ChatRequest, Completion, ImagePart, Message, Reply, TextPart, Usage
 from touchstone.scoring.base import Reading, Score
 
@@ -177,30 +180,139 @@ def test_a_dataset_that_fails_half_way_is_not_kept(ledger: Ledger) -> None:
     assert ledger.case_at("d", "test", 0) == Case(id="a", group="g")
 
 
+@given(label=any_text)
+@settings(max_examples=40, deadline=None)
+def test_a_check_of_files_is_remembered_with_its_cases(shared: Ledger, label: str) -> None:
+    """Its summary comes back as it was, whatever the labels hold; without the cases it is not believed."""
+    files, cases = uuid4().hex, uuid4().hex
+    found = summary(cases).model_copy(update={"labels": {label: 3}, "described": label})
+    assert shared.checked(files) is None
+    shared.keep_check(files, found)
+    assert shared.checked(files) is None
+    shared.add_dataset(found, [Case(id="a")])
+    assert shared.checked(files) == found
+    shared.keep_check(files, found.model_copy(update={"groups": 2}))
+    again = shared.checked(files)
+    assert again is not None
+    assert again.groups == 2
+
+
+def test_cases_are_found_at_their_places(ledger: Ledger) -> None:
+    """In the order asked for, also twice, in their split; and whether any of a split is in a group."""
+    cases = [Case(id=f"c{number}", split="test" if number % 2 else "train") for number in range(10)]
+    ledger.add_dataset(summary("d"), [*cases, Case(id="g", split="train", group="one")])
+
+    assert [case.id for case in ledger.cases_at("d", "test", [3, 0, 3])] == ["c7", "c1", "c7"]
+    assert ledger.cases_at("d", "test", []) == []
+    assert (ledger.has_groups("d", "test"), ledger.has_groups("d", "train")) == (False, True)
+
+
 # Calls
 
 
 async def test_an_intent_is_on_disk_when_intend_returns(ledger: Ledger, file: Path) -> None:
-    """Another process sees whom it was for, what it may cost and what was asked."""
-    attempt = await ledger.intend("key", "acme|small", "answer", asks("hi"), 0.5)
+    """Another process sees whose it is, whom it was for, what it may cost, and what was asked to the last byte."""
+    attempt, balance = await ledger.intend("run", "key", "acme|small", "answer", canonical(asks("hi")), 0.5, retry=True)
 
-    [row] = on_disk(file, "SELECT id, key, endpoint, purpose, state, hold_usd, cost_usd FROM attempt")
-    assert row == (attempt, "key", "acme|small", "answer", "intent", 0.5, None)
+    [row] = on_disk(file, "SELECT id, run, key, endpoint, purpose, retry, state, hold_usd, cost_usd FROM attempt")
+    assert row == (attempt, "run", "key", "acme|small", "answer", 1, "intent", 0.5, None)
     [(body,)] = on_disk(file, "SELECT request FROM attempt")
-    assert isinstance(body, bytes)
-    assert from_json(ChatRequest, body) == asks("hi")
+    assert body == canonical(asks("hi"))
+    assert balance == Balance("run", held_usd=0.5, made=1, retries=1)
+
+
+async def test_a_hold_and_its_intent_are_one(ledger: Ledger, file: Path) -> None:
+    """What the cap does not cover is not on disk either, and has no number."""
+    with sqlite3.connect(file) as connection:
+        connection.execute("INSERT INTO budget VALUES ('run', 1.0, 0, 0, 0, 0, 0, 0)")
+    connection.close()
+    first, _ = await ledger.intend("run", "a", "e", "answer", b"{}", 0.75)
+    second, balance = await ledger.intend("run", "b", "e", "answer", b"{}", 0.5)
+    third, _ = await ledger.intend("run", "c", "e", "answer", b"{}", 0.25)
+
+    assert second is None
+    assert balance == Balance("run", cap_usd=1.0, held_usd=0.75, made=1)
+    assert on_disk(file, "SELECT id, key FROM attempt ORDER BY id") == [(first, "a"), (third, "c")]
+    assert on_disk(file, "SELECT held_usd, made FROM budget") == [(1.0, 2)]
+
+
+async def test_attempts_lie_in_the_order_of_sending(ledger: Ledger, file: Path) -> None:
+    """Also those of one group commit; two ledgers on one store never give the same number."""
+    other = Ledger(file)
+    for one in (ledger, other):
+        await asyncio.gather(*(one.intend("r", f"{number:02}", "e", "answer", b"", None) for number in range(50)))
+    other.close()
+
+    rows = on_disk(file, "SELECT key FROM attempt ORDER BY rowid")
+    assert len(rows) == 100
+    for start in (0, 50):
+        assert [key for (key,) in rows[start : start + 50]] == [f"{number:02}" for number in range(50)]
 
 
 async def test_settling_says_how_an_attempt_ended(ledger: Ledger, file: Path) -> None:
-    """State, cost and error of this attempt, and of no other."""
-    first = await ledger.intend("key", "e", "answer", asks(), None)
-    second = await ledger.intend("key", "e", "judge", asks(), None)
-    await ledger.settle(second, state="in_doubt", cost_usd=0.25, error="lost \ud800 on the way")
+    """State, cost, error, what was received and who answered: of this attempt, and of no other."""
+    first, _ = await ledger.intend("run", "key", "e", "answer", b"{}", None)
+    second, _ = await ledger.intend("run", "key", "e", "judge", b"{}", 0.25)
+    assert second is not None
+    balance = await ledger.settle(
+        second,
+        "run",
+        state="in_doubt",
+        released_usd=0.25,
+        cost_usd=0.25,
+        error="lost \ud800 on the way",
+        received=b"\x00half",
+        served=Served("m-1 \ud800", "fp_1", "eu"),
+    )
 
+    assert balance == Balance("run", spent_usd=0.25, made=2, in_doubt=1)
     assert dict(on_disk(file, "SELECT id, state FROM attempt")) == {first: "intent", second: "in_doubt"}
-    assert on_disk(file, "SELECT cost_usd, error FROM attempt WHERE state = 'in_doubt'") == [
-        (0.25, "lost \\ud800 on the way")
-    ]
+    assert on_disk(
+        file,
+        "SELECT cost_usd, error, received, served_model, system_fingerprint, region FROM attempt "
+        "WHERE state = 'in_doubt'",
+    ) == [(0.25, "lost \\ud800 on the way", b"\x00half", "m-1 \\ud800", "fp_1", "eu")]
+
+
+async def test_of_what_was_no_answer_the_first_mebibyte_is_kept(ledger: Ledger, file: Path) -> None:
+    """Before it is settled or after, and settling does not lose what was kept before."""
+    for key, before in (("a", True), ("b", False)):
+        attempt, _ = await ledger.intend("run", key, "e", "answer", b"{}", None)
+        assert attempt is not None
+        if before:
+            await ledger.keep_unread(attempt, b"x" * (3 << 20))
+            await ledger.settle(attempt, "run", state="failed")
+        else:
+            await ledger.settle(attempt, "run", state="failed", received=b"x" * (3 << 20))
+            await ledger.keep_unread(attempt, b"later")
+
+    assert on_disk(file, "SELECT received FROM attempt") == [(b"x" * (1 << 20),)] * 2
+
+
+async def test_a_cost_replaces_what_was_booked_before(ledger: Ledger) -> None:
+    """Booked at its worst case after a crash, read later: the difference comes back."""
+    attempt, _ = await ledger.intend("run", "key", "e", "answer", b"{}", 1.0)
+    assert attempt is not None
+    await ledger.settle(attempt, "run", state="unread", released_usd=1.0, cost_usd=1.0)
+    balance = await ledger.settle(attempt, "run", state="replied", cost_usd=0.25, correction_usd=1.0)
+
+    assert balance == Balance("run", spent_usd=0.25, made=1)
+    assert ledger.attempt_hold(attempt) == ("replied", 1.0)
+    assert ledger.attempt_hold(attempt + 1) is None
+
+
+async def test_who_gives_up_before_sending_takes_no_money_with_it(ledger: Ledger, file: Path) -> None:
+    """However late in the commit it is cancelled: nothing stays held, and what was not sent is no call."""
+    for turns in range(6):
+        task = asyncio.create_task(ledger.intend("run", f"{turns}", "e", "answer", b"{}", 1.0, retry=True))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await ledger.drain()
+
+    assert on_disk(file, "SELECT held_usd, spent_usd, made, retries FROM budget") in ([], [(0.0, 0.0, 0, 0)])
+    assert {state for (state,) in on_disk(file, "SELECT state FROM attempt")} <= {"failed"}
 
 
 @given(
@@ -217,17 +329,17 @@ def test_a_reply_comes_back_byte_for_byte(
     times: tuple[tuple[int, float], ...],
     status: int,
 ) -> None:
-    """Bytes, clocks and the few headers."""
+    """Bytes, clocks and the few headers, with who bought it."""
     key = uuid4().hex
     reply = Reply(body=body, latency_s=latency_s, chunk_times_s=times, status=status, headers={"x-request-id": "1"})
-    asyncio.run(shared.keep_reply(key, reply))
-    assert shared.reply(key) == reply
+    asyncio.run(shared.keep_reply(key, reply, 7, "run"))
+    assert shared.reply(key) == StoredReply(reply, attempt=7, run="run")
     assert shared.reply(f"not {key}") is None
 
 
 async def test_a_reply_whose_bytes_were_altered_is_not_used(ledger: Ledger, file: Path) -> None:
     """One flipped byte in the store and the reply counts as absent."""
-    await ledger.keep_reply("key", Reply(body=b'{"answer": "yes"}', latency_s=1.0))
+    await ledger.keep_reply("key", Reply(body=b'{"answer": "yes"}', latency_s=1.0), 1, "run")
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE reply SET body = ?", (b'{"answer": "no!"}',))
     connection.close()
@@ -238,7 +350,7 @@ async def test_a_reply_whose_bytes_were_altered_is_not_used(ledger: Ledger, file
 async def test_a_dropped_reply_is_gone(ledger: Ledger) -> None:
     """Its neighbours stay."""
     for key in ("a", "b"):
-        await ledger.keep_reply(key, Reply(body=b"x", latency_s=0.0))
+        await ledger.keep_reply(key, Reply(body=b"x", latency_s=0.0), 1, "run")
     await ledger.drop_reply("a")
 
     assert ledger.reply("a") is None
@@ -270,6 +382,19 @@ def test_everything_that_changes_a_request_changes_its_key(change: dict[str, obj
     """The draw too, which is never sent; and the endpoint."""
     assert request_key("e", asks(**change)) != request_key("e", asks())
     assert request_key("f", asks()) != request_key("e", asks())
+    assert request_key("e", asks(**change)) == key_of("e", canonical(asks(**change)))
+
+
+def test_the_keys_of_stored_replies_do_not_change() -> None:
+    """Written down once: with other keys, everything that was ever bought would be bought again."""
+    request = asks("Hé", temperature=0.0, max_tokens=5, stop=("x",), extra={"b": 1, "a": None}, draw=2)
+
+    assert canonical(request) == (
+        '{"draw":2,"extra":{"a":null,"b":1},"max_tokens":5,"messages":[{"content":"Hé","role":"user"}],"stop":["x"],'
+        '"temperature":0.0}'
+    ).encode()
+    assert request_key("acme|small", request) == "5e2c12b9ff261553afbfe72d8ca75dcb354f3d6580a32bab3b2093cd5ffb6f9d"
+    assert request_key("acme|small", asks("\ud800")) == "feea0f083cc1c11b6e1575a8175b7d7bb5da7c6aa195fa4e9af22b0293955438"
 
 
 def test_the_order_of_keys_in_a_mapping_is_no_difference() -> None:
@@ -279,7 +404,7 @@ def test_the_order_of_keys_in_a_mapping_is_no_difference() -> None:
     assert request_key("e", one) == request_key("e", other)
 
 
-# Outcomes and comparisons
+# Cells
 
 
 def an_outcome(repeat: int = 0, text: str = "yes") -> Outcome:
@@ -306,30 +431,36 @@ def an_outcome(repeat: int = 0, text: str = "yes") -> Outcome:
     )
 
 
+def cell(ledger: Ledger, trial: int, ordinal: int, repeat: int = 0) -> dict[str, Any] | None:
+    found = Comparisons(ledger).cell(trial, ordinal, repeat)
+    return None if found is None else dict(found)
+
+
 @given(text=any_text)
 @settings(max_examples=40, deadline=None)
 def test_a_cell_comes_back_with_its_text(shared: Ledger, text: str) -> None:
     """NUL and all; lone surrogates, which no file may hold, as visible escapes."""
-    trial = shared.add_trial("c", 0, "m", Recipe(model="m", strategy="prompt"), {})
+    trial = int(uuid4().hex[:12], 16)
 
     async def keep() -> None:
         await shared.keep_outcome(trial, 0, an_outcome(text=text))
         await shared.drain()
 
     asyncio.run(keep())
-    cell = shared.cell(trial, 0)
-    assert cell is not None
-    assert cell["text"] == safe_text(text)
-    assert cell["answer"] == safe_text(text)
+    found = cell(shared, trial, 0)
+    assert found is not None
+    assert found["text"] == safe_text(text)
+    assert found["answer"] == safe_text(text)
 
 
 async def test_a_cell_keeps_every_number(ledger: Ledger) -> None:
-    """Score of the first scorer, all scores, usage, money, clocks, retries."""
-    await ledger.keep_outcome(1, 4, an_outcome(repeat=1))
+    """Score of the first scorer, all scores, usage, money, clocks, retries, and which comparison asked for it."""
+    await ledger.keep_outcome(1, 4, an_outcome(repeat=1).model_copy(update={"queue_s": 0.75}), "run")
     await ledger.drain()
-    cell = ledger.cell(1, 4, 1)
-    assert cell is not None
+    found = cell(ledger, 1, 4, 1)
+    assert found is not None
     numbers = {
+        "run": "run",
         "kind": "scored",
         "score": 1.0,
         "input_tokens": 7,
@@ -338,29 +469,28 @@ async def test_a_cell_keeps_every_number(ledger: Ledger) -> None:
         "retry_usd": 0.125,
         "judge_usd": 0.25,
         "latency_s": 1.5,
+        "queue_s": 0.75,
         "first_token_s": None,
         "served_model": "m-1",
         "retries": 2,
         "from_cache": True,
         "how": "whole",
     }
-    assert {name: cell[name] for name in numbers} == numbers
-    assert b"half" in cell["scores"]
-    assert ledger.cell(1, 4, 0) is None
+    assert {name: found[name] for name in numbers} == numbers
+    assert b"half" in found["scores"]
+    assert cell(ledger, 1, 4, 0) is None
 
 
-async def test_missing_numbers_are_nan_in_columns_and_never_zero(ledger: Ledger) -> None:
-    """A failed cell has no score, cost or latency."""
-    await ledger.keep_outcome(1, 0, Outcome(case="a", candidate="m", kind="error", error="it failed"))
-    await ledger.keep_outcome(1, 1, an_outcome())
+async def test_a_cell_that_is_answered_later_replaces_what_it_was(ledger: Ledger) -> None:
+    """A run that goes on, or tries failures again, has one row per cell: the last."""
+    failed = Outcome(case="c", candidate="m", kind="error", error="down")
+    for outcome in (failed, an_outcome()):
+        await ledger.keep_outcome(1, 0, outcome, "run")
     await ledger.drain()
-    found = ledger.cell_columns(1, ("ordinal", "kind", "score", "cost_usd", "estimated"))
+    found = cell(ledger, 1, 0)
 
-    assert found["kind"].tolist() == ["error", "scored"]
-    assert np.isnan(found["score"]).tolist() == [True, False]
-    assert np.isnan(found["cost_usd"]).tolist() == [True, False]
-    assert found["estimated"].tolist()[1] == 0.0
-    assert all(len(values) == 0 for values in ledger.cell_columns(9, ("ordinal", "kind")).values())
+    assert found is not None
+    assert (found["kind"], found["error"]) == ("scored", None)
 
 
 async def test_writing_waits_when_the_disk_is_behind(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,20 +503,22 @@ async def test_writing_waits_when_the_disk_is_behind(ledger: Ledger, monkeypatch
     await ledger.drain()
 
     assert longest <= 20
-    assert len(ledger.cell_columns(1, ("ordinal",))["ordinal"]) == 300
+    assert len(Comparisons(ledger).columns(1, ("ordinal",))["ordinal"]) == 300
 
 
-async def test_a_store_that_cannot_be_written_says_so(ledger: Ledger) -> None:
+async def test_a_store_that_cannot_be_written_says_so(ledger: Ledger, file: Path) -> None:
     """`StoreError` for queued cells and for calls alike, without the user's text in it."""
-    for _ in range(2):
-        await ledger.keep_outcome(1, 0, an_outcome(text="a secret"))
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE outcome")
+    connection.close()
+    await ledger.keep_outcome(1, 0, an_outcome(text="a secret"))
     with pytest.raises(StoreError, match="cannot be read or written") as caught:
         await ledger.drain()
     assert "a secret" not in str(caught.value)
     with pytest.raises(StoreError, match="cannot be read or written"):
-        await ledger.intend("key", "e", "answer", asks(), None)
+        await ledger.intend("run", "key", "e", "answer", b"a secret", None)
     with pytest.raises(StoreError, match="cannot be read or written"):
-        await ledger.keep_reply("key", Reply(body=b"", latency_s=0))
+        await ledger.keep_reply("key", Reply(body=b"", latency_s=0), 1, "run")
 
 
 async def test_a_store_that_another_process_holds_says_so(ledger: Ledger, file: Path) -> None:
@@ -395,12 +527,21 @@ async def test_a_store_that_another_process_holds_says_so(ledger: Ledger, file: 
     sa.event.listen(ledger.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 1"))
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    comparisons = Comparisons(ledger)
     writes: list[Callable[[], object]] = [
         lambda: ledger.add_dataset(summary("d"), [Case(id="a secret", input="a secret")]),
-        lambda: ledger.start_comparison(task="a secret", fingerprint="f", dataset="d", spec={"a": "secret"}),
-        lambda: ledger.add_trial("c", 0, "a secret", Recipe(model="m", strategy="s"), {}),
-        lambda: ledger.finish_comparison("c", state="stopped", calls={}, judge={"a": "secret"}),
-        lambda: ledger.keep_verdict("c", "winner", "a secret"),
+        lambda: comparisons.go_on("c", {"a": "secret"}),
+        lambda: comparisons.trial("a secret", Recipe(model="a secret", strategy="s")),
+        lambda: comparisons.enter("c", 0, 1, "a secret", {"a": "secret"}),
+        lambda: comparisons.finish(
+            "c", state="stopped", ending="cancel", judge={"a": "secret"}, rest={}, closed={0: "a secret"}
+        ),
+        lambda: comparisons.keep_verdict("c", "winner", "a secret"),
+        lambda: comparisons.keep_race("c", {"a": "secret"}),
+        lambda: comparisons.pack(1),
+        lambda: comparisons.drop_packed([1]),
+        lambda: open_budget(ledger, "run", 1.0),
+        lambda: recover(ledger),
     ]
     try:
         for write in writes:
@@ -415,15 +556,26 @@ async def test_a_store_that_another_process_holds_says_so(ledger: Ledger, file: 
 def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None:
     """A table that went away while it was open is the store's failure."""
     with sqlite3.connect(file) as connection:
-        for table in ("comparison", "trial", "outcome", "dataset", "dataset_case", "reply"):
+        for table in tables.metadata.tables:
             connection.execute(f"DROP TABLE {table}")
     connection.close()
+    comparisons = Comparisons(ledger)
     reads: list[Callable[[], object]] = [
-        ledger.comparisons,
-        lambda: ledger.comparison("latest"),
-        lambda: ledger.trials("c"),
-        lambda: ledger.cell(1, 0),
-        lambda: ledger.cell_columns(1, ("kind",)),
+        comparisons.all,
+        lambda: comparisons.find("latest"),
+        lambda: comparisons.to_go_on_with("k"),
+        lambda: comparisons.unfinished("t"),
+        lambda: comparisons.entries("c"),
+        lambda: comparisons.find_trial("d"),
+        lambda: comparisons.cell(1, 0),
+        lambda: comparisons.columns(1, ("kind",)),
+        lambda: comparisons.counted(1, "error"),
+        lambda: comparisons.numbers(1),
+        lambda: balance_of(ledger, "run"),
+        lambda: unread(ledger),
+        lambda: ledger.attempt_hold(1),
+        lambda: ledger.has_groups("d", "test"),
+        lambda: ledger.cases_at("d", "test", [0]),
         lambda: list(ledger.cases("d", "test")),
         lambda: ledger.case_count("d", "test"),
         lambda: ledger.case_column("d", "test", "case_id"),
@@ -446,39 +598,6 @@ def test_a_full_disk_at_opening_says_so(file: Path) -> None:
             Ledger(file)
     finally:
         sa.event.remove(sa.Engine, "connect", fill)
-
-
-def test_comparisons_are_listed_newest_first_and_the_latest_is_a_finished_one(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run that is still going on is not the latest."""
-    clock = iter(f"2026-01-0{day}" for day in range(1, 10))
-    monkeypatch.setattr(ledger_module, "_now", lambda: next(clock))
-    made = [
-        ledger.start_comparison(task="t", fingerprint="f", dataset="d", spec={"number": number}) for number in range(3)
-    ]
-    assert ledger.comparison("latest") is None
-    for identity in made[:2]:
-        ledger.finish_comparison(identity, state="finished", calls={"made": 1}, judge=None)
-
-    latest = ledger.comparison("latest")
-    assert latest is not None
-    assert latest["id"] == made[1]
-    assert [row["id"] for row in ledger.comparisons()] == made[::-1]
-    first = ledger.comparison(made[0])
-    assert first is not None
-    assert (first["state"], first["spec"], first["judge"]) == ("finished", b'{"number":0}', None)
-    assert ledger.comparison("nobody") is None
-
-
-def test_trials_come_in_the_order_of_the_task_file(ledger: Ledger) -> None:
-    """Whatever the order in which they were opened."""
-    recipe = Recipe(model="m", strategy="prompt")
-    numbers = [ledger.add_trial("c", position, f"m{position}", recipe, {"a": 1}) for position in (2, 0, 1)]
-
-    assert len(set(numbers)) == 3
-    assert [row["name"] for row in ledger.trials("c")] == ["m0", "m1", "m2"]
-    assert Recipe.model_validate_json(ledger.trials("c")[0]["recipe"]) == recipe
 
 
 # The file

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from touchstone.catalog.base import Price
-from touchstone.errors import ModelError, NoReply, ProviderFailed, RateLimited, StreamCut
+from touchstone.errors import ModelError, NoReply, ProviderFailed, RateLimited, StreamCut, WrongModel
 from touchstone.models.base import Completion, Reply, TextPart, Usage
 from touchstone.models.chat_reply import read_reply
 from touchstone.models.chat_serve import completion_body, stream_events
@@ -240,7 +240,19 @@ def test_usage_that_grows_in_a_stream_counts_once() -> None:
             },
         )
     )
-    assert found.usage == Usage(input_tokens=10, output_tokens=3)
+    assert found.usage == Usage(input_tokens=10, output_tokens=3, shrank=True)
+
+
+@pytest.mark.parametrize(("second", "shrank"), [(1, False), (2, False), (0, True)])
+def test_usage_that_shrinks_is_remembered(second: int, shrank: bool) -> None:
+    """The larger count holds, and somebody is told that a smaller one came later (F15)."""
+    found = read(
+        stream(
+            {**delta(content="a"), "usage": {"prompt_tokens": 10, "completion_tokens": 1}},
+            {**delta("stop"), "usage": {"prompt_tokens": 10, "completion_tokens": second}},
+        )
+    )
+    assert found.usage == Usage(input_tokens=10, output_tokens=max(1, second), shrank=shrank)
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -270,14 +282,75 @@ def test_garbage_in_the_middle_of_a_stream_is_a_failure() -> None:
         read(stream(delta(content="Pa"), b"{oops", delta("stop")))
 
 
-def test_an_error_event_is_that_error_and_what_came_before_may_be_billed() -> None:
-    """The inner code decides; text before it makes the attempt doubtful (F13)."""
+@pytest.mark.parametrize("code", [429, "429", "rate_limit_exceeded"])
+def test_an_error_event_is_that_error_and_what_came_before_is_billed(code: int | str) -> None:
+    """The inner code decides; text before it is charged by our own count, and nothing is in doubt (F13)."""
     with pytest.raises(RateLimited) as caught:
-        read(stream(delta(content="Pa"), {"error": {"code": 429, "message": "slow"}}))
-    assert caught.value.maybe_billed
-    with pytest.raises(RateLimited) as caught:
-        read(stream({"error": {"code": 429, "message": "slow"}}))
+        read(stream(delta(content="Paris"), {"error": {"code": code, "message": "slow"}}, request_bytes=100))
+    assert caught.value.charged
+    assert caught.value.cost_usd == PRICE.cost_usd(25, 2)
     assert not caught.value.maybe_billed
+    with pytest.raises(RateLimited) as caught:
+        read(stream({"error": {"code": code, "message": "slow"}}))
+    assert not caught.value.charged
+    assert caught.value.cost_usd is None
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 10, "completion_tokens": 3}])
+def test_what_the_provider_broke_off_is_billed_as_far_as_it_came(usage: dict[str, int] | None) -> None:
+    """A finish that says "error" is a failure; its usage is charged where it is told, else what came is counted."""
+    with pytest.raises(ProviderFailed, match="broke off") as caught:
+        read(plain(answer({"content": "Paris"}, "error", usage=usage), request_bytes=100))
+    assert caught.value.charged
+    assert caught.value.cost_usd == PRICE.cost_usd(*((10, 3) if usage else (25, 2)))
+
+
+def test_no_reply_that_tells_its_usage_is_charged() -> None:
+    """What is no completion costs what it says, nothing where it says nothing, and what came before it in a stream."""
+    counted = {"usage": {"prompt_tokens": 10, "completion_tokens": 3}}
+    for reply, cost_usd in (
+        (plain(counted), PRICE.cost_usd(10, 3)),
+        (plain({"object": "list"}), None),
+        (plain(b"<html>"), None),
+        (stream(delta(content="Paris"), b"{oops", request_bytes=100), PRICE.cost_usd(25, 2)),
+    ):
+        with pytest.raises(ProviderFailed) as caught:
+            read(reply)
+        assert caught.value.charged is (cost_usd is not None)
+        assert caught.value.cost_usd == cost_usd
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_another_makers_model_is_no_answer_and_is_paid_for(streamed: bool) -> None:
+    """A reply that names another maker's model is an error with its cost on it, and is not asked for again (F18)."""
+    counted: dict[str, Any] = {"model": "llama-3-8b", "usage": {"prompt_tokens": 10, "completion_tokens": 3}}
+    reply = plain({**answer({"content": "Paris"}), **counted})
+    if streamed:
+        reply = stream({**delta("stop", content="Paris"), **counted})
+    with pytest.raises(WrongModel, match="llama-3-8b") as caught:
+        read_reply(reply, place="m at host", price=PRICE, requested="gpt-4o")
+    assert caught.value.charged
+    assert caught.value.cost_usd == PRICE.cost_usd(10, 3)
+    assert not caught.value.retryable
+    assert not caught.value.maybe_billed
+    with pytest.raises(WrongModel) as caught:
+        read_reply(reply, place="m at host", requested="gpt-4o")
+    assert caught.value.charged
+    assert caught.value.cost_usd is None
+
+
+@pytest.mark.parametrize("requested", [None, "llama3.1", "my-deployment"])
+def test_a_name_that_may_be_right_is_no_error(requested: str | None) -> None:
+    """The same maker, a name nobody knows, or nothing to compare with."""
+    reply = plain({**answer({"content": "Paris"}), "model": "llama-3-8b"})
+    assert read_reply(reply, place="m at host", requested=requested).served_model == "llama-3-8b"
+
+
+def test_the_region_that_answered_is_kept() -> None:
+    """Of the headers that name one, the provider's own comes first."""
+    reply = plain(answer({"content": "Paris"}), headers={"x-region": "here", "x-ms-region": "Sweden Central"})
+    assert read(reply).served_region == "Sweden Central"
+    assert read(plain(answer({"content": "Paris"}))).served_region is None
 
 
 def test_a_server_that_answers_a_stream_with_a_document_is_read_all_the_same() -> None:

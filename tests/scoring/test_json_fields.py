@@ -13,6 +13,7 @@ from touchstone.errors import SettingsError
 from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading
 from touchstone.scoring.json_fields import JsonFields, JsonSchema, JsonValid
+from touchstone.scoring.schema_keywords import linear
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9) | st.text(max_size=5),
@@ -114,3 +115,70 @@ async def test_any_json_scores_within_bounds_and_itself_one(one: object, other: 
             assert 0.0 <= found.value <= 1.0
             if answer is one:
                 assert found.value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "value"),
+    [
+        ({"pattern": "^[a-z]+$"}, '"abc"', 1.0),
+        ({"pattern": "b"}, '"abc"', 1.0),
+        ({"pattern": "^b"}, '"abc"', 0.0),
+        ({"pattern": "^b"}, "7", 1.0),
+        ({"patternProperties": {"^n_": {"type": "integer"}}}, '{"n_a": 1, "x": "y"}', 1.0),
+        ({"patternProperties": {"^n_": {"type": "integer"}}}, '{"n_a": "1"}', 0.0),
+        ({"patternProperties": {"^n_": {}}, "additionalProperties": False}, '{"n_a": 1}', 1.0),
+        ({"patternProperties": {"^n_": {}}, "additionalProperties": False}, '{"n_a": 1, "x": 1}', 0.0),
+        ({"properties": {"a": {}}, "additionalProperties": {"type": "null"}}, '{"a": 1, "b": null}', 1.0),
+        ({"properties": {"a": {}}, "additionalProperties": {"type": "null"}}, '{"a": 1, "b": 2}', 0.0),
+        ({"properties": {"pattern": {"type": "integer"}}}, '{"pattern": 1}', 1.0),
+        ({"enum": [{"pattern": "("}]}, '{"pattern": "("}', 1.0),
+        ({"uniqueItems": True}, '[1, true, "1", [1], {"a": 1}, [["a", 1]]]', 1.0),
+        ({"uniqueItems": True}, "[1, 1.0]", 0.0),
+        ({"uniqueItems": True}, '[{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}]', 0.0),
+        ({"uniqueItems": True}, "[100000000000000000001, 100000000000000000002]", 1.0),
+        ({"uniqueItems": False}, "[1, 1]", 1.0),
+    ],
+)
+async def test_the_keywords_we_replace_mean_what_they_mean(score, schema: dict, answer: str, value: float) -> None:
+    """Patterns anywhere in a text, further properties, equal items: as JSON Schema has them."""
+    assert (await score(JsonSchema(schema), answer)).value == value
+
+
+@given(st.lists(JSON, max_size=5))
+def test_unique_means_what_the_library_means(items: list) -> None:
+    """Our linear comparison and the library's quadratic one agree on every list."""
+    import jsonschema
+
+    ours = linear(jsonschema.Draft202012Validator)({"uniqueItems": True})
+    theirs = jsonschema.Draft202012Validator({"uniqueItems": True})
+    assert ours.is_valid(items) == theirs.is_valid(items)
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ({"pattern": "^(a+)+$"}, json.dumps("a" * 100_000 + "!")),
+        ({"patternProperties": {"^(a+)+$": {}}}, json.dumps({"a" * 100_000 + "!": 1})),
+        ({"uniqueItems": True}, json.dumps([{"a": number} for number in range(20_000)])),
+        ({"$ref": "#/$defs/n", "$defs": {"n": {"items": {"$ref": "#/$defs/n"}}}}, "[" * 400 + "]" * 400),
+    ],
+    ids=["pattern", "property names", "unique items", "nested"],
+)
+async def test_no_answer_keeps_a_schema_busy_or_breaks_it(score, schema: dict, answer: str) -> None:
+    """What would take years, or end the run, is a score (R22)."""
+    assert (await score(JsonSchema(schema), answer)).value in (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "(?=a)"},
+        {"properties": {"a": {"pattern": "("}}},
+        {"patternProperties": {r"(a)\1": {}}},
+        {"patternProperties": {"a": {}}, "unevaluatedProperties": False},
+    ],
+)
+def test_a_pattern_that_could_be_slow_is_refused_before_the_run(schema: dict) -> None:
+    """Look-around, back-references and what is no pattern; said when the scorer is made."""
+    with pytest.raises(SettingsError):
+        JsonSchema(schema)

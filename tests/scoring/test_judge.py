@@ -14,7 +14,7 @@ from touchstone.errors import ProviderFailed, SettingsError
 from touchstone.models.base import ChatRequest, Completion, TextPart
 from touchstone.scoring.base import Reading, Score
 from touchstone.scoring.judge import Judge
-from touchstone.scoring.judge_controls import agreement, consistency, controls, family, run_controls, same_family
+from touchstone.scoring.judge_controls import agreement, consistency, controls, run_controls, same_family
 from touchstone.scoring.judge_verdict import fence, read_pair, read_rubric
 from touchstone.scoring.make import make_scorer
 
@@ -242,12 +242,6 @@ def test_a_judge_of_the_contestants_family_is_noticed(one: str, other: str, same
     """The maker counts, not the reseller."""
     assert same_family(one, other) is same
     assert same_family(other, one) is same
-
-
-def test_an_unknown_maker_is_the_stem_of_its_name() -> None:
-    """Nobody is put into a family by chance."""
-    assert family("acme/zephyr-7b") == "zephyr"
-    assert family("1234") == "1234"
 
 
 @pytest.mark.parametrize(

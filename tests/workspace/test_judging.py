@@ -15,6 +15,7 @@ from touchstone.errors import TaskError, UserError
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.purse import Purse
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -83,7 +84,7 @@ def judged(folder: Path) -> Iterator[Callable[..., ReportData]]:
                     "candidates": [{"recorded": "outputs.jsonl"}],
                 }
                 (folder / "task.yaml").write_text(json.dumps(task))
-                return workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions(repeats=repeats))
+                return workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions(repeats=repeats, full=True))
 
         yield run
 
@@ -208,7 +209,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 async def test_a_judge_is_known_by_all_its_verdicts(ledger: Ledger) -> None:
     """By its place among the scorers, over cases of one id and all draws; people's words meet the first draw."""
-    judge = Judge(Journal(FakeModel("judge-1", reply=_gullible), ledger), rubric="Is it friendly?")
+    judge = Judge(Journal(FakeModel("judge-1", reply=_gullible), Purse(ledger)), rubric="Is it friendly?")
     controls = await judge_controls([Length(maximum=9), judge], ledger, "d")
     assert controls is not None
     for ordinal, case in enumerate(("a", "a", "b")):
@@ -237,7 +238,7 @@ async def test_a_judge_is_known_by_all_its_verdicts(ledger: Ledger) -> None:
 async def test_a_judge_that_cannot_be_asked_is_unfit_and_says_why(ledger: Ledger) -> None:
     """No control row has a verdict, and the report has the error's words."""
     model = FakeModel("judge-1", fail={"error": "access_denied", "times": None})
-    judge = Judge(Journal(model, ledger), rubric="Is it friendly?")
+    judge = Judge(Journal(model, Purse(ledger)), rubric="Is it friendly?")
     controls = await judge_controls([judge], ledger, "d")
     assert controls is not None
     found = JudgeInfo.model_validate(judge_facts(judge, controls, {}, ledger, "d", {}, {}))

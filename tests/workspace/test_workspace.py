@@ -73,13 +73,14 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def test_outcomes_add_up_and_numbers_have_their_n(house: House) -> None:
     """Every planned cell has one outcome, every estimate its n, every pair its common cases."""
-    comparison = house.compare().comparison
-    for candidate in comparison.candidates:
-        counts = candidate.outcomes.model_dump()
-        assert counts.pop("planned") == 200 == sum(counts.values())
-        assert candidate.estimate is not None
-        assert candidate.estimate.n == 200
-        assert candidate.estimate.low <= candidate.estimate.mean <= candidate.estimate.high
+    for options in (CompareOptions(), CompareOptions(full=True)):
+        comparison = house.compare(options).comparison
+        for candidate in comparison.candidates:
+            counts = candidate.outcomes.model_dump()
+            assert counts.pop("planned") == 200 == sum(counts.values())
+            assert candidate.estimate is not None
+            assert candidate.estimate.n == candidate.outcomes.asked <= 200
+            assert candidate.estimate.low <= candidate.estimate.mean <= candidate.estimate.high
     assert [pair.n for pair in comparison.pairs] == [200, 200, 200]
 
 
@@ -117,15 +118,15 @@ def test_same_rows_same_report_elsewhere(house: House, tmp_path: Path) -> None:
 
 def test_a_changed_prompt_is_asked_anew_and_the_rest_is_not(house: House) -> None:
     """A reply belongs to its request: changing one candidate buys that candidate's answers and no others."""
-    house.compare()
+    house.compare(CompareOptions(full=True))
     changed = [{**TASK["candidates"][0], "system": "Another instruction."}, *TASK["candidates"][1:]]
-    calls = house.compare(candidates=changed).comparison.calls
+    calls = house.compare(CompareOptions(full=True), candidates=changed).comparison.calls
     assert (calls.made, calls.from_cache) == (200, 400)
 
 
 def test_repeats_are_independent_draws(house: House) -> None:
     """With two repeats every case is asked twice, and its score is the mean of both."""
-    comparison = house.compare(CompareOptions(repeats=2)).comparison
+    comparison = house.compare(CompareOptions(repeats=2, full=True)).comparison
     assert comparison.calls.full == 1200
     assert comparison.calls.made == 1200
     assert comparison.candidates[0].outcomes.planned == 400
@@ -134,34 +135,39 @@ def test_repeats_are_independent_draws(house: House) -> None:
 
 
 def test_the_cap_holds_and_what_was_bought_is_kept(house: House) -> None:
-    """The run stops below its cap, says so, and goes on from there when the cap is raised."""
+    """The run stops below its cap, says so, and the same run goes on from there when the cap is raised."""
     limited = [{**candidate, "max_tokens": 10} for candidate in TASK["candidates"]]
-    spent = house.compare(candidates=limited).comparison.spent_usd
+    full = CompareOptions(full=True)
+    spent = house.compare(full, candidates=limited).comparison.spent_usd
     assert spent is not None
     (house.folder / "other").mkdir()
     other = House(house.folder / "other")
     with other.workspace:
-        stopped = other.compare(CompareOptions(max_usd=spent / 3), candidates=limited).comparison
+        stopped = other.compare(CompareOptions(full=True, max_usd=spent / 3), candidates=limited).comparison
         assert stopped.spent_usd is not None
         assert 0 < stopped.spent_usd <= spent / 3
         assert stopped.race.finish == "stopped"
         assert sum(candidate.outcomes.skipped_budget for candidate in stopped.candidates) > 0
         bought = sum(candidate.outcomes.scored for candidate in stopped.candidates)
+        assert 0 < bought < 600
 
-        on = other.compare(candidates=limited).comparison
-        assert on.calls.from_cache == bought
-        assert on.spent_usd is not None
-        assert on.spent_usd + stopped.spent_usd == pytest.approx(spent)
+        on = other.compare(full, candidates=limited).comparison
+        assert on.comparison_id == stopped.comparison_id
+        assert (on.calls.made, on.calls.from_cache) == (600, 0)
+        assert on.spent_usd == pytest.approx(spent)
 
 
-def test_offline_asks_nobody(house: House) -> None:
-    """Without stored replies an offline run has only errors; with them it has everything."""
-    nothing = house.compare(CompareOptions(offline=True)).comparison
-    assert all(candidate.outcomes.error == 200 for candidate in nothing.candidates)
-    assert nothing.decision.verdict == "insufficient"
-    house.compare()
-    stored = house.compare(CompareOptions(offline=True)).comparison
-    assert (stored.calls.made, stored.calls.from_cache) == (0, 600)
+def test_offline_asks_nobody_and_closes_nothing(house: House) -> None:
+    """Without stored replies an offline run has no cell, and none is lost by it; with them it has everything."""
+    offline, full = CompareOptions(offline=True, full=True), CompareOptions(full=True)
+    nothing = house.compare(offline)
+    assert nothing.ending == "offline"
+    assert all(candidate.outcomes.unasked == 200 for candidate in nothing.comparison.candidates)
+    assert nothing.comparison.decision.verdict == "insufficient"
+    assert house.compare(full).comparison.calls.made == 600
+    stored = house.compare(offline)
+    assert stored.ending is None
+    assert all(candidate.outcomes.scored == 200 for candidate in stored.comparison.candidates)
 
 
 def test_gate_names_its_checks(house: House) -> None:
@@ -186,7 +192,7 @@ def test_a_gate_for_nobody_is_refused(house: House) -> None:
 
 def test_slices_and_examples_come_from_the_cells(house: House) -> None:
     """Tags become slices, the cases most got wrong and those that divide the best are shown with what was read."""
-    data = house.compare()
+    data = house.compare(CompareOptions(full=True))
     assert {found.tag for found in data.slices} == {"tag6", "tag8", "tag5"}
     assert data.worst
     assert all(len(found.answers) == 3 for found in data.worst)

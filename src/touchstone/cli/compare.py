@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,8 +39,17 @@ def compare(
     max_usd: Annotated[
         float | None, typer.Option("--max-usd", min=0.0, help=_("Cap on the money of this run, judges included."))
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help=_("Call every candidate on every case."))] = False,  # noqa: ARG001 - the only way so far; the race makes it a choice
+    full: Annotated[
+        bool, typer.Option("--full", help=_("Call every candidate on every case; no race ends calls early."))
+    ] = False,
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=100, help=_("Independent answers per case."))] = 1,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help=_("Ask again where calls had failed; without it a failure stays."))
+    ] = False,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help=_("Begin anew although an unfinished run of this task began with something else.")),
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help=_("Use stored replies only; ask nobody."))] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help=_("Write the HTML report here; by default into the workspace."))
@@ -57,7 +67,9 @@ def compare(
 
     if max_usd is not None and not math.isfinite(max_usd):
         raise SettingsError("a cap of {max_usd} caps nothing; name an amount of USD", max_usd=max_usd)
-    options = CompareOptions(max_usd=max_usd, repeats=repeat, offline=offline)
+    options = CompareOptions(
+        max_usd=max_usd, repeats=repeat, offline=offline, full=full, new=new, retry_failed=retry_failed
+    )
     files = Files(report=report, markdown=markdown, junit=junit)
     check_places(files)
     with open_workspace(workspace) as place:
@@ -74,6 +86,15 @@ def compare(
             data = place.compare(task, options, progress=live.update, notice=lambda line: say(one_line(line)))
         files = place.write_files(data, files, language=current_language())
     show(data, files, json=json)
+
+
+_ENDINGS: dict[str, Callable[[], str]] = {
+    "budget": lambda: _("the money cap stopped the run; raise it with --max-usd and run the same command to go on"),
+    "cancel": lambda: _("interrupted; what was answered is kept, the same command goes on from there"),
+    "offline": lambda: _("offline: what was never asked stays open; the same command without --offline asks for it"),
+    "lanes": lambda: _("some accounts cannot be asked, see above; mend that and run the same command to go on"),
+}
+_EXIT_CODES = {"budget": 3, "cancel": 130, "lanes": 2}
 
 
 def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -> None:
@@ -99,12 +120,13 @@ def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -
         ):
             if path is not None:
                 answer(_("{label}: {path}").format(label=label, path=path))
+    if measured and data.ending is not None:
+        say(_ENDINGS[data.ending]())
+        if data.ending in _EXIT_CODES:
+            raise typer.Exit(_EXIT_CODES[data.ending])
     if measured and all(candidate.estimate is None for candidate in comparison.candidates):
         say(_("no candidate has a single score; what failed stands above and in the report"))
         raise typer.Exit(1)
-    if measured and comparison.race.finish == "stopped":
-        say(_("the money cap stopped the run; raise it with --max-usd and run the same command to go on"))
-        raise typer.Exit(3)
     if comparison.gate is not None and not comparison.gate.passed:
         for check in comparison.gate.checks:
             if not check.passed:

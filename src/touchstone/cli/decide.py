@@ -30,6 +30,9 @@ def decide(
     max_p95_latency_s: Annotated[
         float | None, typer.Option("--max-p95-latency-s", min=0.0, help=_("95th percentile of the latency, seconds."))
     ] = None,
+    max_refused_share: Annotated[
+        float | None, typer.Option("--max-refused-share", min=0.0, max=1.0, help=_("Share of the cases declined."))
+    ] = None,
     licence: Annotated[str | None, typer.Option("--licence", help=_("open or open_weights"))] = None,
     self_hostable: Annotated[
         bool | None, typer.Option("--self-hostable/--any-hosting", help=_("Only what can run on your own machines."))
@@ -56,6 +59,7 @@ def decide(
         max_usd_per_month=max_usd_per_month,
         max_usd_per_case=max_usd_per_case,
         max_p95_latency_s=max_p95_latency_s,
+        max_refused_share=max_refused_share,
         licence=licence,
         self_hostable=self_hostable,
         requests_per_month=requests_per_month,

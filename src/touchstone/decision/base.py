@@ -37,6 +37,8 @@ class Constraints(Noun):
     """Maximum of the upper end of the mean cost of a case."""
     max_p95_latency_s: float | None = Field(default=None, gt=0)
     """Maximum of the upper end of the 95th percentile of the latency."""
+    max_refused_share: float | None = Field(default=None, ge=0, le=1)
+    """Maximum of the upper end of the share of cases that the model declines to answer."""
     licence: Literal["open", "open_weights"] | None = None
     """`open_weights` is met by an open licence too."""
     self_hostable: bool | None = None
@@ -55,6 +57,26 @@ class Volume(Noun):
     """How much the chosen one will be used."""
 
     requests_per_month: float | None = Field(default=None, gt=0)
+
+
+class RaceEvidence(Noun):
+    """What a race says of the candidates: some were asked less than others, because the answers had settled it."""
+
+    leader: str | None
+    """The best, or the cheapest good enough; None when nobody is left."""
+    finished: bool
+    """Whether the race reached its finish; else the leader is who was ahead when it stopped."""
+    eliminated: tuple[str, ...] = ()
+    """Candidates that were asked no more because they were settled against the leader."""
+    certificates: Mapping[str, float | None] = Field(default_factory=dict)
+    """Candidate to how far below the best of these cases it is at most; None where nothing can be said."""
+    epsilon: float
+    """How far below the best the winner may be."""
+
+    @property
+    def certificate(self) -> float | None:
+        """That of the leader."""
+        return None if self.leader is None else self.certificates.get(self.leader)
 
 
 class Reason(Noun):

@@ -12,6 +12,7 @@ from touchstone.decision.projection import usd_per_month
 from touchstone.evaluation.base import Estimate, TrialSummary
 from touchstone.evaluation.bounds import FINE
 from touchstone.evaluation.distributions import normal_quantile
+from touchstone.evaluation.intervals import wilson
 from touchstone.evaluation.power import fewest_for_quantile
 from touchstone.language import N_
 
@@ -39,9 +40,15 @@ def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confid
         *_cost_per_case(trial, constraints.max_usd_per_case),
         *_cost_per_month(trial, constraints.max_usd_per_month, volume),
         *_latency(trial, constraints.max_p95_latency_s, confidence),
-        *_licence(trial, constraints.licence),
-        *_hosting(trial, constraints.self_hostable),
+        *_refused(trial, constraints.max_refused_share, confidence),
+        *_licence(trial.licence, constraints.licence),
+        *_hosting(trial.self_hostable, constraints.self_hostable),
     )
+
+
+def unmet_facts(licence: str | None, self_hostable: bool | None, constraints: Constraints) -> tuple[Broken, ...]:
+    """The constraints that are broken whatever is measured: what is known of the model, or not known."""
+    return (*_licence(licence, constraints.licence), *_hosting(self_hostable, constraints.self_hostable))
 
 
 def _score(trial: TrialSummary, estimate: Estimate, limit: float | None, confidence: float) -> Iterator[Broken]:
@@ -170,21 +177,38 @@ def _latency(trial: TrialSummary, limit: float | None, confidence: float) -> Ite
         yield Broken("constraint", Reason(template=template, values=values))
 
 
-def _licence(trial: TrialSummary, wanted: str | None) -> Iterator[Broken]:
+def _refused(trial: TrialSummary, limit: float | None, confidence: float) -> Iterator[Broken]:
+    if limit is None:
+        return
+    refused, n = trial.outcomes.refused, trial.outcomes.strict_n
+    high = wilson(refused, n, confidence)[1]
+    values: dict[str, str | int | float] = {"share": refused / n, "limit": limit, "high": high, "n": n}
+    if refused / n > limit:
+        template = N_("it declines {share:.1%} of the cases, more than {limit:.1%}")
+        yield Broken("constraint", Reason(template=template, values=values))
+    elif high > limit:
+        template = N_(
+            "it declines {share:.1%} of the cases, which meets the limit of {limit:.1%}, but on {n} cases the upper "
+            "end {high:.1%} does not"
+        )
+        yield Broken("constraint", Reason(template=template, values=values))
+
+
+def _licence(licence: str | None, wanted: str | None) -> Iterator[Broken]:
     if wanted is None:
         return
-    if trial.licence is None:
+    if licence is None:
         template = N_("its licence is unknown, and {wanted} is asked for")
         yield Broken("unknown", Reason(template=template, values={"wanted": wanted}))
-    elif trial.licence not in SATISFIES[wanted]:
+    elif licence not in SATISFIES[wanted]:
         template = N_("its licence is {licence}, and {wanted} is asked for")
-        yield Broken("constraint", Reason(template=template, values={"licence": trial.licence, "wanted": wanted}))
+        yield Broken("constraint", Reason(template=template, values={"licence": licence, "wanted": wanted}))
 
 
-def _hosting(trial: TrialSummary, wanted: bool | None) -> Iterator[Broken]:
+def _hosting(self_hostable: bool | None, wanted: bool | None) -> Iterator[Broken]:
     if not wanted:
         return
-    if trial.self_hostable is None:
+    if self_hostable is None:
         yield Broken("unknown", Reason(template=N_("whether it can run on your own machines is unknown")))
-    elif not trial.self_hostable:
+    elif not self_hostable:
         yield Broken("constraint", Reason(template=N_("it cannot run on your own machines")))

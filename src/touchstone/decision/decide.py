@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Reason, Rejection, Volume
+from touchstone.decision.base import (
+    Constraints,
+    Decision,
+    Goal,
+    JudgeState,
+    RaceEvidence,
+    Reason,
+    Rejection,
+    Volume,
+)
 from touchstone.decision.caveats import caveats
 from touchstone.decision.constraints import Broken, broken
 from touchstone.decision.evidence import Contest
 from touchstone.decision.goals import Choice, best, cheapest_within, doubt
 from touchstone.decision.order import axes, by_mean, names
 from touchstone.decision.projection import project
+from touchstone.decision.raced import raced_best, raced_cheapest
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ranks import pareto_front
 from touchstone.language import N_
@@ -27,6 +37,7 @@ def decide(
     confidence: float = 0.95,
     judge: JudgeState = "none",
     expires: date | None = None,
+    race: RaceEvidence | None = None,
 ) -> Decision:
     """
     Choose among measured trials. Pure: the same arguments give the same decision, in whatever order they come.
@@ -47,6 +58,10 @@ def decide(
        whose missing cells at their worst hide no larger gap to anybody. A candidate of unknown cost is not the
        cheapest; `insufficient` when nobody of known cost is left.
 
+    After a race (`race`), pairs are anytime-valid and the leader is the race's; who was settled early may be tied with
+    it but is taken only where it is shown to be as close to the best; few cases are no doubt, for the race stopped
+    because they were enough.
+
     Args:
         trials: One per candidate, names distinct.
         pairs: Their differences, either way round; p values adjusted over all of them.
@@ -56,6 +71,7 @@ def decide(
         confidence: As used for the intervals.
         judge: Who scored.
         expires: Passed through; this room has no clock.
+        race: What a race says; None when everybody was asked everything.
 
     Raises:
         ValueError: there is no trial, or two have one name.
@@ -70,7 +86,7 @@ def decide(
     faults = {trial.name: broken(trial, constraints, volume, confidence) for trial in ordered}
     measured = [trial for trial in ordered if trial.estimate is not None]
     qualifying = [trial for trial in ordered if not faults[trial.name]]
-    leader = _leader(qualifying, contest)
+    leader = _leader(qualifying, contest, race)
     tied = [
         trial for trial in qualifying if leader and trial is not leader and not contest.beats(leader.name, trial.name)
     ]
@@ -79,10 +95,14 @@ def decide(
     elif judge == "unfit":
         why = Reason(template=N_("the judge failed its control rows; no ranking may rest on it"))
         choice = Choice("insufficient", why)
-    elif (withheld := doubt(leader, tied, contest)) is not None:
+    elif (withheld := doubt(leader, tied, contest, race)) is not None:
         choice = withheld
+    elif goal.name == "best" and race is not None:
+        choice = raced_best(leader, tied, qualifying, contest, race)
     elif goal.name == "best":
         choice = best(leader, tied, qualifying, contest)
+    elif race is not None and race.finished and leader.name == race.leader:
+        choice = raced_cheapest(leader, qualifying, goal.tolerance, race)
     else:
         choice = cheapest_within(leader, qualifying, contest, goal.tolerance)
     said = [choice.why] if choice.verdict in ("insufficient", "tie") else []
@@ -118,8 +138,18 @@ def decide(
     )
 
 
-def _leader(qualifying: Sequence[TrialSummary], contest: Contest) -> TrialSummary | None:
-    """Best mean that nobody significantly beats: where cells are missing, common cells say more than the mean."""
+def _leader(qualifying: Sequence[TrialSummary], contest: Contest, race: RaceEvidence | None) -> TrialSummary | None:
+    """
+    The race's leader where it qualifies; else the best mean that nobody significantly beats: where cells are missing,
+    common cells say more than the mean.
+    """
+    if race is not None:
+        for trial in qualifying:
+            if trial.name == race.leader:
+                return trial
+        # Who left a race early has the mean of a few cases; it leads only when nobody else is left.
+        still = [trial for trial in qualifying if trial.name not in race.eliminated]
+        qualifying = still or qualifying
     for trial in qualifying:
         if not any(contest.beats(other.name, trial.name) for other in qualifying):
             return trial

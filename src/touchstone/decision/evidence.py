@@ -59,26 +59,20 @@ class Contest:
 
 
 def covered(trial: TrialSummary) -> float:
-    """Share of the cells asked of a candidate that have a score, 0 when none was; what a race skipped was not asked."""
-    asked = _asked(trial)
+    """Share of the cells asked of a candidate that have a score, 0 when none was asked; what is open was not asked."""
+    asked = trial.outcomes.asked
     return coverage(trial.outcomes.strict_n, asked) if asked else 0.0
 
 
 def possible_means(trial: TrialSummary) -> tuple[float, float]:
     """Worst and best mean of a measured candidate over the cells asked of it; both its mean when none is missing."""
     assert trial.estimate is not None
-    known, asked = trial.outcomes.strict_n, _asked(trial)
+    known, asked = trial.outcomes.strict_n, trial.outcomes.asked
     if asked <= known:
         return trial.estimate.mean, trial.estimate.mean
-    if trial.bounds is not None and not trial.outcomes.skipped_race:
-        return trial.bounds
     return missing_bounds(trial.estimate.mean * known, known, asked)
 
 
 def has_gaps(trial: TrialSummary) -> bool:
     """Whether a cell that was asked has no score."""
-    return _asked(trial) > trial.outcomes.strict_n
-
-
-def _asked(trial: TrialSummary) -> int:
-    return trial.outcomes.planned - trial.outcomes.skipped_race
+    return trial.outcomes.asked > trial.outcomes.strict_n

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from touchstone.decision.base import PassedOver, PassedOverKind, Reason, Verdict
+from touchstone.decision.base import PassedOver, PassedOverKind, RaceEvidence, Reason, Verdict
 from touchstone.decision.evidence import Contest, covered, has_gaps, possible_means
 from touchstone.decision.order import by_cost, names, not_outdone
 from touchstone.evaluation.base import TrialSummary
@@ -29,19 +29,24 @@ class Choice(NamedTuple):
     passed_over: tuple[PassedOver, ...] = ()
 
 
-def doubt(leader: TrialSummary, tied: Sequence[TrialSummary], contest: Contest) -> Choice | None:
+def doubt(
+    leader: TrialSummary, tied: Sequence[TrialSummary], contest: Contest, race: RaceEvidence | None = None
+) -> Choice | None:
     """Why the numbers carry no ranking, whatever the goal; None when they do."""
     # Whom a race stopped calling was settled there; its few cells are no gap.
     contenders = [leader, *(trial for trial in tied if trial.state != "eliminated")]
     thin = [trial for trial in contenders if covered(trial) < WITHHELD]
     if thin:
         template = N_(
-            "too many cells are missing: {names} with a score in {share:.0%} of them; run the same command again to "
-            "fill them, or leave the candidate out"
+            "too many cells are missing: {names} with a score in {share:.0%} of them; run the same command with "
+            "--retry-failed to fill them, or leave the candidate out"
         )
         values: Values = {"names": ", ".join(names(thin)), "share": min(covered(trial) for trial in thin)}
         return Choice("insufficient", Reason(template=template, values=values))
+    # A race stops when few cases are enough; that there are few cases in all is another matter.
     few = [trial for trial in contenders if _n(trial) < FEWEST_TO_RANK]
+    if race is not None and race.finished and leader.outcomes.planned >= FEWEST_TO_RANK:
+        few = []
     if few:
         template = N_("too few to rank: {names} with {n} cases; it takes at least {fewest}")
         values = {"names": ", ".join(names(few)), "n": min(_n(trial) for trial in few), "fewest": FEWEST_TO_RANK}
@@ -58,7 +63,7 @@ def best(
     for trial in beaten:
         if (has_gaps(leader) or has_gaps(trial)) and overlap(possible_means(leader), possible_means(trial)):
             template = N_(
-                "missing cells could turn the order of {a} and {b} round; run the same command again to fill them"
+                "missing cells could turn the order of {a} and {b} round; run the same command with --retry-failed"
             )
             return Choice("insufficient", Reason(template=template, values={"a": leader.name, "b": trial.name}))
     lost = tuple(_worse(leader, trial, contest) for trial in beaten)
@@ -93,7 +98,7 @@ def cheapest_within(
     if not within:
         template = N_(
             "with the missing cells nobody is shown to be within {points:g} points of the best; run the same command "
-            "again to fill them"
+            "with --retry-failed to fill them"
         )
         return Choice("insufficient", Reason(template=template, values={"points": 100 * tolerance}))
     priced = [trial for trial in within if trial.cost.per_case_usd is not None]

@@ -33,6 +33,10 @@ STRICT_ZEROS: frozenset[str] = frozenset({"unparsed", "refused", "filtered", "tr
 """Kinds that count as 0 by the strict convention and not at all by answered-only."""
 
 
+NOT_ASKED: frozenset[str] = frozenset({"skipped_race", "skipped_budget", "skipped_cancel", "planned"})
+"""Kinds of cells that nobody answered; their order was random, so they are unseen and not lost."""
+
+
 class Recipe(Noun):
     """How a candidate is made: everything that, changed, would make it another candidate."""
 
@@ -89,6 +93,8 @@ class Outcome(Noun):
     retries: int = 0
     retry_usd: float | None = 0.0
     """Booked beyond the completion's own cost: sends that brought no answer; None when their price is unknown."""
+    queue_s: float | None = None
+    """Waited in our own limiter before sending; no part of the latency. None where nothing was sent."""
     from_cache: bool = False
 
 
@@ -119,6 +125,13 @@ class OutcomeCounts(Noun):
     skipped_budget: int = 0
     skipped_cancel: int = 0
     in_doubt: int = 0
+    unasked: int = 0
+    """Not asked yet: the account could not be asked, or the run goes on."""
+
+    @property
+    def asked(self) -> int:
+        """Cells that were asked, with whatever result."""
+        return self.planned - self.skipped_race - self.skipped_budget - self.skipped_cancel - self.unasked
 
     @property
     def strict_n(self) -> int:
@@ -127,8 +140,8 @@ class OutcomeCounts(Noun):
 
     @property
     def coverage(self) -> float:
-        """Share of the planned cells with a score by the strict convention; 0 when nothing was planned."""
-        return self.strict_n / self.planned if self.planned else 0.0
+        """Share of the cells that were asked with a score by the strict convention; 0 when nobody was asked."""
+        return self.strict_n / self.asked if self.asked else 0.0
 
 
 class Cost(Noun):
@@ -199,6 +212,8 @@ class TrialSummary(Noun):
     """`open`, `open_weights`, `proprietary`, or None when unknown."""
     self_hostable: bool | None = None
     recipe_fingerprint: str | None = None
+    repeats: Any = None
+    """What asking the same cases again showed, a `RepeatStats`; None when every case was asked once."""
 
 
 class PairResult(Noun):

@@ -10,26 +10,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from touchstone.evaluation.base import STRICT_ZEROS, OutcomeCounts
-from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.base import NOT_ASKED, STRICT_ZEROS, OutcomeCounts, OutcomeKind
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.packed import KINDS, is_kind
 
 Vector = np.ndarray[Any, Any]
-
-_COLUMNS = (
-    "ordinal",
-    "kind",
-    "score",
-    "cost_usd",
-    "retry_usd",
-    "judge_usd",
-    "latency_s",
-    "first_token_s",
-    "input_tokens",
-    "output_tokens",
-    "estimated",
-    "retries",
-    "from_cache",
-)
 
 
 @dataclass(frozen=True)
@@ -42,13 +27,20 @@ class Cells:
 
     planned_cases: int
     repeats: int
+    rest: OutcomeKind
+    """What the planned cells without a row are."""
     ordinal: Vector
+    repeat: Vector
     kind: Vector
+    """Places in `packed.KINDS`."""
+    here: Vector
+    """Whether the comparison that is looked at asked for the cell."""
     score: Vector
     cost_usd: Vector
     retry_usd: Vector
     judge_usd: Vector
     latency_s: Vector
+    queue_s: Vector
     first_token_s: Vector
     input_tokens: Vector
     output_tokens: Vector
@@ -57,34 +49,67 @@ class Cells:
     from_cache: Vector
 
     @classmethod
-    def load(cls, ledger: Ledger, trial: int, *, planned_cases: int, repeats: int) -> Cells:
-        """The stored cells of a trial."""
-        columns = ledger.cell_columns(trial, _COLUMNS)
+    def load(
+        cls,
+        comparisons: Comparisons,
+        trial: int,
+        *,
+        planned_cases: int,
+        repeats: int,
+        run: str | None = None,
+        rest: OutcomeKind = "planned",
+    ) -> Cells:
+        """
+        The stored cells of a trial, as far as a comparison planned them.
+
+        Args:
+            run: The comparison.
+            rest: What the cells without a row are.
+        """
+        columns = comparisons.numbers(trial, run)
         columns["ordinal"] = columns["ordinal"].astype(np.int64)
-        return cls(planned_cases=planned_cases, repeats=repeats, **columns)
+        columns["repeat"] = columns["repeat"].astype(np.int64)
+        if columns["repeat"].size and int(columns["repeat"].max()) >= repeats:
+            # Another comparison asked more often; its further draws are none of this one's.
+            planned = columns["repeat"] < repeats
+            columns = {name: values[planned] for name, values in columns.items()}
+        return cls(planned_cases=planned_cases, repeats=repeats, rest=rest, **columns)
 
     def counts(self) -> OutcomeCounts:
-        """How many cells ended how; cells without a row are `skipped_cancel`, because a run planned them."""
-        kinds, numbers = np.unique(self.kind.astype(str), return_counts=True)
-        found = {str(kind): int(number) for kind, number in zip(kinds, numbers, strict=True)}
+        """How many cells ended how; the planned cells without a row are `rest`."""
+        numbers = np.bincount(self.kind, minlength=len(KINDS))
+        found = {kind: int(number) for kind, number in zip(KINDS, numbers, strict=True)}
         planned = self.planned_cases * self.repeats
-        missing = planned - sum(found.values())
-        found["skipped_cancel"] = found.get("skipped_cancel", 0) + missing
-        return OutcomeCounts(**{**found, "planned": planned})
+        found[self.rest] += planned - sum(found.values())
+        if self.rest != "planned":
+            return OutcomeCounts(**{**found, "planned": planned})
+        return OutcomeCounts(**{**found, "unasked": found["planned"], "planned": planned})
+
+    def asked(self) -> Vector:
+        """Which stored cells somebody was asked for, shape (cells,)."""
+        return ~is_kind(self.kind, NOT_ASKED)
 
     def strict(self) -> Vector:
         """Score per case (planned_cases,): strict zeros are 0, cells without a score NaN; repeats are averaged."""
-        values = np.where(self.kind == "scored", self.score, np.nan).astype(float)
-        values[np.isin(self.kind, list(STRICT_ZEROS))] = 0.0
+        values = np.where(is_kind(self.kind, ("scored",)), self.score, np.nan).astype(float)
+        values[is_kind(self.kind, STRICT_ZEROS)] = 0.0
         return self._by_case(values)
+
+    def strict_draws(self) -> Vector:
+        """Strict score of every answer (planned_cases, repeats), NaN where there is none."""
+        found = np.full((self.planned_cases, self.repeats), np.nan)
+        values = np.where(is_kind(self.kind, ("scored",)), self.score, np.nan).astype(float)
+        values[is_kind(self.kind, STRICT_ZEROS)] = 0.0
+        found[self.ordinal, self.repeat] = values
+        return found
 
     def answered(self) -> Vector:
         """Score per case (planned_cases,), NaN where nothing was answered that could be scored."""
-        return self._by_case(np.where(self.kind == "scored", self.score, np.nan).astype(float))
+        return self._by_case(np.where(is_kind(self.kind, ("scored",)), self.score, np.nan).astype(float))
 
     def score_sum(self) -> float:
         """Sum of the scores of all cells that have one; strict zeros add nothing."""
-        return float(np.nansum(self.score[self.kind == "scored"]))
+        return float(np.nansum(self.score[is_kind(self.kind, ("scored",))]))
 
     def _by_case(self, values: Vector) -> Vector:
         known = ~np.isnan(values)
@@ -105,7 +130,9 @@ def scorer_names(scorers: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def further_scores(ledger: Ledger, trial: int, *, planned_cases: int, scorers: Sequence[str]) -> dict[str, Vector]:
+def further_scores(
+    comparisons: Comparisons, trial: int, *, planned_cases: int, scorers: Sequence[str]
+) -> dict[str, Vector]:
     """
     Scores per case (planned_cases,) of every scorer but the first, by the strict convention, NaN where it has none.
 
@@ -116,7 +143,7 @@ def further_scores(ledger: Ledger, trial: int, *, planned_cases: int, scorers: S
     Args:
         scorers: Names of the task's scorers in their order; see `scorer_names`.
     """
-    columns = ledger.cell_columns(trial, ("ordinal", "kind", "answer", "scores"))
+    columns = comparisons.columns(trial, ("ordinal", "kind", "answer", "scores"))
     totals = {name: np.zeros(planned_cases) for name in scorers[1:]}
     numbers = {name: np.zeros(planned_cases) for name in scorers[1:]}
     for ordinal, kind, answer, body in zip(

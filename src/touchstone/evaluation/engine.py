@@ -1,13 +1,13 @@
 """
-The engine: asks every candidate every case, a bounded number at a time, and yields one outcome per cell.
+One cell: ask, read the answer out, score it.
 
-Keeping the outcomes is the caller's job. A failure is an outcome of its own kind, never a score.
+A failure is an outcome of its own kind, never a score. What was not asked after all is no outcome: its cell stays open.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -15,6 +15,8 @@ from touchstone.data.base import Case
 from touchstone.errors import BudgetStop, ModelError
 from touchstone.evaluation.base import Candidate, Outcome, OutcomeKind
 from touchstone.evaluation.journal import CellCalls, cell_calls
+from touchstone.evaluation.lane_doors import LaneClosed
+from touchstone.evaluation.purse import NotStored, Stopped
 from touchstone.models.base import Completion
 from touchstone.scoring.base import AnswerReader, Score, Scorer
 
@@ -24,20 +26,33 @@ _LONGEST_VALUE = 100
 _FINISH_KINDS: dict[str, OutcomeKind] = {"refusal": "refused", "filter": "filtered", "length": "truncated"}
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A cell that nobody answered: the cap, a stop, or an account that cannot be asked. It stays open."""
+
+    reason: BudgetStop | Stopped | NotStored | LaneClosed | ModelError
+    """A `ModelError` is the failure that closed the endpoint or the account: it says nothing of this cell."""
+    of_judge: bool = False
+    """Whether the answer is there and its judge could not be asked."""
+
+
 async def answer_cell(
     candidate: Candidate, case: Case, reader: AnswerReader, scorers: Sequence[Scorer], *, repeat: int = 0
-) -> Outcome:
+) -> Outcome | Unasked:
     """
-    One cell: ask, read the answer out, score it.
+    Ask, read the answer out, score it.
 
     Returns:
-        An outcome whose kind says what happened; its `scores` are filled only when the kind is `scored`.
+        An outcome whose kind says what happened, its `scores` filled only when the kind is `scored`; or why nobody was
+        asked.
     """
     calls = CellCalls()
     token = cell_calls.set(calls)
     try:
         completion = await candidate.answer(case, draw=repeat)
     except ModelError as error:
+        if error.stops_lane:
+            return Unasked(error.with_traceback(None))
         return Outcome(
             case=case.id,
             candidate=candidate.name,
@@ -46,27 +61,16 @@ async def answer_cell(
             error=str(error),
             retries=calls.retries,
             retry_usd=calls.retry_usd,
+            queue_s=calls.queue_s,
         )
-    except BudgetStop as stop:
-        return Outcome(
-            case=case.id,
-            candidate=candidate.name,
-            repeat=repeat,
-            kind="skipped_budget",
-            error=str(stop),
-            retries=calls.retries,
-            retry_usd=calls.retry_usd,
-        )
+    except (BudgetStop, Stopped, NotStored, LaneClosed) as reason:
+        return Unasked(reason)
     finally:
         cell_calls.reset(token)
-    outcome = await score_completion(candidate.name, case, completion, reader, scorers, repeat=repeat)
-    return outcome.model_copy(
-        update={
-            "retries": calls.retries,
-            "retry_usd": calls.retry_usd,
-            "from_cache": calls.from_cache > 0 and calls.made == 0,
-        }
-    )
+    try:
+        return await score_completion(candidate.name, case, completion, reader, scorers, repeat=repeat, calls=calls)
+    except (Stopped, NotStored, LaneClosed, ModelError) as reason:
+        return Unasked(reason.with_traceback(None), of_judge=True)
 
 
 async def score_completion(
@@ -77,8 +81,34 @@ async def score_completion(
     scorers: Sequence[Scorer],
     *,
     repeat: int = 0,
+    calls: CellCalls | None = None,
 ) -> Outcome:
-    """The outcome of an answer that came: what was read out of it and what it scores."""
+    """
+    The outcome of an answer that came: what was read out of it and what it scores.
+
+    Raises:
+        LaneClosed, ModelError: the judge that decides cannot be asked.
+        Stopped: the run was told to stop before the judge that decides was asked.
+        NotStored: the run is offline, and the judge's verdict was never bought.
+    """
+    calls = calls or CellCalls()
+
+    def outcome(kind: OutcomeKind, scores: Sequence[Score] = (), error: str | None = None) -> Outcome:
+        return Outcome(
+            case=case.id,
+            candidate=name,
+            repeat=repeat,
+            kind=kind,
+            completion=completion,
+            reading=reading,
+            scores=tuple(scores),
+            error=error,
+            retries=calls.retries,
+            retry_usd=calls.retry_usd,
+            queue_s=calls.queue_s,
+            from_cache=calls.from_cache > 0 and calls.made == 0,
+        )
+
     kind = _FINISH_KINDS.get(completion.finish or "")
     reading = reader.read(completion.text, case)
     if kind is None and not completion.text.strip():
@@ -86,7 +116,7 @@ async def score_completion(
     if kind == "refused" and getattr(scorers[0], "scores_refusals", False):
         kind = None
     if kind is not None:
-        return Outcome(case=case.id, candidate=name, repeat=repeat, kind=kind, completion=completion, reading=reading)
+        return outcome(kind)
     scores: list[Score] = []
     for scorer in scorers:
         if scorer.reads_answer and reading.answer is None:
@@ -95,105 +125,30 @@ async def score_completion(
         try:
             scores.append(await scorer.score(case, completion, reading))
         except ModelError as error:
+            if error.stops_lane and not scores:
+                raise
             # A judge that could not be asked says nothing about the answer.
             scores.append(Score(scorer=scorer.name, value=None, reason=str(error), failed=True))
         except ValidationError as error:
             # A plug-in's mistake, after the answer was paid for: the run goes on, and the cell says what was wrong.
             scores.append(Score(scorer=scorer.name, value=None, reason=_refused(scorer, error), failed=True))
-        except BudgetStop as stop:
+        except (BudgetStop, Stopped, NotStored, LaneClosed) as stop:
             if scores:
                 scores.append(Score(scorer=scorer.name, value=None, reason=str(stop), failed=True))
-                continue
-            # The answer was paid for, its judge no longer: the cell keeps what it cost and has no score.
-            return Outcome(
-                case=case.id,
-                candidate=name,
-                repeat=repeat,
-                kind="skipped_budget",
-                completion=completion,
-                reading=reading,
-                error=str(stop),
-            )
+            elif isinstance(stop, BudgetStop):
+                # The answer was paid for, its judge no longer: the cell keeps what it cost and has no score.
+                return outcome("skipped_budget", error=str(stop))
+            else:
+                raise
     first = scores[0]
     if first.failed:
         kind = "judge_unparsed"
     elif first.value is None:
         kind = "unparsed"
-    return Outcome(
-        case=case.id,
-        candidate=name,
-        repeat=repeat,
-        kind=kind or "scored",
-        completion=completion,
-        reading=reading,
-        scores=tuple(scores),
-    )
+    return outcome(kind or "scored", scores)
 
 
 def _refused(scorer: Scorer, error: ValidationError) -> str:
     found = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in found["loc"]) or "verdict"
     return f"the scorer {scorer.name} gave the {place} {str(found['input'])[:_LONGEST_VALUE]!r}: {found['msg']}"
-
-
-async def outcomes(
-    candidates: Sequence[Candidate],
-    cases: Iterable[tuple[int, Case]],
-    reader: AnswerReader,
-    scorers: Sequence[Scorer],
-    *,
-    concurrency: int = 16,
-    repeats: int = 1,
-) -> AsyncGenerator[tuple[int, int, Outcome]]:
-    """
-    Yield (candidate's position, case's ordinal, outcome) for every cell, as they come.
-
-    Cases are drawn from the iterable only as fast as they are answered, so memory does not grow with their number.
-    All candidates get a case at about the same time: what changes during a run changes for all of them.
-
-    Args:
-        concurrency: Cells in flight at most, over all candidates.
-        repeats: Independent draws per cell.
-    """
-    cells = _cells(len(candidates), cases, repeats)
-    done: asyncio.Queue[tuple[int, int, Outcome] | BaseException | None] = asyncio.Queue(maxsize=4 * concurrency)
-    closing = False
-
-    async def work() -> None:
-        try:
-            for position, ordinal, repeat, case in cells:
-                found = await answer_cell(candidates[position], case, reader, scorers, repeat=repeat)
-                await done.put((position, ordinal, found))
-        except BaseException as error:  # the consumer raises it; a worker that dies silently would hang the run
-            if closing:
-                raise  # nobody listens any more; waiting for room in a full queue would hang for ever
-            await done.put(error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        else:
-            await done.put(None)
-
-    workers = [asyncio.create_task(work()) for _ in range(concurrency)]
-    try:
-        left = len(workers)
-        while left:
-            item = await done.get()
-            if item is None:
-                left -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield item
-    finally:
-        closing = True
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-
-
-def _cells(candidates: int, cases: Iterable[tuple[int, Case]], repeats: int) -> Iterable[tuple[int, int, int, Case]]:
-    # One generator shared by all workers: they run in one thread, so each cell is drawn once.
-    for ordinal, case in cases:
-        for repeat in range(repeats):
-            for position in range(candidates):
-                yield position, ordinal, repeat, case

@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-Row = Mapping[str, Any]
+from touchstone.storage.database import begin_write
+
+Item = TypeVar("Item")
 
 
-class GroupCommit:
+class GroupCommit(Generic[Item]):
     """
-    Commits rows in groups, in the order in which they were given.
+    Commits items in groups, in the order in which they were given.
 
-    `await write(...)` returns when the row is committed. The database works in a thread, so the event loop goes on;
-    one commit at a time, so SQLite has one writer. A failed commit reaches everybody who waited for it, and every
-    later write fails at once: nothing is sent that could not be recorded.
+    `await write(...)` returns when the item is committed, with what was said of it. The database works in a thread, so
+    the event loop goes on; one commit at a time, so SQLite has one writer. A failed commit reaches everybody who waited
+    for it, and every later write fails at once: nothing is sent that could not be recorded.
+
+    Args:
+        engine: The database.
+        apply: Writes a group within a transaction; returns one result per item.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, apply: Callable[[sa.Connection, Sequence[Item]], Sequence[Any]]) -> None:
         self._engine = engine
-        self._waiting: list[tuple[sa.Executable, Row, asyncio.Future[None]]] = []
+        self._apply = apply
+        self._waiting: list[tuple[Item, asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
     @property
     def backlog(self) -> int:
-        """Rows that wait for the next commit."""
+        """Items that wait for the next commit."""
         return len(self._waiting)
 
-    async def write(self, statement: sa.Executable, row: Row) -> None:
-        """Run `statement` with `row`; returns when it is on disk."""
-        await self.enqueue(statement, row)
+    async def write(self, item: Item) -> Any:
+        """Returns what was said of the item when it is on disk."""
+        return await self.enqueue(item)
 
-    def enqueue(self, statement: sa.Executable, row: Row) -> asyncio.Future[None]:
+    def enqueue(self, item: Item) -> asyncio.Future[Any]:
         """Like `write`, as a future that the caller may await later."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._failure is not None:
             future.set_exception(self._failure)
+            future.exception()  # heard: a caller that never awaits is told by `drain`
             return future
-        self._waiting.append((statement, row, future))
+        self._waiting.append((item, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         return future
@@ -59,26 +67,23 @@ class GroupCommit:
             await asyncio.sleep(0)
             group, self._waiting = self._waiting, []
             try:
-                await asyncio.to_thread(self._commit, [(statement, row) for statement, row, _ in group])
+                results = await asyncio.to_thread(self._commit, [item for item, _ in group])
             except Exception as error:  # noqa: BLE001 - whatever it was, the waiting coroutines must hear of it
                 self._failure = error
-                for _, _, future in group + self._waiting:
+                for _, future in group + self._waiting:
                     if not future.done():
                         future.set_exception(error)
                         future.exception()  # heard: a caller that never awaits is told by `drain`
                 self._waiting = []
                 return
-            for _, _, future in group:
+            for (_, future), result in zip(group, results, strict=True):
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(result)
 
-    def _commit(self, rows: Sequence[tuple[sa.Executable, Row]]) -> None:
-        with self._engine.begin() as connection:
-            start = 0
-            while start < len(rows):
-                statement = rows[start][0]
-                end = start
-                while end < len(rows) and rows[end][0] is statement:
-                    end += 1
-                connection.execute(statement, [dict(row) for _, row in rows[start:end]])
-                start = end
+    def _commit(self, items: Sequence[Item]) -> Sequence[Any]:
+        with self._engine.connect() as connection:
+            # What is read before it is changed must not be overtaken by another writer.
+            begin_write(connection)
+            results = self._apply(connection, items)
+            connection.commit()
+        return results

@@ -1,121 +1,42 @@
 """
 A model whose calls are journalled: the one place that retries, reuses and records.
 
-Wraps a `ChatModel` and is asked like one. Steps of a call: look for a stored reply, write the intent, send, store the
-raw reply, read it. A retry happens only after a transport or provider failure, never because of what was answered.
+Wraps a `ChatModel` and is asked like one. Steps of a call: look for a stored reply, hold its worst case and write the
+intent, send, store the raw reply, read it. A retry happens only after a transport or provider failure, never because of
+what was answered; when it may go is the lane's word.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from touchstone.catalog.base import Price
-from touchstone.errors import BudgetStop, ModelError, NoReply, OutOfCredit, RateLimited, SettingsError
-from touchstone.evaluation.ledger import Ledger, request_key
-from touchstone.evaluation.noun_json import to_json
+from touchstone.errors import ModelError, NoReply, RateLimited, SettingsError
+from touchstone.evaluation.crash_points import crash_point
+from touchstone.evaluation.lane import Lane
+from touchstone.evaluation.ledger import Served, canonical, key_of
+from touchstone.evaluation.purse import NotStored, Purse, Stopped, Turn
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Reply
-
-MAX_ATTEMPTS = 4
-"""Sends of one request at most (promises.md, F4)."""
-
-MAX_RESENDS_IN_DOUBT = 1
-"""Resends after a request whose reply was lost and that may have been billed (F7)."""
-
-_BACKOFF_BASE_S = 1.0
-_BACKOFF_CAP_S = 60.0
-_LONGEST_WAIT_S = 120.0
-"""A provider that asks for more than this is not waited for inside a cell (F1)."""
-
 
 OUTPUT_TOKENS_WITHOUT_LIMIT = 4096
 """Reserved for the output of a request without a limit; longer ones can pass the cap by what is in flight."""
 
-
-@dataclass
-class Turn:
-    """Whose turn it is to buy the reply to one request."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    users: int = 0
+_UNPACED = 1024
+"""Calls at once in a lane that nobody shares; the engine bounds them."""
 
 
-@dataclass
-class CallTally:
-    """What the calls of a run amounted to, and the one cap on their money."""
-
-    cap_usd: float | None = None
-    made: int = 0
-    from_cache: int = 0
-    retries: int = 0
-    in_doubt: int = 0
-    spent_usd: float = 0.0
-    """Settled cost, calls in doubt at their worst case."""
-    held_usd: float = 0.0
-    """Reserved for what is in flight."""
-    unpriced: int = 0
-    """Paid calls whose cost nobody knows."""
-    stopped: bool = False
-    """Whether the cap ended the run: nothing that costs money is sent after the first request that did not fit, or
-    the short cases alone would go on."""
-    turns: dict[str, Turn] = field(default_factory=dict, repr=False)
-    """Requests that are being bought, by key; two candidates may ask one endpoint the same."""
-    _in_flight: int = 0
-    _waiting: list[asyncio.Future[None]] = field(default_factory=list, repr=False)
-
-    async def reserve(self, usd: float) -> None:
-        """
-        Set money aside before a request is sent; one thread, so no two requests reserve the same money.
-
-        Waits while what is in flight holds the money: calls usually cost far less than their worst case.
-
-        Raises:
-            BudgetStop: it would pass the cap even if all that is in flight turned out to be free.
-        """
-        while usd > 0 and self.cap_usd is not None and (self.stopped or self._over(self.cap_usd, usd)):
-            if self.stopped or not self._in_flight or self.spent_usd + usd > self.cap_usd:
-                self.stopped = True
-                raise BudgetStop(
-                    "the cap of ${cap:.4f} is reached: ${spent:.4f} spent, ${held:.4f} in flight, ${usd:.4f} at worst "
-                    "for the next call; raise it with --max-usd",
-                    cap=self.cap_usd,
-                    spent=self.spent_usd,
-                    held=self.held_usd,
-                    usd=usd,
-                )
-            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(room)
-            await room
-        self.held_usd += usd
-        self._in_flight += 1
-
-    def _over(self, cap_usd: float, usd: float) -> bool:
-        return self.spent_usd + self.held_usd + usd > cap_usd
-
-    def settle(self, reserved_usd: float, cost_usd: float) -> None:
-        """Give a reservation back and book what it really cost."""
-        self._in_flight -= 1
-        # Exactly nothing when nothing is in flight: sums of floats leave a rest behind.
-        self.held_usd = self.held_usd - reserved_usd if self._in_flight else 0.0
-        self.spent_usd += cost_usd
-        waiting, self._waiting = self._waiting, []
-        for room in waiting:
-            if not room.done():
-                room.set_result(None)
-
-
-@dataclass
+@dataclass(slots=True)
 class CellCalls:
     """What the calls of one cell amounted to."""
 
     retries: int = 0
     made: int = 0
     from_cache: int = 0
-    in_doubt: bool = False
+    queue_s: float = 0.0
+    """Waited in our own limiter."""
     retry_usd: float | None = 0.0
     """Booked for sends that brought no answer and may have been billed; None when their price is unknown."""
 
@@ -128,50 +49,63 @@ cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None
 """The tally of the cell that is being answered; the engine sets it, the journal adds to it."""
 
 
-def worst_case_usd(price: Price | None, request: ChatRequest) -> float | None:
-    """The most one call can cost, at one token per byte of input and the output's limit; None without a price."""
+def worst_case_usd(price: Price | None, request_bytes: int, max_tokens: int | None) -> float | None:
+    """
+    The most one call can cost; None without a price.
+
+    Args:
+        request_bytes: Size of the whole request as it is written down; no text has more tokens than bytes.
+        max_tokens: The output's limit; without one `OUTPUT_TOKENS_WITHOUT_LIMIT` are reserved.
+    """
     if price is None:
         return None
-    size = len(to_json(request, include={"messages", "response_format", "extra"}))
-    output = request.max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT
+    output = max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT
     # The tokens are fewer than the bytes, so a dearer tier than that of so many tokens may be the one that applies.
-    sizes = [size, *(tier.above_input_tokens for tier in price.tiers if tier.above_input_tokens < size)]
+    sizes = [request_bytes]
+    sizes += [tier.above_input_tokens for tier in price.tiers if tier.above_input_tokens < request_bytes]
     return max(price.cost_usd(tokens, output) or 0.0 for tokens in sizes)
 
 
-@dataclass
 class Journal:
     """
     Asks one model, recording every call.
 
     Args:
         model: Whom to ask.
-        ledger: Where intents and replies are kept.
-        tally: Shared by all journals of a run.
+        purse: Pays, for all journals of a run.
+        lane: Paces all calls of one account; one of its own by default.
         purpose: `answer` or `judge`.
         offline: Whether only stored replies may be used.
-        sleep: How to wait, seconds; a test passes its own.
+        sleep: How to wait before a retry, seconds; a test passes its own.
+
+    Raises:
+        SettingsError: there is a cap and nobody knows the model's price.
     """
 
-    model: ChatModel
-    ledger: Ledger
-    tally: CallTally = field(default_factory=CallTally)
-    purpose: str = "answer"
-    offline: bool = False
-    sleep: Callable[[float], Awaitable[None]] | None = None
-    _pause_until: float = 0.0
-    _stopped: ModelError | None = None
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        purse: Purse,
+        *,
+        lane: Lane | None = None,
+        purpose: str = "answer",
+        offline: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         # Here, because every paid call of a run goes through a journal: candidates', judges', a plug-in's.
-        cap = self.tally.cap_usd
-        if cap is not None and not self.offline and self.model.paid and self.model.price is None:
+        if purse.cap_usd is not None and not offline and model.paid and model.price is None:
             raise SettingsError(
                 "the price of {name} is unknown, so a cap of ${cap} could not hold; "
                 "give it a `price: {{input_usd: …, output_usd: …}}` or run without a cap",
-                name=self.model.name,
-                cap=cap,
+                name=model.name,
+                cap=purse.cap_usd,
             )
+        self.model = model
+        self.purse = purse
+        self.lane = lane or Lane(model.name, concurrency=_UNPACED)
+        self.purpose = purpose
+        self.offline = offline
+        self.sleep = sleep
 
     @property
     def name(self) -> str:
@@ -198,121 +132,176 @@ class Journal:
         The model's answer, from the store where it was bought before.
 
         Raises:
-            ModelError: the last attempt's failure, or the failure that stopped this endpoint for good.
+            ModelError: the last attempt's failure.
+        NotStored: the run is offline and the reply was never bought.
+            LaneClosed: nobody at this endpoint or account can be asked for now.
+            BudgetStop: the cap does not cover the call.
+            Stopped: the run was told to stop.
         """
         if not self.model.paid:
-            self.tally.made += 1
+            if self.purse.stopping:
+                raise Stopped
+            self.purse.free_calls += 1
             return self.model.read(await self.model.send(request))
-        key = request_key(self.model.endpoint, request)
+        body = canonical(request)
+        key = key_of(self.model.endpoint, body)
         # Two cells with the same request wait for each other instead of buying the same reply twice.
-        turn = self.tally.turns.setdefault(key, Turn())
+        turns = self.purse.turns
+        turn = turns.get(key)
+        if turn is None:
+            turn = turns[key] = Turn()
         turn.users += 1
         try:
             async with turn.lock:
-                return await self._complete(key, request)
+                return await self._complete(key, body, request)
         finally:
             turn.users -= 1
             if not turn.users:
-                self.tally.turns.pop(key, None)
+                turns.pop(key, None)
 
-    async def _complete(self, key: str, request: ChatRequest) -> Completion:
+    async def _complete(self, key: str, body: bytes, request: ChatRequest) -> Completion:
         cell = cell_calls.get() or CellCalls()
-        stored = self.ledger.reply(key)
-        if stored is not None:
-            try:
-                completion = self.model.read(stored)
-            except ModelError:
-                # Kept by a run that was killed before it had read it: no answer, or the failure would last for ever.
-                if self.offline:
-                    raise
-                await self.ledger.keep_unread(key, stored.body)
-                await self.ledger.drop_reply(key)
-            else:
-                self.tally.from_cache += 1
-                cell.from_cache += 1
-                return completion
-        if self.offline:
-            raise ModelError("{model}: no stored reply, and this run is offline", model=self.name)
-        resends = 0
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            await self._wait(self._pause_until - time.monotonic())
-            if self._stopped is not None:
-                # Without the traceback, which would grow, and keep its frames alive, with every cell.
-                raise self._stopped.with_traceback(None)
-            try:
-                return await self._ask_once(key, request, cell)
-            except ModelError as error:
-                if error.stops_lane:
-                    self._stopped = error
-                    raise
-                if error.maybe_billed:
-                    self.tally.in_doubt += 1
-                    cell.in_doubt = True
-                    resends += 1
-                wait = self._backoff(error, attempt)
-                give_up = attempt == MAX_ATTEMPTS or resends > MAX_RESENDS_IN_DOUBT or wait is None
-                if not error.retryable or give_up or wait is None:
-                    raise
-                self.tally.retries += 1
-                cell.retries += 1
-                if isinstance(error, RateLimited):
-                    # The whole account waits, not only this call.
-                    self._pause_until = max(self._pause_until, time.monotonic() + wait)
-                else:
-                    await self._wait(wait)
-        raise AssertionError("the loop above returns or raises")
-
-    async def _ask_once(self, key: str, request: ChatRequest, cell: CellCalls) -> Completion:
-        worst_usd = worst_case_usd(self.model.price, request)
-        hold_usd = worst_usd or 0.0
-        await self.tally.reserve(hold_usd)
-        booked_usd = 0.0
-        try:
-            attempt = await self.ledger.intend(key, self.model.endpoint, self.purpose, request, hold_usd)
-            self.tally.made += 1
-            cell.made += 1
-            # From here on a cancelled or lost call may have been billed.
-            booked_usd = hold_usd
-            reply: Reply | None = None
-            try:
-                reply = await self.model.send(request)
-                await self.ledger.keep_reply(key, reply)
-                completion = self.model.read(reply)
-            except ModelError as error:
-                booked_usd = hold_usd if error.maybe_billed else 0.0
-                lost_usd = worst_usd if error.maybe_billed else 0.0
-                if lost_usd is None:
-                    self.tally.unpriced += 1
-                cell.book_lost(lost_usd)
-                state = "in_doubt" if error.maybe_billed else "failed"
-                received = error.received if isinstance(error, NoReply) else b""
-                if reply is not None and not received:
-                    received = reply.body
-                await self.ledger.settle(attempt, state=state, cost_usd=lost_usd, error=str(error), received=received)
-                # What was no answer stays out of the cache, or the failure would be replayed for ever.
-                await self.ledger.drop_reply(key)
-                raise
-            booked_usd = completion.cost_usd or 0.0
-            if completion.cost_usd is None:
-                self.tally.unpriced += 1
-            await self.ledger.settle(attempt, state="replied", cost_usd=completion.cost_usd)
+        completion = await self._stored(key, cell)
+        if completion is not None:
             return completion
-        finally:
-            self.tally.settle(hold_usd, booked_usd)
+        if self.offline:
+            raise NotStored(model=self.name)
+        worst_usd = worst_case_usd(self.model.price, len(body), request.max_tokens)
+        failures = lost = sends = 0
+        while True:
+            send = await self.lane.enter(self.model.endpoint, retry=failures > 0)
+            cell.queue_s += send.queued_s
+            try:
+                completion = await self._ask_once(key, body, request, worst_usd, cell, retry=sends > 0)
+            except ModelError as error:
+                self.lane.leave(send, error)
+                if not isinstance(error, RateLimited):
+                    failures += 1
+                if error.maybe_billed:
+                    lost += 1
+                wait_s = self.lane.retry_after(error, failures, lost)
+                if wait_s is None:
+                    raise
+                sends += 1
+                cell.retries += 1
+                if wait_s > 0:
+                    await self.sleep(wait_s)
+            except BaseException:
+                # The cap, a stop or a cancellation: it says nothing about the provider.
+                self.lane.abandon(send)
+                raise
+            else:
+                self.lane.leave(send, None)
+                return completion
 
-    def _backoff(self, error: ModelError, attempt: int) -> float | None:
-        """Seconds to wait before the next attempt; None when waiting is pointless."""
-        if isinstance(error, OutOfCredit):
+    async def _stored(self, key: str, cell: CellCalls) -> Completion | None:
+        """What was bought before; None when there is nothing, or nothing that is an answer."""
+        stored = self.purse.ledger.reply(key)
+        if stored is None:
             return None
-        jitter_s = random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1)))  # noqa: S311 - spreads retries, guards nothing
-        if error.retry_after_s is None:
-            return jitter_s
-        return None if error.retry_after_s > _LONGEST_WAIT_S else error.retry_after_s + min(jitter_s, 1.0)
+        late = stored.attempt if stored.attempt in self.purse.unread else None
+        try:
+            completion = self.model.read(stored.reply)
+        except ModelError as error:
+            # Kept by a run that was killed before it had read it: no answer, or the failure would last for ever.
+            if self.offline:
+                raise
+            if late is not None:
+                booked_usd = self.purse.unread[late].booked_usd
+                self.purse.read_late(late, _ending(error), _lost_usd(error, booked_usd), error=str(error))
+            if stored.attempt is not None:
+                await self.purse.ledger.keep_unread(stored.attempt, stored.reply.body)
+            await self.purse.ledger.drop_reply(key)
+            return None
+        if late is not None:
+            self.purse.read_late(late, "replied", completion.cost_usd, served=_served(completion))
+        if stored.run == self.purse.run:
+            cell.made += 1
+        else:
+            self.purse.from_cache += 1
+            cell.from_cache += 1
+        return completion
 
-    async def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            await (self.sleep or asyncio.sleep)(seconds)
+    async def _ask_once(
+        self, key: str, body: bytes, request: ChatRequest, worst_usd: float | None, cell: CellCalls, *, retry: bool
+    ) -> Completion:
+        purse, ledger = self.purse, self.purse.ledger
+        attempt = await purse.take(key, self.model.endpoint, self.purpose, body, worst_usd, retry=retry)
+        crash_point("after-intent")
+        cell.made += 1
+        reply: Reply | None = None
+        try:
+            reply = await self.model.send(request)
+            crash_point("after-reply-received")
+            await ledger.keep_reply(key, reply, attempt, purse.run)
+            crash_point("after-reply-committed")
+            completion = self.model.read(reply)
+        except ModelError as error:
+            lost_usd = _lost_usd(error, worst_usd)
+            cell.book_lost(lost_usd)
+            received = error.received if isinstance(error, NoReply) else b""
+            # Closed before anything is waited for: who is cancelled meanwhile must not keep the money.
+            closed = purse.close(
+                attempt,
+                state=_ending(error),
+                held_usd=worst_usd,
+                cost_usd=lost_usd,
+                unpriced=lost_usd is None,
+                error=str(error),
+                received=received or (reply.body if reply is not None else b""),
+            )
+            if reply is not None:
+                # What was no answer stays out of the cache, or the failure would be replayed for ever.
+                await ledger.drop_reply(key)
+            await closed
+            raise
+        except asyncio.CancelledError:
+            # It may have been billed, and its worst case stands: for ever, or until the reply that came is read.
+            purse.close(
+                attempt,
+                state="in_doubt" if reply is None else "unread",
+                held_usd=worst_usd,
+                cost_usd=worst_usd,
+                unpriced=worst_usd is None,
+                error="cancelled while it was asked",
+            )
+            raise
+        crash_point("after-read")
+        unexplained = not completion.text.strip() and completion.finish not in _TELLING
+        purse.close(
+            attempt,
+            state="replied",
+            held_usd=worst_usd,
+            cost_usd=completion.cost_usd,
+            unpriced=completion.cost_usd is None,
+            received=reply.body if unexplained else b"",
+            served=_served(completion),
+        )
+        crash_point("after-settle")
+        if unexplained:
+            # An empty answer that nothing explains is no answer to keep: another run asks again (promises.md, F11).
+            await ledger.drop_reply(key)
+        return completion
 
     async def close(self) -> None:
         """Release the model's connections."""
         await self.model.close()
+
+
+_TELLING = frozenset({"refusal", "filter", "length", "tool"})
+
+
+def _served(completion: Completion) -> Served:
+    return Served(completion.served_model, completion.system_fingerprint, completion.served_region)
+
+
+def _ending(error: ModelError) -> str:
+    """The state of an attempt that failed like this."""
+    return "in_doubt" if error.maybe_billed else "failed"
+
+
+def _lost_usd(error: ModelError, worst_usd: float | None) -> float | None:
+    """What a send that failed like this is booked at; None when nobody knows its price."""
+    if error.charged:
+        return error.cost_usd
+    return worst_usd if error.maybe_billed else 0.0

@@ -1,33 +1,42 @@
 """
-The ledger: cases, intents, raw replies, outcomes and comparisons in one database.
+The ledger: cases, intents, raw replies, money and outcomes in one database.
 
-Order of the durable steps of a paid call: intent, send, raw reply, read, score. A committed reply is never bought
-again, because its key is the digest of the endpoint, the canonical request and the draw.
+Order of the durable steps of a paid call: hold and intent, send, raw reply, read, score. A committed reply is never
+bought again, because its key is the digest of the endpoint, the canonical request and the draw.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, NamedTuple
 
-import numpy as np
 import orjson
 import sqlalchemy as sa
 
 from touchstone.data.base import Case, CaseSummary
-from touchstone.errors import StoreError
-from touchstone.evaluation import statements, tables
-from touchstone.evaluation.base import Outcome, Recipe
-from touchstone.evaluation.group_commit import GroupCommit, Row
+from touchstone.errors import StoreError, StoreFull
+from touchstone.evaluation import tables
+from touchstone.evaluation.base import Outcome
+from touchstone.evaluation.budget import Balance, Books, Hold, Settle
+from touchstone.evaluation.crash_points import crash_point
+from touchstone.evaluation.group_commit import GroupCommit
+from touchstone.evaluation.migrations import SCHEMA
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
+from touchstone.evaluation.statements import Row, Statement, Statements, outcome_row
 from touchstone.models.base import ChatRequest, Reply
 from touchstone.storage.database import ensure_schema, open_database
+from touchstone.storage.lock import check_fence
+from touchstone.storage.reserve import is_out_of_space
 
 _BLOCK = 1_000
 _LONGEST_BACKLOG = 2_000
@@ -35,17 +44,27 @@ _RECEIVED_LIMIT_BYTES = 1 << 20
 """Of what was no answer, this much is kept."""
 
 
-def request_key(endpoint: str, request: ChatRequest) -> str:
-    """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
+def canonical(request: ChatRequest) -> bytes:
+    """The request as the ledger keeps it: JSON with sorted keys; the same request is always the same bytes."""
     plain = request.model_dump(exclude_none=True)
     try:
-        body = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate, which only escapes can write down
-        body = json.dumps(plain, sort_keys=True).encode()
+        return json.dumps(plain, sort_keys=True).encode()
+
+
+def request_key(endpoint: str, request: ChatRequest) -> str:
+    """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
+    return key_of(endpoint, canonical(request))
+
+
+def key_of(endpoint: str, body: bytes) -> str:
+    """The key of a request that is written down already; see `canonical`."""
     return hashlib.sha256(endpoint.encode() + b"\0" + body).hexdigest()
 
 
-def _now() -> str:
+def now() -> str:
+    """The wall clock as a label; nothing is ever computed from it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -54,13 +73,46 @@ def store_errors() -> Iterator[None]:
     """Whatever fails in the database inside becomes a `StoreError` that holds nothing of what was being stored."""
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
         # The driver's own words: SQLAlchemy's repeat the statement with its values, which is the user's text.
         reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+        if is_out_of_space(error):
+            raise StoreFull(
+                "there is no room left for the store ({reason}); nothing further was sent, and everything that was "
+                "committed can be read; make room and run the same command again",
+                reason=str(reason),
+            ) from None
         raise StoreError(
             "the store cannot be read or written: {reason}; make room for it, end what else is using it, and run again",
             reason=str(reason),
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One row for one statement."""
+
+    statement: Statement
+    row: Row
+
+
+class Served(NamedTuple):
+    """What the provider said of who answered; None where it said nothing."""
+
+    model: str | None
+    system_fingerprint: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A reply that was bought before."""
+
+    reply: Reply
+    attempt: int | None
+    """Which attempt brought it; None where an older version did not note it."""
+    run: str | None
+    """The run that bought it."""
 
 
 class Ledger:
@@ -70,35 +122,66 @@ class Ledger:
     Writes that belong to a run are coroutines of one event loop; everything else is plain and blocking.
     """
 
-    def __init__(self, place: Path | str) -> None:
-        self.engine = open_database(place)
+    def __init__(self, place: Path | str, *, read_only: bool = False, allow_network: bool = False) -> None:
+        """
+        Args:
+            place: Path of the SQLite file, or a SQLAlchemy URL.
+            read_only: Only to look; works while an engine measures into it.
+            allow_network: Also on a network file system.
+        """
+        self.engine = open_database(place, read_only=read_only, allow_network=allow_network)
+        self.fence: int | None = None
+        """Number of the engine that writes through this ledger; None without one, as in `init` or in a test."""
         try:
             with store_errors():
-                ensure_schema(self.engine, tables.SCHEMA)
+                ensure_schema(self.engine, SCHEMA)
         except StoreError:
             self.engine.dispose()
             raise
-        self._commits = GroupCommit(self.engine)
+        self.statements = Statements(self.engine.dialect)
+        self._commits: GroupCommit[Hold | Settle | Write] = GroupCommit(self.engine, self._apply)
+        self._reading: sa.Connection | None = None
+        # Random, then a sequence: no two processes give the same number, and a row's place is its time.
+        self._numbers = count(int.from_bytes(os.urandom(4), "big") >> 1 << 32)
 
     def close(self) -> None:
         """Release the database; may be called twice."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
         self.engine.dispose()
 
     # Cases
 
     def add_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
         """Keep the cases under their digest; does nothing when they are already there."""
-        if self._has_dataset(summary.digest):
+        if self.has_dataset(summary.digest):
             return
         with store_errors():
             try:
                 self._insert_dataset(summary, cases)
             except sa.exc.IntegrityError:
                 # Another process kept the same cases meanwhile; the digest says that they are the same.
-                if not self._has_dataset(summary.digest):
+                if not self.has_dataset(summary.digest):
                     raise
 
-    def _has_dataset(self, digest: str) -> bool:
+    def checked(self, digest: str) -> CaseSummary | None:
+        """What a check of exactly these files found; None when they were not looked at, or their cases are not here."""
+        query = sa.select(tables.checks.c.summary).where(tables.checks.c.digest == digest)
+        with store_errors(), self.engine.connect() as connection:
+            body = connection.execute(query).scalar()
+        summary = None if body is None else from_json(CaseSummary, bytes(body))
+        return summary if summary is not None and self.has_dataset(summary.digest) else None
+
+    def keep_check(self, digest: str, summary: CaseSummary) -> None:
+        """Remember what a check found, so that going on with a run need not look at every case again."""
+        table = tables.checks
+        with store_errors(), self.engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.digest == digest))
+            connection.execute(table.insert().values(digest=digest, summary=to_json(summary)))
+
+    def has_dataset(self, digest: str) -> bool:
+        """Whether these cases were kept before."""
         query = sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == digest)
         with store_errors(), self.engine.connect() as connection:
             return connection.execute(query).scalar() is not None
@@ -146,9 +229,23 @@ class Ledger:
                 return
             start = rows[-1][0] + 1
 
+    def cases_at(self, dataset: str, split: str, ordinals: Sequence[int]) -> list[Case]:
+        """The cases at these places of a split, in the order asked for."""
+        table = tables.cases
+        found: dict[int, Case] = {}
+        for start in range(0, len(ordinals), _BLOCK):
+            wanted = [int(ordinal) for ordinal in ordinals[start : start + _BLOCK]]
+            query = sa.select(table.c.ordinal, table.c.payload).where(
+                table.c.dataset == dataset, table.c.split == split, table.c.ordinal.in_(wanted)
+            )
+            with store_errors(), self.engine.connect() as connection:
+                for ordinal, payload in connection.execute(query):
+                    found[ordinal] = from_json(Case, payload)
+        return [found[int(ordinal)] for ordinal in ordinals]
+
     def case_at(self, dataset: str, split: str, ordinal: int) -> Case:
         """One case by its place in its split."""
-        return next(case for _, case in self.cases(dataset, split, start=ordinal, stop=ordinal + 1))
+        return self.cases_at(dataset, split, [ordinal])[0]
 
     def case_column(self, dataset: str, split: str, column: str) -> list[Any]:
         """`case_id`, `group_name` or `tags` of every case of a split, in order."""
@@ -161,6 +258,17 @@ class Ledger:
         with store_errors(), self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
+    def has_groups(self, dataset: str, split: str) -> bool:
+        """Whether any case of a split belongs to a group."""
+        table = tables.cases
+        query = (
+            sa.select(sa.literal(1))
+            .where(table.c.dataset == dataset, table.c.split == split, table.c.group_name.is_not(None))
+            .limit(1)
+        )
+        with store_errors(), self.engine.connect() as connection:
+            return connection.execute(query).scalar() is not None
+
     def case_count(self, dataset: str, split: str) -> int:
         """How many cases a split has."""
         query = sa.select(sa.func.count()).where(tables.cases.c.dataset == dataset, tables.cases.c.split == split)
@@ -169,124 +277,151 @@ class Ledger:
 
     # Calls
 
-    async def _write(self, statement: sa.Executable, row: Row) -> None:
+    def _apply(self, connection: sa.Connection, items: Sequence[Hold | Settle | Write]) -> Sequence[Any]:
+        """One transaction: holds are granted in their order, rows of one statement go in together."""
+        if self.fence is not None:
+            check_fence(connection, self.fence)
+        books = Books(connection, self.statements)
+        groups: dict[Statement, list[Row]] = {}
+        results: list[Any] = []
+        for item in items:
+            if isinstance(item, Write):
+                groups.setdefault(item.statement, []).append(item.row)
+                results.append(None)
+            elif isinstance(item, Settle):
+                books.settle(item)
+                groups.setdefault(self.statements.settle_attempt, []).append(item.row)
+                results.append(books.balance(item.run))
+            else:
+                granted = books.hold(item)
+                if granted:
+                    groups.setdefault(self.statements.put_attempt, []).append(item.row)
+                results.append((granted, books.balance(item.run)))
+        for statement, rows in groups.items():
+            statement.run(connection, rows)
+        books.write()
+        crash_point("mid-commit")
+        return results
+
+    async def _write(self, item: Hold | Settle | Write) -> Any:
         with store_errors():
-            await self._commits.write(statement, row)
+            return await self._commits.write(item)
 
     async def intend(
-        self, key: str, endpoint: str, purpose: str, request: ChatRequest, hold_usd: float | None = None
-    ) -> str:
-        """Record that a request is about to be sent; returns the attempt's id once that is on disk."""
-        attempt = uuid4().hex
-        await self._write(
-            statements.INSERT_ATTEMPT,
-            {
-                "id": attempt,
-                "key": key,
-                "endpoint": endpoint,
-                "purpose": purpose,
-                "request": to_json(request, exclude_defaults=True),
-                "hold_usd": hold_usd,
-                "state": "intent",
-                "cost_usd": None,
-                "error": None,
-                "sent_at": _now(),
-            },
-        )
-        return attempt
-
-    async def settle(
         self,
-        attempt: str,
+        run: str,
+        key: str,
+        endpoint: str,
+        purpose: str,
+        request: bytes,
+        hold_usd: float | None = None,
+        *,
+        retry: bool = False,
+    ) -> tuple[int | None, Balance]:
+        """
+        Record that a request is about to be sent, and hold its money.
+
+        Returns:
+            The attempt's number once that is on disk, or None when the cap does not cover it; and how the run stands.
+        """
+        attempt = next(self._numbers)
+        row = (attempt, run, key, endpoint, purpose, retry, request, hold_usd, "intent", None, None, None, now())
+        future = self._commits.enqueue(Hold(run, hold_usd or 0.0, retry, (*row, None, None, None)))
+        with store_errors():
+            try:
+                granted, balance = await asyncio.shield(future)
+            except asyncio.CancelledError:
+                # Nothing will be sent; what the commit may have held must come free all the same.
+                future.add_done_callback(lambda done: self._release(done, run, attempt, hold_usd or 0.0, retry))
+                raise
+        return (attempt if granted else None), balance
+
+    def _release(self, done: asyncio.Future[Any], run: str, attempt: int, hold_usd: float, retry: bool) -> None:
+        if done.cancelled() or done.exception() is not None or not done.result()[0]:
+            return
+        row = ("failed", None, "not sent", None, None, None, None, attempt)
+        self._commits.enqueue(
+            Settle(run, hold_usd, 0.0, in_doubt=False, unpriced=False, row=row, sent=False, retry=retry)
+        )
+
+    def settle(
+        self,
+        attempt: int,
+        run: str,
         *,
         state: str,
+        released_usd: float = 0.0,
         cost_usd: float | None = None,
+        correction_usd: float | None = None,
+        unpriced: bool = False,
         error: str | None = None,
         received: bytes = b"",
-    ) -> None:
+        served: Served | None = None,
+    ) -> asyncio.Future[Balance]:
         """
-        Record how an attempt ended: `replied`, `failed` (nothing billed) or `in_doubt`.
+        Record how an attempt ended: `replied`, `unread`, `failed` or `in_doubt`; a future of how the run stands.
 
         Args:
+            released_usd: What was held for it.
+            cost_usd: What is booked; None books nothing.
+            correction_usd: What had been booked for it before, and is taken back.
+            unpriced: Whether it cost something that nobody knows.
             received: What came and was no answer; its first MiB is kept for people to look at.
         """
-        await self._write(
-            statements.SETTLE_ATTEMPT,
-            {
-                "b_id": attempt,
-                "b_state": state,
-                "b_cost": cost_usd,
-                "b_error": error and safe_text(error),
-                "b_received": received[:_RECEIVED_LIMIT_BYTES] or None,
-            },
+        row = (
+            state,
+            cost_usd,
+            error and safe_text(error),
+            received[:_RECEIVED_LIMIT_BYTES] or None,
+            *(safe_text(said) if said else None for said in served or (None, None, None)),
+            attempt,
+        )
+        booked_usd = (cost_usd or 0.0) - (correction_usd or 0.0)
+        return self._commits.enqueue(
+            Settle(run, released_usd, booked_usd, in_doubt=state == "in_doubt", unpriced=unpriced, row=row)
         )
 
-    async def keep_reply(self, key: str, reply: Reply) -> None:
+    async def keep_reply(self, key: str, reply: Reply, attempt: int, run: str) -> None:
         """Store a raw reply; returns once it is on disk."""
-        await self._write(
-            statements.INSERT_REPLY,
-            {
-                "key": key,
-                "body": reply.body,
-                "digest": hashlib.sha256(reply.body).hexdigest(),
-                "meta": reply.model_dump_json(exclude={"body"}).encode(),
-                "stored_at": _now(),
-            },
-        )
+        meta = reply.model_dump_json(exclude={"body"}).encode()
+        digest = hashlib.sha256(reply.body).hexdigest()
+        await self._write(Write(self.statements.put_reply, (key, attempt, run, reply.body, digest, meta, now())))
 
-    def reply(self, key: str) -> Reply | None:
+    def reply(self, key: str) -> StoredReply | None:
         """The stored reply under a key, None when there is none or its bytes no longer match their digest."""
-        with store_errors(), self.engine.connect() as connection:
-            row = connection.execute(statements.FIND_REPLY, {"b_key": key}).one_or_none()
-        if row is None or hashlib.sha256(row.body).hexdigest() != row.digest:
+        with store_errors():
+            if self._reading is None:
+                # Held open: taking a connection from the pool costs more than the look-up.
+                self._reading = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            row = self.statements.find_reply.find_one(self._reading, (key,))
+        if row is None:
             return None
-        return Reply(body=row.body, **orjson.loads(row.meta))
+        attempt, run, body, digest, meta = row
+        if hashlib.sha256(body).hexdigest() != digest:
+            return None
+        return StoredReply(Reply(body=bytes(body), **orjson.loads(bytes(meta))), attempt, run)
 
-    async def keep_unread(self, key: str, body: bytes) -> None:
+    async def keep_unread(self, attempt: int, body: bytes) -> None:
         """Keep what turned out to be no answer with the attempt that brought it, before it is dropped."""
-        await self._write(statements.KEEP_UNREAD, {"b_key": key, "b_received": body[:_RECEIVED_LIMIT_BYTES]})
+        await self._write(Write(self.statements.keep_unread, (body[:_RECEIVED_LIMIT_BYTES], attempt)))
 
     async def drop_reply(self, key: str) -> None:
         """Forget a reply that turned out to be no answer, so that a later run asks again."""
-        await self._write(statements.DELETE_REPLY, {"b_key": key})
+        await self._write(Write(self.statements.drop_reply, (key,)))
 
-    # Comparisons
+    def attempt_hold(self, attempt: int) -> tuple[str, float | None] | None:
+        """(state, what was held) of one attempt; None when there is no such attempt."""
+        table = tables.attempts
+        query = sa.select(table.c.state, table.c.hold_usd).where(table.c.id == attempt)
+        with store_errors(), self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row[0], row[1])
 
-    def start_comparison(self, *, task: str, fingerprint: str, dataset: str, spec: Mapping[str, Any]) -> str:
-        """Open a comparison; returns its id."""
-        identity = uuid4().hex[:12]
-        with store_errors(), self.engine.begin() as connection:
-            connection.execute(
-                tables.comparisons.insert().values(
-                    id=identity,
-                    created=_now(),
-                    task=task,
-                    fingerprint=fingerprint,
-                    dataset=dataset,
-                    spec=orjson.dumps(spec),
-                    state="running",
-                )
-            )
-        return identity
+    # Cells
 
-    def add_trial(self, comparison: str, position: int, name: str, recipe: Recipe, settings: Mapping[str, Any]) -> int:
-        """Open the trial of one candidate; returns its number."""
-        with store_errors(), self.engine.begin() as connection:
-            result = connection.execute(
-                tables.trials.insert().values(
-                    comparison=comparison,
-                    position=position,
-                    name=name,
-                    recipe=recipe.model_dump_json().encode(),
-                    settings=orjson.dumps(settings),
-                )
-            )
-        assert result.inserted_primary_key is not None
-        return int(result.inserted_primary_key[0])
-
-    async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome) -> None:
+    async def keep_outcome(self, trial: int, ordinal: int, outcome: Outcome, run: str | None = None) -> None:
         """Queue one cell for writing; `drain` waits for all of them. Waits itself when the disk is far behind."""
-        self._commits.enqueue(statements.INSERT_OUTCOME, statements.outcome_row(trial, ordinal, outcome))
+        self._commits.enqueue(Write(self.statements.put_outcome, outcome_row(trial, ordinal, outcome, run)))
         if self._commits.backlog > _LONGEST_BACKLOG:
             await self.drain()
 
@@ -294,80 +429,3 @@ class Ledger:
         """Returns when every queued write is on disk. Raises `StoreError` when one failed."""
         with store_errors():
             await self._commits.drain()
-
-    def finish_comparison(
-        self, comparison: str, *, state: str, calls: Mapping[str, Any], judge: Mapping[str, Any] | None
-    ) -> None:
-        """Close a comparison: whether it ran to its end, what its calls amounted to, what is known of its judge."""
-        with store_errors(), self.engine.begin() as connection:
-            connection.execute(
-                tables.comparisons.update()
-                .where(tables.comparisons.c.id == comparison)
-                .values(
-                    state=state,
-                    calls=orjson.dumps(calls),
-                    judge=None if judge is None else orjson.dumps(judge),
-                )
-            )
-
-    def keep_verdict(self, comparison: str, verdict: str, chosen: str | None) -> None:
-        """Note what was decided under the task's own demands, for lists; the decision itself is worked out anew."""
-        with store_errors(), self.engine.begin() as connection:
-            connection.execute(
-                tables.comparisons.update()
-                .where(tables.comparisons.c.id == comparison)
-                .values(verdict=verdict, chosen=chosen)
-            )
-
-    def comparison(self, identity: str) -> sa.RowMapping | None:
-        """The row of one comparison; `latest` is the newest finished one."""
-        query = sa.select(tables.comparisons)
-        if identity == "latest":
-            query = (
-                query.where(tables.comparisons.c.state != "running")
-                .order_by(tables.comparisons.c.created.desc())
-                .limit(1)
-            )
-        else:
-            query = query.where(tables.comparisons.c.id == identity)
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).mappings().one_or_none()
-
-    def comparisons(self) -> Sequence[sa.RowMapping]:
-        """Every comparison, newest first."""
-        query = sa.select(tables.comparisons).order_by(tables.comparisons.c.created.desc())
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).mappings().all()
-
-    def trials(self, comparison: str) -> Sequence[sa.RowMapping]:
-        """The trials of a comparison in the order of the task file."""
-        query = (
-            sa.select(tables.trials).where(tables.trials.c.comparison == comparison).order_by(tables.trials.c.position)
-        )
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).mappings().all()
-
-    def cell_columns(self, trial: int, columns: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
-        """Columns of a trial's cells as arrays, ordered by case and repeat."""
-        table = tables.outcomes
-        query = (
-            sa.select(*(table.c[column] for column in columns))
-            .where(table.c.trial == trial)
-            .order_by(table.c.ordinal, table.c.repeat)
-        )
-        with store_errors(), self.engine.connect() as connection:
-            rows = connection.execute(query).all()
-        found: dict[str, np.ndarray[Any, Any]] = {}
-        for position, column in enumerate(columns):
-            values = [row[position] for row in rows]
-            numeric = isinstance(table.c[column].type, sa.Float | sa.Integer | sa.Boolean)
-            # Missing numbers are NaN here and nowhere else: they leave this room as None or not at all.
-            found[column] = np.array(values, dtype=float if numeric else object)
-        return found
-
-    def cell(self, trial: int, ordinal: int, repeat: int = 0) -> sa.RowMapping | None:
-        """One stored cell."""
-        table = tables.outcomes
-        query = sa.select(table).where(table.c.trial == trial, table.c.ordinal == ordinal, table.c.repeat == repeat)
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).mappings().one_or_none()

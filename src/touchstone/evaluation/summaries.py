@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from touchstone.catalog.base import Facts
-from touchstone.evaluation.base import Cost, Estimate, Latency, TrialSummary, UsageTotal
+from touchstone.evaluation.base import NOT_ASKED, Cost, Estimate, Latency, TrialSummary, UsageTotal
 from touchstone.evaluation.bounds import missing_bounds
 from touchstone.evaluation.cells import Cells, Vector
 from touchstone.evaluation.intervals import amount_interval, estimate, quantile_interval
+from touchstone.evaluation.live import anytime_estimate, anytime_quantile
+from touchstone.evaluation.order import CaseOrder
+from touchstone.evaluation.packed import is_kind
+from touchstone.evaluation.repeats import repeat_stats
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,16 @@ class Ground:
     seed: int
     requests_per_month: float | None
     concurrency: int | None
+    order: CaseOrder | None = None
+    """Set where what was asked depended on the answers: the order of asking, for intervals that hold at any moment."""
 
     def estimate(self, scores: Vector) -> Estimate | None:
         """The mean of the scores that are there, with its interval; None when none is."""
         known = ~np.isnan(scores)
         if not known.any():
             return None
+        if self.order is not None:
+            return anytime_estimate(scores, self.order, self.confidence)
         groups = (
             None if self.groups is None else [group for group, keep in zip(self.groups, known, strict=True) if keep]
         )
@@ -57,10 +65,9 @@ def summarise(
     """
     counts = cells.counts()
     strict = cells.strict()
-    missing = counts.planned - counts.strict_n
     bounds = None
-    if missing:
-        bounds = missing_bounds(cells.score_sum(), counts.strict_n, counts.planned)
+    if counts.asked > counts.strict_n:
+        bounds = missing_bounds(cells.score_sum(), counts.strict_n, counts.asked)
     answered = cells.answered()
     return TrialSummary(
         name=name,
@@ -77,6 +84,9 @@ def summarise(
         licence=facts.licence,
         self_hostable=facts.self_hostable,
         recipe_fingerprint=fingerprint,
+        repeats=repeat_stats(cells.strict_draws(), ground.groups, ground.confidence, ground.seed)
+        if cells.repeats > 1
+        else None,
     )
 
 
@@ -93,14 +103,14 @@ def _usage(cells: Cells) -> UsageTotal:
     )
 
 
-_WITHOUT_ANSWER = ("error", "in_doubt", "planned", "skipped_race", "skipped_budget", "skipped_cancel")
+_WITHOUT_ANSWER = NOT_ASKED | {"error", "in_doubt"}
 
 
 def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
     judged = cells.judge_usd[~np.isnan(cells.judge_usd)]
     judge_usd = float(judged.sum()) if judged.size else None
     # A cell whose judge the cap stopped is skipped, and its answer was paid for all the same.
-    answered = np.isin(cells.kind.astype(str), _WITHOUT_ANSWER, invert=True) | ~np.isnan(cells.cost_usd)
+    answered = ~is_kind(cells.kind, _WITHOUT_ANSWER) | ~np.isnan(cells.cost_usd)
     # A send whose reply was lost costs, whether a retry brought the answer or the cell stayed in doubt.
     paid = answered | (cells.retry_usd != 0)
     costs = (np.where(answered, cells.cost_usd, 0.0) + cells.retry_usd)[paid]
@@ -126,6 +136,8 @@ def _latency(cells: Cells, ground: Ground) -> Latency:
     if not seconds.size:
         return Latency()
     p95, low, high = quantile_interval(seconds, 0.95, ground.confidence)
+    if ground.order is not None:
+        low, high = anytime_quantile(cells.latency_s, cells.ordinal, ground.order, 0.95, ground.confidence)
     first = cells.first_token_s[~np.isnan(cells.first_token_s)]
     streamed = ~np.isnan(cells.first_token_s) & (cells.output_tokens > 1) & (cells.latency_s > cells.first_token_s)
     speed = (cells.output_tokens[streamed] - 1) / (cells.latency_s[streamed] - cells.first_token_s[streamed])

@@ -1,10 +1,8 @@
-"""The ledger's tables: cases, intents, raw replies, recordings, outcomes, trials, comparisons."""
+"""The ledger's tables: cases, intents, raw replies, money, recordings, outcomes, trials, comparisons."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-
-from touchstone.storage.database import Schema
 
 metadata = sa.MetaData()
 
@@ -12,6 +10,13 @@ datasets = sa.Table(
     "dataset",
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
+)
+
+checks = sa.Table(
+    "checked_source",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),  # of the files' bytes and of how they were read
+    sa.Column("summary", sa.LargeBinary, nullable=False),  # CaseSummary as JSON
 )
 
 cases = sa.Table(
@@ -31,6 +36,8 @@ replies = sa.Table(
     "reply",
     metadata,
     sa.Column("key", sa.String(64), primary_key=True),  # digest of endpoint, canonical request and draw
+    sa.Column("attempt", sa.BigInteger),  # which attempt brought it; null where an older version did not note it
+    sa.Column("run", sa.String(32)),  # the run that bought it
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),  # of the body, checked on reading
     sa.Column("meta", sa.LargeBinary, nullable=False),  # Reply without its body, as JSON
@@ -40,17 +47,44 @@ replies = sa.Table(
 attempts = sa.Table(
     "attempt",
     metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("key", sa.String(64), nullable=False, index=True),
+    # Random per process, then a sequence: two processes never give the same id, and rows lie in the order of sending.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("run", sa.String(32)),
+    sa.Column("key", sa.String(64), nullable=False),
     sa.Column("endpoint", sa.String, nullable=False),
     sa.Column("purpose", sa.String, nullable=False),  # answer or judge
+    sa.Column("retry", sa.Boolean, nullable=False, default=False),  # whether an earlier attempt of the cell had failed
     sa.Column("request", sa.LargeBinary, nullable=False),
-    sa.Column("hold_usd", sa.Float),  # worst case reserved for it; None when the price is unknown
-    sa.Column("state", sa.String, nullable=False),  # intent, replied, failed, in_doubt
+    sa.Column("hold_usd", sa.Float),  # worst case reserved for it; null when the price is unknown
+    sa.Column("state", sa.String, nullable=False),  # intent, unread, replied, failed, in_doubt
     sa.Column("cost_usd", sa.Float),
     sa.Column("error", sa.String),
     sa.Column("received", sa.LargeBinary),  # first MiB of what came and was no answer
     sa.Column("sent_at", sa.String, nullable=False),
+    sa.Column("served_model", sa.String),  # the name the provider echoed
+    sa.Column("system_fingerprint", sa.String),
+    sa.Column("region", sa.String),
+)
+
+open_attempts = sa.Index(
+    "attempt_open",
+    attempts.c.state,
+    sqlite_where=attempts.c.state.in_(("intent", "unread")),
+    postgresql_where=attempts.c.state.in_(("intent", "unread")),
+)
+"""What a crash left behind is found without reading every attempt there ever was."""
+
+budgets = sa.Table(
+    "budget",
+    metadata,
+    sa.Column("run", sa.String(32), primary_key=True),
+    sa.Column("cap_usd", sa.Float),  # null: no cap
+    sa.Column("held_usd", sa.Float, nullable=False),  # reserved for what is in flight
+    sa.Column("spent_usd", sa.Float, nullable=False),  # settled, calls in doubt at their worst case
+    sa.Column("made", sa.Integer, nullable=False),  # sends
+    sa.Column("retries", sa.Integer, nullable=False),
+    sa.Column("in_doubt", sa.Integer, nullable=False),
+    sa.Column("unpriced", sa.Integer, nullable=False),  # paid sends whose cost nobody knows
 )
 
 recordings = sa.Table(
@@ -78,10 +112,14 @@ comparisons = sa.Table(
     sa.Column("created", sa.String, nullable=False),
     sa.Column("task", sa.String, nullable=False),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("run_key", sa.String(64), index=True),  # the fingerprint with what was asked of the run; the same goes on
+    sa.Column("parts", sa.LargeBinary),  # digests of what the fingerprint is made of, JSON
     sa.Column("dataset", sa.String(64), nullable=False),
     sa.Column("spec", sa.LargeBinary, nullable=False),  # the task file as it was read, JSON
     sa.Column("state", sa.String, nullable=False),  # running, finished, stopped
-    sa.Column("calls", sa.LargeBinary),  # what the calls amounted to, JSON
+    sa.Column("ending", sa.String),  # why it stopped: budget, cancel, lanes, calls; null when it did not
+    sa.Column("calls", sa.LargeBinary),  # what an older version counted, JSON
+    sa.Column("race", sa.LargeBinary),  # the steps of the race as they happened, JSON
     sa.Column("verdict", sa.String),  # as decided under the task's own demands
     sa.Column("chosen", sa.String),
     sa.Column("judge", sa.LargeBinary),  # what is known about the judge, JSON; null without one
@@ -91,11 +129,28 @@ trials = sa.Table(
     "trial",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("comparison", sa.String(32), nullable=False, index=True),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("name", sa.String, nullable=False),
+    sa.Column("digest", sa.String(64), index=True, unique=True),  # of everything that, changed, makes other cells
     sa.Column("recipe", sa.LargeBinary, nullable=False),
+)
+
+entries = sa.Table(
+    "entry",
+    metadata,
+    sa.Column("comparison", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("trial", sa.Integer, nullable=False, index=True),
+    sa.Column("name", sa.String, nullable=False),
     sa.Column("settings", sa.LargeBinary, nullable=False),  # what the report says about how it was called
+    sa.Column("rest", sa.String),  # what its cells without an outcome are: planned, skipped_race, skipped_budget, ...
+    sa.Column("closed", sa.String),  # why it could not be asked any further; null when it could
+)
+
+packed_cells = sa.Table(
+    "packed_cells",
+    metadata,
+    sa.Column("trial", sa.Integer, primary_key=True),
+    sa.Column("cells", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the numbers of all its cells, column after column
 )
 
 outcomes = sa.Table(
@@ -104,6 +159,7 @@ outcomes = sa.Table(
     sa.Column("trial", sa.Integer, primary_key=True),
     sa.Column("ordinal", sa.Integer, primary_key=True),  # of the case in its split
     sa.Column("repeat", sa.Integer, primary_key=True),
+    sa.Column("run", sa.String(32)),  # the comparison that asked for it
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("score", sa.Float),  # by the first scorer
     sa.Column("answer", sa.String),
@@ -117,6 +173,7 @@ outcomes = sa.Table(
     sa.Column("retry_usd", sa.Float),  # sends without an answer that may be billed; null when their price is unknown
     sa.Column("judge_usd", sa.Float),
     sa.Column("latency_s", sa.Float),
+    sa.Column("queue_s", sa.Float),  # waited in our own limiter, which is no latency
     sa.Column("first_token_s", sa.Float),
     sa.Column("served_model", sa.String),
     sa.Column("error", sa.String),
@@ -124,5 +181,3 @@ outcomes = sa.Table(
     sa.Column("from_cache", sa.Boolean, nullable=False, default=False),
     sqlite_with_rowid=False,
 )
-
-SCHEMA = Schema(name="ledger", version=1, metadata=metadata)

@@ -84,6 +84,8 @@ class Usage(Noun):
     reasoning_tokens: int | None = None
     estimated: bool = False
     """True when the provider did not say and we counted ourselves."""
+    shrank: bool = False
+    """True when a stream counted less later than it had before; the larger count holds, and somebody should look."""
 
 
 Finish = Literal["stop", "length", "refusal", "filter", "tool", "other"]
@@ -107,6 +109,8 @@ class Completion(Noun):
     """The model name that the provider echoed."""
     system_fingerprint: str | None = None
     """The provider's mark of the build that answered; a change means another model under the same name."""
+    served_region: str | None = None
+    """Where it was answered, as a header of the provider said."""
     reasoning: str | None = None
     """Reasoning text apart from the answer, where the provider shows it."""
     raw_digest: str | None = None
@@ -165,6 +169,15 @@ class ChatModel(Protocol):
     async def close(self) -> None:
         """Release connections; may be called twice."""
         ...
+
+
+def account_of(model: ChatModel) -> str:
+    """
+    Whose limits and whose money a model's calls use: models of one account are paced and stopped together.
+
+    A model says so with an attribute `account`; without one it has an account of its own.
+    """
+    return str(getattr(model, "account", None) or model.endpoint)
 
 
 @runtime_checkable

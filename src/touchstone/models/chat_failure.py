@@ -91,8 +91,9 @@ class Said:
             values += [inner.get("code")] if isinstance(inner, Mapping) else []
             self.kinds = frozenset(str(value).lower() for value in values if value is not None)
             for value in values:
-                if isinstance(value, int) and 400 <= value <= 599:
-                    self.status = value
+                number = int(value) if isinstance(value, str) and re.fullmatch("[45][0-9][0-9]", value) else value
+                if isinstance(number, int) and 400 <= number <= 599:
+                    self.status = number
 
     @property
     def money(self) -> bool:

@@ -13,21 +13,30 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from touchstone.catalog.addresses import is_near
 from touchstone.errors import ModelError, NoReply, ProviderFailed, Unreachable
 from touchstone.models.base import Reply
 from touchstone.models.chat_failure import Said, failure_of, retry_after_s, shown
+from touchstone.models.chat_reply import REGION_HEADERS
+from touchstone.models.deadlines import Deadline, Deadlines
 from touchstone.models.secret_key import Redaction
 
-KEPT_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-ms-region", "openai-processing-ms", "content-type")
+KEPT_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    *REGION_HEADERS,
+    "openai-processing-ms",
+    "content-type",
+)
 
 KEEP_ALIVE_S = 4.0
 """Shorter than the 5 s of common servers: a request written into a closing connection would be in doubt."""
@@ -54,6 +63,37 @@ class Terms:
     start_hint: str | None
 
 
+class Connections(aiohttp.TCPConnector):
+    """
+    Open connections, which tell a call when it has one, for then its request goes out.
+
+    None is used again on which something came that nobody had asked for. The library would take it for the reply to
+    the next request: another question's answer, or a proxy's farewell.
+
+    Args:
+        calls: The calls under way, by the tasks that they run in.
+    """
+
+    def __init__(self, calls: Mapping[asyncio.Task[Any] | None, Call], **options: Any) -> None:
+        super().__init__(**options)
+        self.calls = calls
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """A connection that stands; the library writes the request before anything else can happen."""
+        found = await super().connect(req, traces, timeout)
+        self.calls[asyncio.current_task()].note_sent()
+        return found
+
+    async def _get(self, key: Any, traces: list[Any]) -> Any:
+        while (found := await super()._get(key, traces)) is not None:
+            if found.protocol is not None and not found.protocol.should_close:
+                return found
+            found.close()
+        return None
+
+
 class Line:
     """
     What one event loop needs to talk to one endpoint.
@@ -69,12 +109,15 @@ class Line:
         self.loop = asyncio.get_running_loop()
         self.free = asyncio.Semaphore(terms.concurrency)
         self.redact = Redaction(key)
-        sent = aiohttp.TraceConfig()
-        sent.on_request_headers_sent.append(_note_sent)
+        self.deadlines = Deadlines(self.loop)
+        self.calls: dict[asyncio.Task[Any] | None, Call] = {}
+        self.url = URL(f"{terms.base_url}/chat/completions")
         proxy, proxy_auth = _proxy(terms.base_url)
         # The key stands in the session, which only this origin's requests use; no redirect leads elsewhere.
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=terms.concurrency, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300),
+            connector=Connections(
+                self.calls, limit=terms.concurrency, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300
+            ),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             headers={
                 "Content-Type": "application/json",
@@ -88,45 +131,42 @@ class Line:
             trust_env=False,
             proxy=proxy,
             proxy_auth=proxy_auth,
-            trace_configs=[sent],
         )
 
     async def ask(self, body: bytes, text_bytes: int) -> Reply:
         """One request, when one of the allowed number is free; see `Call.run`."""
+        task = asyncio.current_task()
         async with self.free:
-            return await Call(self).run(body, text_bytes)
+            self.calls[task] = call = Call(self)
+            try:
+                return await call.run(body, text_bytes)
+            finally:
+                del self.calls[task]
 
     async def close(self) -> None:
         """Close the connections."""
         await self.session.close()
 
 
-async def _note_sent(_session: Any, context: SimpleNamespace, _params: Any) -> None:
-    context.trace_request_ctx.note_sent()
-
-
 class Call:
     """One request and the clocks that run over it."""
 
+    __slots__ = ("deadline", "line", "received", "sent", "sent_at", "terms")
+
     def __init__(self, line: Line) -> None:
-        self.terms = line.terms
+        terms = line.terms
+        self.terms = terms
         self.line = line
-        self.begun = self.sent_at = time.perf_counter()
         self.sent = False
+        self.sent_at = 0.0
         self.received: list[bytes] = []
-        self.limit: asyncio.Timeout | None = None
+        self.deadline = Deadline(line.deadlines, terms.connect_s, terms.total_s)
 
     def note_sent(self) -> None:
         """The connection stands and the request goes out: the clock of the latency starts here."""
         self.sent = True
         self.sent_at = time.perf_counter()
-        self.allow(self.terms.first_byte_s)
-
-    def allow(self, seconds: float) -> None:
-        """Move the deadline, never past the total one."""
-        if self.limit is not None and not self.limit.expired():
-            left = self.terms.total_s - (time.perf_counter() - self.begun)
-            self.limit.reschedule(self.line.loop.time() + min(seconds, left))
+        self.deadline.allow(self.terms.first_byte_s)
 
     async def run(self, body: bytes, text_bytes: int) -> Reply:
         """
@@ -139,27 +179,28 @@ class Call:
         Raises:
             ModelError: as the tree in `errors.py` says.
         """
-        terms = self.terms
+        line = self.line
         try:
-            async with asyncio.timeout(min(terms.connect_s, terms.total_s)) as self.limit:
-                async with self.line.session.post(
-                    f"{terms.base_url}/chat/completions", data=body, allow_redirects=False, trace_request_ctx=self
-                ) as response:
+            with self.deadline:
+                async with line.session.post(line.url, data=body, allow_redirects=False) as response:
                     return await self._receive(response, text_bytes)
         except TimeoutError:
             raise self._too_slow() from None
         except aiohttp.ClientResponseError as error:
-            # What answered does not speak HTTP.
-            raise ProviderFailed(
+            failure = ProviderFailed(
                 "{place}: the reply is no HTTP ({shown}); check base_url",
-                place=terms.place,
-                shown=shown(self.line.redact.text(error.message)),
-            ) from None
+                place=self.terms.place,
+                shown=shown(line.redact.text(error.message)),
+            )
+            # Whatever answered has the request, and may have sold something that it could not send.
+            failure.maybe_billed = self.sent
+            raise failure from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._broken(error) from None
 
     async def _receive(self, response: aiohttp.ClientResponse, text_bytes: int) -> Reply:
         terms = self.terms
+        content = response.content
         served = 200 <= response.status < 300
         streamed = terms.stream and served
         times: list[tuple[int, float]] = []
@@ -168,7 +209,7 @@ class Call:
         capped = done = False
         last = time.perf_counter()
         try:
-            async for chunk in response.content.iter_any():
+            while chunk := await content.readany():
                 last = time.perf_counter()
                 self.received.append(chunk)
                 size += len(chunk)
@@ -180,16 +221,20 @@ class Call:
                     capped = True
                     response.close()
                     break
-                self.allow(_AFTER_DONE_S if done else terms.idle_s)
+                self.deadline.allow(_AFTER_DONE_S if done else terms.idle_s)
+                if content.at_eof():
+                    break
         except (asyncio.CancelledError, aiohttp.ClientError, OSError) as error:
             # After the end of the stream was read, how the connection ends is of no interest; unless we are cancelled.
-            ours = not isinstance(error, asyncio.CancelledError) or (self.limit is not None and self.limit.expired())
+            ours = not isinstance(error, asyncio.CancelledError) or self.deadline.alone
             if not (done and ours):
                 raise
             response.close()
         raw = self.line.redact.raw(b"".join(self.received)[: terms.max_reply_bytes])
         headers = {
-            name: self.line.redact.text(response.headers[name]) for name in KEPT_HEADERS if name in response.headers
+            name: self.line.redact.text(_utf8(response.headers[name]))
+            for name in KEPT_HEADERS
+            if name in response.headers
         }
         reply = Reply(
             body=raw,
@@ -263,8 +308,15 @@ class Call:
         return lost
 
 
+def _utf8(header: str) -> str:
+    """A header whose bytes that are no UTF-8 stand as escapes: the store could not write them down."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _reason(error: Exception) -> str:
     """What the system said, without addresses or headers."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
     inner = getattr(error, "os_error", None) or error
     number = getattr(inner, "errno", None)
     if isinstance(number, int) and number > 0:

@@ -2,9 +2,9 @@
 What a raw reply in OpenAI's protocol says: pure, so that a stored reply can be read again for nothing.
 
 Rules that providers force on us: usage may be missing (estimated, four bytes a token, and flagged), cumulative (each
-field's maximum, never the sum) or leave reasoning out of `completion_tokens` while `total_tokens` has it (the larger
-reading counts, because reasoning is billed); a stream without a finish reason is cut, however complete it looks; a
-reply of status 200 may carry an error, a page of HTML or nothing.
+field's maximum, never the sum, and a smaller later one is remembered) or leave reasoning out of `completion_tokens`
+while `total_tokens` has it (the larger reading counts, because reasoning is billed); a stream without a finish reason
+is cut, however complete it looks; a reply of status 200 may carry an error, a page of HTML or nothing.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ import hashlib
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from touchstone.catalog.base import Price
-from touchstone.errors import NoReply, ProviderFailed, StreamCut
+from touchstone.errors import ModelError, NoReply, ProviderFailed, StreamCut, WrongModel
 from touchstone.models.base import Completion, Finish, Reply, TextPart, Usage
 from touchstone.models.chat_failure import Said, failure_of, shown
 from touchstone.models.event_stream import events
+from touchstone.models.heard import Heard
+from touchstone.models.served_name import same_family
 
 BYTES_PER_TOKEN = 4
 """For estimates where the provider does not count (promises.md, F14)."""
+
+REGION_HEADERS = ("x-ms-region", "x-groq-region", "x-region")
+"""Response headers in which providers say where a request was answered."""
 
 _FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -50,74 +54,7 @@ _BROKEN_FINISHES = frozenset({"error", "network_error", "insufficient_system_res
 """The provider says that it broke off: OpenRouter and Mistral, Zhipu, DeepSeek, vLLM."""
 
 
-@dataclass
-class _Heard:
-    """What was heard so far, from one message or from the chunks of a stream."""
-
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
-    finish: str | None = None
-    tool: bool = False
-    usage: dict[str, int] = field(default_factory=dict)
-    model: str | None = None
-    fingerprint: str | None = None
-    first_text: int | None = None
-    """Offset in the stream at which the first content was complete."""
-    first_thought: int | None = None
-
-    def hear(self, message: Mapping[str, Any], end: int = 0) -> None:
-        """Add a message, or the delta of a chunk that ended at an offset."""
-        before = len(self.text)
-        thoughts = len(self.reasoning)
-        _hear_content(message.get("content"), self.text, self.reasoning)
-        for key in ("reasoning_content", "reasoning"):
-            thought = message.get(key)
-            if isinstance(thought, str) and thought:
-                self.reasoning.append(thought)
-                break  # some servers send both, with the same words
-        refusal = message.get("refusal")
-        if isinstance(refusal, str) and refusal:
-            self.refusal.append(refusal)
-        if message.get("tool_calls") or message.get("function_call"):
-            self.tool = True
-        if self.first_text is None and (len(self.text) > before or refusal):
-            self.first_text = end
-        if self.first_thought is None and len(self.reasoning) > thoughts:
-            self.first_thought = end
-
-    def hear_about(self, body: Mapping[str, Any]) -> None:
-        """Add what a reply or chunk says about itself: model, fingerprint, usage."""
-        model, fingerprint = body.get("model"), body.get("system_fingerprint")
-        if self.model is None and isinstance(model, str) and model:
-            self.model = model
-        if self.fingerprint is None and isinstance(fingerprint, str) and fingerprint:
-            self.fingerprint = fingerprint
-        self.count(body.get("usage"))
-
-    def count(self, usage: object) -> None:
-        """Add a usage object; of repeated ones each field's maximum holds."""
-        if not isinstance(usage, Mapping):
-            return
-        prompt_details = usage.get("prompt_tokens_details")
-        completion_details = usage.get("completion_tokens_details")
-        reasoning = completion_details.get("reasoning_tokens") if isinstance(completion_details, Mapping) else None
-        cached = prompt_details.get("cached_tokens") if isinstance(prompt_details, Mapping) else None
-        if cached is None:
-            # DeepSeek and Moonshot
-            cached = usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))
-        for name, value in (
-            ("input", usage.get("prompt_tokens")),
-            ("output", usage.get("completion_tokens")),
-            ("total", usage.get("total_tokens")),
-            ("cached", cached),
-            ("reasoning", reasoning),
-        ):
-            if type(value) is int and value >= 0:
-                self.usage[name] = max(value, self.usage.get(name, 0))
-
-
-def read_reply(reply: Reply, *, place: str, price: Price | None = None) -> Completion:
+def read_reply(reply: Reply, *, place: str, price: Price | None = None, requested: str | None = None) -> Completion:
     """
     What a raw reply says.
 
@@ -125,8 +62,10 @@ def read_reply(reply: Reply, *, place: str, price: Price | None = None) -> Compl
         reply: As received, from the wire or from the store.
         place: Whose reply it is, for errors.
         price: For the cost; None leaves it unknown.
+        requested: The name of the model that was asked for, to compare with the one echoed; None compares nothing.
 
     Raises:
+        WrongModel: another maker's model answered; its cost is on the error.
         ModelError: it is no answer; the class says why.
     """
     if reply.status != 200:
@@ -138,34 +77,57 @@ def read_reply(reply: Reply, *, place: str, price: Price | None = None) -> Compl
         heard = _read_stream(reply, place)
     elif reply.capped:
         # Half a JSON document is never repaired; what is known is that it was too long.
-        heard = _Heard(finish="length")
+        heard = Heard(finish="length")
     else:
         heard = _read_document(reply, place)
     text = _whole("".join(heard.text) or "".join(heard.refusal))
-    finish: Finish | None = "length" if reply.capped else _finish(heard)
-    if heard.finish in _BROKEN_FINISHES:
-        raise ProviderFailed("{place}: the provider broke off its reply ({finish})", place=place, finish=heard.finish)
     reasoning = _whole("".join(heard.reasoning))
     received = len(reply.body) if reply.capped and not streamed else len((text + reasoning).encode())
-    usage = _usage(heard.usage, reply.request_bytes, received)
+    usage = _usage(heard, reply.request_bytes, received)
+    cost_usd = None
+    if price is not None:
+        cost_usd = price.cost_usd(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens)
+    failure = heard.failure or _broken_off(heard, place) or _stranger(heard, place, requested)
+    if failure is not None:
+        # What came before a failure is billed by most providers.
+        failure.charged = failure.charged or bool(text or reasoning or heard.usage.get("output"))
+        failure.cost_usd = cost_usd if failure.charged else None
+        raise failure
     return Completion(
         parts=(TextPart(text=text),) if text else (),
         usage=usage,
-        cost_usd=None
-        if price is None
-        else price.cost_usd(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens),
+        cost_usd=cost_usd,
         latency_s=reply.latency_s,
         first_token_s=_when(reply, heard.first_text) if streamed else None,
         first_thought_s=_when(reply, heard.first_thought) if streamed else None,
-        finish=finish,
+        finish="length" if reply.capped else _finish(heard),
         served_model=heard.model,
         system_fingerprint=heard.fingerprint,
+        served_region=next((reply.headers[name] for name in REGION_HEADERS if name in reply.headers), None),
         reasoning=reasoning or None,
         raw_digest=_digest(reply),
     )
 
 
-def _read_document(reply: Reply, place: str) -> _Heard:
+def _broken_off(heard: Heard, place: str) -> ModelError | None:
+    if heard.finish not in _BROKEN_FINISHES:
+        return None
+    return ProviderFailed("{place}: the provider broke off its reply ({finish})", place=place, finish=heard.finish)
+
+
+def _stranger(heard: Heard, place: str, requested: str | None) -> ModelError | None:
+    """What it means that another model answered than was asked for."""
+    if requested is None or heard.model is None or same_family(requested, heard.model):
+        return None
+    return WrongModel(
+        "{place}: asked for {requested}, and {echoed} answered; name the model that is served there, or ask elsewhere",
+        place=place,
+        requested=requested,
+        echoed=shown(heard.model),
+    )
+
+
+def _read_document(reply: Reply, place: str) -> Heard:
     body = _parsed(reply.body)
     if body is None and reply.body[:64].lstrip().startswith(b"{"):
         error = NoReply(
@@ -179,24 +141,25 @@ def _read_document(reply: Reply, place: str) -> _Heard:
         raise _no_reply(reply.body, place)
     if body.get("error") or body.get("object") == "error":
         if Said(body).blocked:
-            return _Heard(finish="content_filter")
-        raise _inner_failure(body, place, reply.body)
-    if "choices" not in body:
-        raise _no_reply(reply.body, place)
-    heard = _Heard()
+            return Heard(finish="content_filter")
+        return Heard(failure=_inner_failure(body, place, reply.body))
+    heard = Heard()
     heard.hear_about(body)
+    if "choices" not in body:
+        heard.failure = _no_reply(reply.body, place)
+        return heard
     choice = _first(body["choices"])
     heard.finish = _name(choice.get("finish_reason"))
     message = choice.get("message")
     if isinstance(message, dict):
         heard.hear(message)
     if choice.get("error"):
-        raise _inner_failure(choice, place, reply.body)
+        heard.failure = _inner_failure(choice, place, reply.body)
     return heard
 
 
-def _read_stream(reply: Reply, place: str) -> _Heard:
-    heard = _Heard()
+def _read_stream(reply: Reply, place: str) -> Heard:
+    heard = Heard()
     count = 0
     for event in events(reply.body):
         count += 1
@@ -205,13 +168,14 @@ def _read_stream(reply: Reply, place: str) -> _Heard:
         chunk = _parsed(event.data)
         if not isinstance(chunk, dict):
             if event.closed:
-                raise _no_reply(event.data, place)
-            break  # the connection ended inside this event: cut, unless the finish was heard before
+                heard.failure = _no_reply(event.data, place)
+            break  # otherwise the connection ended inside this event: cut, unless the finish was heard before
         if chunk.get("error") or chunk.get("object") == "error" or event.name == b"error":
             if Said(chunk).blocked:
                 heard.finish = "content_filter"
                 break
-            raise _inner_failure(chunk, place, event.data, bool(heard.text or heard.reasoning))
+            heard.failure = _inner_failure(chunk, place, event.data)
+            break
         heard.hear_about(chunk)
         choice = _first(chunk.get("choices"))
         heard.count(choice.get("usage"))  # Moonshot's place for it
@@ -221,7 +185,7 @@ def _read_stream(reply: Reply, place: str) -> _Heard:
             heard.hear(delta, event.end)
     if not count and not reply.capped:
         raise _no_reply(reply.body, place)
-    if heard.finish is None and not reply.capped:
+    if heard.finish is None and heard.failure is None and not reply.capped:
         error = StreamCut(
             "{place}: the stream ended without a finish reason after {bytes} bytes; its text is not scored",
             place=place,
@@ -255,21 +219,7 @@ def _whole(text: str) -> str:
     return text
 
 
-def _hear_content(content: object, text: list[str], reasoning: list[str]) -> None:
-    if isinstance(content, str):
-        if content:
-            text.append(content)
-    elif isinstance(content, list):
-        # Mistral's reasoning models answer in parts: {"type": "thinking", "thinking": [...]} before the text.
-        for part in content:
-            if isinstance(part, dict):
-                if part.get("type") == "thinking":
-                    _hear_content(part.get("thinking"), reasoning, reasoning)
-                else:
-                    _hear_content(part.get("text"), text, reasoning)
-
-
-def _finish(heard: _Heard) -> Finish | None:
+def _finish(heard: Heard) -> Finish | None:
     if heard.refusal and not heard.text:
         return "refusal"
     if heard.finish is None:
@@ -279,7 +229,8 @@ def _finish(heard: _Heard) -> Finish | None:
     return "tool" if finish == "stop" and heard.tool and not heard.text else finish
 
 
-def _usage(counted: Mapping[str, int], request_bytes: int | None, received_bytes: int) -> Usage:
+def _usage(heard: Heard, request_bytes: int | None, received_bytes: int) -> Usage:
+    counted = heard.usage
     input_tokens, output_tokens = counted.get("input"), counted.get("output")
     if input_tokens is not None and output_tokens is not None:
         output_tokens = max(output_tokens, counted.get("total", 0) - input_tokens)
@@ -294,6 +245,7 @@ def _usage(counted: Mapping[str, int], request_bytes: int | None, received_bytes
         cached_input_tokens=counted.get("cached"),
         reasoning_tokens=counted.get("reasoning"),
         estimated=estimated,
+        shrank=heard.shrank,
     )
 
 
@@ -305,12 +257,9 @@ def _when(reply: Reply, end: int | None) -> float | None:
     return reply.chunk_times_s[min(position, len(reply.chunk_times_s) - 1)][1]
 
 
-def _inner_failure(body: Mapping[str, Any], place: str, raw: bytes, began: bool = False) -> Exception:
+def _inner_failure(body: Mapping[str, Any], place: str, raw: bytes) -> ModelError:
     said = Said(body)
-    error = failure_of(said, None, place, shown(said.message or raw[:2000].decode("utf-8", "replace")))
-    # Content that came before the error event is billed by most providers.
-    error.maybe_billed = error.maybe_billed or began
-    return error
+    return failure_of(said, None, place, shown(said.message or raw[:2000].decode("utf-8", "replace")))
 
 
 def _no_reply(raw: bytes, place: str) -> ProviderFailed:

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from touchstone.catalog.addresses import check_base_url, is_loopback
+from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.base import Price
 from touchstone.errors import AccessDenied, ModelError, SettingsError
 from touchstone.models.base import ChatRequest, Completion, Reply
@@ -100,8 +100,9 @@ class OpenAICompatible:
         self.concurrency = concurrency
         self.start_hint = start_hint
         self.endpoint = f"{ADAPTER}|{self.base_url}|{served_name}|{'stream' if stream else 'plain'}"
-        free = price is not None and not (price.input_usd or price.output_usd or price.per_call_usd)
-        self.paid = not (free and is_loopback(self.base_url))
+        self.paid = True
+        self.account = f"{origin_of(self.base_url)}|{key_env or 'no key'}"
+        """Address and name of the key; calls of one account share its limits."""
         self._key = SecretKey(
             self.base_url,
             key_env,
@@ -152,7 +153,7 @@ class OpenAICompatible:
         Raises:
             ModelError: it is no answer.
         """
-        return read_reply(reply, place=self._place, price=self.price)
+        return read_reply(reply, place=self._place, price=self.price, requested=self.served_name)
 
     async def close(self) -> None:
         """Close the connections; the next send would open new ones."""

@@ -13,6 +13,7 @@ from touchstone.models.base import Completion
 from touchstone.scoring.base import Reading, Score
 from touchstone.scoring.json_text import first_value, parse, walk
 from touchstone.scoring.normal import plain, short
+from touchstone.scoring.schema_keywords import check_patterns, linear
 from touchstone.scoring.source import without_reasoning
 
 _ABSENT = object()
@@ -49,8 +50,9 @@ class JsonSchema:
     """
     1 when the answer is JSON that the schema accepts, else 0 with the first violation.
 
-    JSON Schema 2020-12 or as its `$schema` says; `format` is checked as far as no further library is needed. References
-    to other documents are never fetched. Needs the extra `metrics`.
+    JSON Schema 2020-12 or as its `$schema` says; `format` is checked as far as no further library is needed. Patterns
+    are RE2, so that no answer keeps them busy. References to other documents are never fetched. Needs the extra
+    `metrics`.
     """
 
     name = "json_schema"
@@ -69,7 +71,8 @@ class JsonSchema:
             kind.check_schema(dict(schema))
         except jsonschema.SchemaError as error:
             raise SettingsError("json_schema: the schema is not valid: {reason}", reason=error.message) from None
-        self._validator: Any = kind(dict(schema), registry=Registry(), format_checker=kind.FORMAT_CHECKER)
+        check_patterns(schema)
+        self._validator: Any = linear(kind)(dict(schema), registry=Registry(), format_checker=kind.FORMAT_CHECKER)
 
     async def score(self, case: Case, completion: Completion, reading: Reading) -> Score:
         """1 or 0; None without an answer."""
@@ -79,7 +82,10 @@ class JsonSchema:
             value = first_value(reading.answer)
         except ValueError:
             return Score(scorer=self.name, value=0.0, reason="not JSON")
-        error = next(iter(self._validator.iter_errors(value)), None)
+        try:
+            error = next(iter(self._validator.iter_errors(value)), None)
+        except RecursionError:
+            return Score(scorer=self.name, value=0.0, reason="nested too deeply")
         if error is None:
             return Score(scorer=self.name, value=1.0)
         place = ".".join(str(part) for part in error.absolute_path) or "the whole"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from touchstone.data.base import Case
 from touchstone.models.base import Completion, TextPart
+from touchstone.models.served_name import family
 from touchstone.noun import Noun
 from touchstone.scoring.base import Reading, Score
 from touchstone.scoring.judge import Judge, total
@@ -148,43 +149,6 @@ def _human_label(judge: Judge, told: str) -> str | None:
     if judge.mode == "pairwise":
         return _PAIR_LABELS.get(number)
     return str(int(number)) if number.is_integer() and judge.low <= number <= judge.high else None
-
-
-_FAMILIES = {
-    "openai": ("gpt", "chatgpt", "o1", "o3", "o4", "davinci"),
-    "anthropic": ("claude",),
-    "google": ("gemini", "gemma", "palm"),
-    "meta": ("llama", "codellama", "meta-llama"),
-    "alibaba": ("qwen", "qwq", "qvq"),
-    "deepseek": ("deepseek",),
-    "mistral": ("mistral", "mixtral", "ministral", "codestral", "magistral", "devstral", "pixtral"),
-    "zhipu": ("glm", "chatglm"),
-    "moonshot": ("kimi", "moonshot"),
-    "01-ai": ("yi",),
-    "cohere": ("command", "c4ai", "aya"),
-    "microsoft": ("phi",),
-    "xai": ("grok",),
-    "baidu": ("ernie",),
-    "bytedance": ("doubao", "seed"),
-    "tencent": ("hunyuan",),
-    "ai21": ("jamba",),
-    "minimax": ("minimax", "abab"),
-}
-
-
-def family(name: str) -> str:
-    """
-    Who made a model, by the stem of its name: `openai` for `azure/gpt-4o-mini`; the stem itself where nobody is known.
-
-    The last part counts, since the first often names a reseller: `openrouter/anthropic/claude-…`, `ollama/qwen3`.
-    """
-    last = name.casefold().strip().rstrip("/").rpartition("/")[2]
-    found = re.match(r"[^\W\d_]+(?:-llama)?", last)
-    stem = found.group() if found else last
-    for maker, stems in _FAMILIES.items():
-        if stem in stems or any(re.match(rf"{re.escape(one)}(?![a-z])", last) for one in stems):
-            return maker
-    return stem
 
 
 def same_family(a: str, b: str) -> bool:

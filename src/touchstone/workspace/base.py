@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,12 @@ class CompareOptions(Noun):
     repeats: int = Field(default=1, ge=1)
     offline: bool = False
     """Use stored replies only."""
+    full: bool = False
+    """Ask every candidate every case; without it a race asks rivals no more once they are settled."""
+    new: bool = False
+    """Begin anew although an unfinished comparison of this task began with something else."""
+    retry_failed: bool = False
+    """Ask again where calls had failed."""
 
 
 class Demands(Noun):
@@ -31,6 +37,7 @@ class Demands(Noun):
     max_usd_per_month: float | None = None
     max_usd_per_case: float | None = None
     max_p95_latency_s: float | None = None
+    max_refused_share: float | None = None
     licence: str | None = None
     self_hostable: bool | None = None
     requests_per_month: float | None = None
@@ -74,6 +81,16 @@ class Plan(Noun):
     dev: int
     candidates: tuple[PlannedCandidate, ...]
     described: str
+    minutes: float
+    """How long the calls would take at this concurrency, without a race."""
+    minutes_assumed: bool
+    """Whether the time of a call is assumed, because none was measured."""
+    race: bool
+    """Whether rivals that are settled are asked no more, so that all of this is an upper end."""
+    cap_usd: float | None = None
+    cap_is_firm: bool = True
+    """Whether every call has an output limit, so that the cap holds at every instant; else it may be passed by what is
+    in flight."""
     minimum_detectable_difference: float | None
     cases_needed: int | None
     """Cases for a difference as small as the task's epsilon, but at least one point."""
@@ -116,6 +133,17 @@ class Plan(Noun):
                     worst=money[2],
                 )
             )
+        remote = [candidate for candidate in self.candidates if candidate.remote]
+        if remote:
+            found.append(self._total(remote, _))
+        if self.race and remote:
+            found.append(
+                _("A race asks settled rivals no more: usually a tenth to a half of these calls; --full makes them all")
+            )
+        if self.cap_usd is not None and remote:
+            firm = _("The cap of ${cap:.2f} holds at every instant: every call has an output limit")
+            loose = _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate max_tokens")
+            found.append((firm if self.cap_is_firm else loose).format(cap=self.cap_usd))
         if self.minimum_detectable_difference is not None:
             found.append(
                 _("These cases can show a difference of {points:.1f} points (80 % power, 5 % error)").format(
@@ -130,6 +158,24 @@ class Plan(Noun):
             )
         found.extend(self.warnings)
         return found
+
+    def _total(self, remote: Sequence[PlannedCandidate], translate: Translate) -> str:
+        _ = translate
+        sums = [
+            None if any(usd is None for usd in column) else sum(usd for usd in column if usd is not None)
+            for column in zip(*((one.low_usd, one.expected_usd, one.worst_usd) for one in remote), strict=True)
+        ]
+        low, expected, worst = (_("unknown") if usd is None else f"${usd:.4f}" for usd in sums)
+        line = _(
+            "  In all: {calls:,} calls, USD low {low}, expected {expected}, worst {worst}; about {minutes} minutes"
+        ).format(
+            calls=sum(one.calls for one in remote),
+            low=low,
+            expected=expected,
+            worst=worst,
+            minutes=f"{self.minutes:.1f}" if self.minutes < 10 else f"{self.minutes:.0f}",
+        )
+        return line + (_(" (2 s a call assumed)") if self.minutes_assumed else "")
 
 
 class StoredComparison(Noun):

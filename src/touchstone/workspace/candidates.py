@@ -10,9 +10,11 @@ from touchstone.catalog.base import Facts
 from touchstone.data.media import media_folders
 from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate
-from touchstone.evaluation.journal import CallTally, Journal
+from touchstone.evaluation.journal import Journal
+from touchstone.evaluation.lane import Lane, LaneSettings
 from touchstone.evaluation.ledger import Ledger
-from touchstone.models.base import ChatModel, Checkable
+from touchstone.evaluation.purse import Purse
+from touchstone.models.base import ChatModel, Checkable, account_of
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
@@ -192,17 +194,36 @@ def checked_model(reference: str, parameters: Mapping[str, Any], folder: Path, a
     return model
 
 
+class Lanes:
+    """One lane per provider account, shared by everybody who uses it."""
+
+    def __init__(self, concurrency: int, resends: int) -> None:
+        self._concurrency = concurrency
+        self._settings = LaneSettings(resends=resends)
+        self._lanes: dict[str, Lane] = {}
+
+    def of(self, model: ChatModel) -> Lane:
+        """The lane of a model's account."""
+        account = account_of(model)
+        if account not in self._lanes:
+            self._lanes[account] = Lane(
+                account.partition("|")[0], concurrency=self._concurrency, settings=self._settings
+            )
+        return self._lanes[account]
+
+
 def make_workshop(
     task: Task,
-    ledger: Ledger,
     dataset: str,
     columns: frozenset[str],
-    tally: CallTally,
+    purse: Purse,
+    lanes: Lanes,
     *,
     offline: bool = False,
     asking: bool = True,
 ) -> Workshop:
-    """What strategies may use: train and dev cases, never test; models that journal into `ledger`."""
+    """What strategies may use: train and dev cases, never test; models whose calls are paid from `purse`."""
+    ledger = purse.ledger
 
     def learning_cases(split: str) -> Any:
         if split not in ("train", "dev"):
@@ -214,7 +235,7 @@ def make_workshop(
         if "concurrency" in model_parameters(reference):
             own["concurrency"] = task.file.limits.concurrency
         model = checked_model(reference, {**own, **parameters}, task.folder, asking)
-        return Journal(model, ledger, tally, offline=offline)
+        return Journal(model, purse, lane=lanes.of(model), offline=offline)
 
     return Workshop(
         instruction=task.file.instruction,

@@ -13,9 +13,11 @@ from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Vo
 from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
 from touchstone.errors import SettingsError, UnknownName, refusal
-from touchstone.evaluation.base import PairResult, TrialSummary
-from touchstone.evaluation.cells import scorer_names
+from touchstone.evaluation.base import Candidate, PairResult, TrialSummary
+from touchstone.evaluation.cells import Cells, scorer_names
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.live import anytime_pairs
+from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.paired import compare_pairs
 from touchstone.evaluation.power import cases_needed, detectable_difference
 from touchstone.evaluation.summaries import Ground
@@ -28,7 +30,6 @@ from touchstone.reporting.base import (
     GateResult,
     JudgeInfo,
     Note,
-    RaceInfo,
     ReportData,
     Reproduction,
     ScorerInfo,
@@ -39,17 +40,18 @@ from touchstone.reporting.result import build_comparison, decision_result, note
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
-from touchstone.workspace.base import Demands
+from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference
 from touchstone.workspace.prepare import Prepared
+from touchstone.workspace.standings import Raced, race_info, rerun
 from touchstone.workspace.taskfile import TaskFile, parse_goal
 
 VALID_DAYS = 90
 """After so long prices, and the model behind a name, have often changed: time to measure again."""
 
 
-def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
+def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[str]:
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
     lines = [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
     cases = ledger.case_count(prepared.summary.digest, "test")
@@ -62,6 +64,10 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
                         "{candidate}: {missing} of {cases} cases have no recorded output and will count as errors"
                     ).format(candidate=candidate.name, missing=missing, cases=cases)
                 )
+    if prepared.race(options) and not any(map(_costs, prepared.candidates)):
+        lines.append(
+            _("no candidate costs anything to ask; --full asks all of them everything, for narrower intervals")
+        )
     smallest = detectable_difference(cases) if cases else None
     difference = asked_difference(prepared.task.file)
     if smallest is not None and smallest > difference:
@@ -74,6 +80,10 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
     return lines
 
 
+def _costs(candidate: Candidate) -> bool:
+    return candidate.recipe.strategy not in ("baseline", "recorded")
+
+
 def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     """
     Work out a stored comparison anew, under its own demands or others; nothing is asked and nothing is paid.
@@ -84,35 +94,36 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     file = TaskFile.model_validate(stored.spec["file"])
     constraints, goal, requests_per_month = _demands(file, demands)
     confidence, seed = file.race.confidence, file.race.seed
+    volume = Volume(requests_per_month=requests_per_month)
     ground = Ground(
         groups=stored.groups,
         confidence=confidence,
         seed=seed,
         requests_per_month=requests_per_month,
         concurrency=file.limits.concurrency,
+        order=stored.order if stored.raced else None,
     )
     trials = gather.summaries(ledger, stored, ground)
     strict = stored.strict
-    pairs = compare_pairs(
-        stored.names,
-        np.nan_to_num(strict),
-        ~np.isnan(strict),
-        stored.groups,
-        confidence,
-        seed,
-    )
+    if stored.raced:
+        pairs = anytime_pairs(stored.names, strict, stored.order, confidence)
+    else:
+        pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
+    raced = rerun(stored, file, goal, constraints, volume) if stored.raced else None
+    served = gather.served_names(ledger, stored)
     judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
     decision = decide(
         trials,
         pairs,
         goal=goal,
         constraints=constraints,
-        volume=Volume(requests_per_month=requests_per_month),
+        volume=volume,
         confidence=confidence,
         judge=_judge_state(judge),
         expires=date.fromisoformat(stored.created[:10]) + timedelta(days=VALID_DAYS),
+        race=None if raced is None else raced.evidence,
     )
-    trials = _with_states(trials, decision)
+    trials = _with_states(trials, decision, raced)
     comparison = build_comparison(
         task=TaskInfo(name=file.task, cases=stored.test_cases, fingerprint=stored.fingerprint),
         trials=trials,
@@ -121,11 +132,11 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         created=stored.created,
         comparison_id=stored.identity,
         calls=_calls(stored),
-        spent_usd=stored.calls.get("spent_usd"),
-        race=RaceInfo(finish="full" if stored.state == "finished" else "stopped"),
+        spent_usd=_spent(stored),
+        race=race_info(stored, raced, decision.chosen or decision.leader, trials),
         statistics=_statistics(stored, pairs, confidence, file),
         gate=_gate(file, trials, pairs, decision),
-        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored), *gather.changed_models(ledger, stored)),
+        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored), *gather.changed_models(stored, served)),
     )
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
@@ -162,10 +173,11 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         requests_per_month=None if requests_per_month is None else int(requests_per_month),
         baseline=_baseline(file, stored),
         slices=gather.slices(ledger, stored, ground),
-        worst=tuple(gather.example(ledger, stored, place) for place in worst if place not in disagreeing),
-        disagreeing=tuple(gather.example(ledger, stored, place) for place in disagreeing),
-        settings=gather.candidate_settings(ledger, stored),
+        worst=gather.examples(ledger, stored, [place for place in worst if place not in disagreeing]),
+        disagreeing=gather.examples(ledger, stored, disagreeing),
+        settings=gather.candidate_settings(stored, served),
         judge=judge,
+        ending=stored.ending,
         reproduction=Reproduction(
             command=str(stored.spec["command"]),
             further=(f"touchstone decide {stored.identity}", f"touchstone report {stored.identity}"),
@@ -212,34 +224,53 @@ def goal_text(goal: Goal) -> str:
     return "best" if goal.name == "best" else f"cheapest-within: {goal.tolerance:g}"
 
 
-def _with_states(trials: tuple[TrialSummary, ...], decision: Decision) -> tuple[TrialSummary, ...]:
+def _with_states(trials: tuple[TrialSummary, ...], decision: Decision, raced: Raced | None) -> tuple[TrialSummary, ...]:
     rejected = {item.candidate for item in decision.rejected}
+    eliminated = set() if raced is None else set(raced.evidence.eliminated)
     found = []
     for trial in trials:
-        state = "disqualified" if trial.name in rejected else "finished"
-        found.append(trial.model_copy(update={"state": "leader" if trial.name == decision.chosen else state}))
+        state = (
+            "leader"
+            if trial.name == decision.chosen
+            else "disqualified"
+            if trial.name in rejected
+            else "eliminated"
+            if trial.name in eliminated
+            else "finished"
+        )
+        found.append(trial.model_copy(update={"state": state}))
     return tuple(found)
+
+
+def _spent(stored: Stored) -> float | None:
+    if stored.balance is None:
+        return 0.0
+    return None if stored.balance.unpriced else stored.balance.spent_usd
 
 
 def _calls(stored: Stored) -> Calls:
     offline = bool(stored.spec["options"]["offline"])
-    full = len(stored.specs) * stored.test_cases * int(stored.spec["options"]["repeats"])
+    full = len(stored.specs) * stored.test_cases * stored.repeats
     # A recorded answer or a baseline's is a call too: one answer asked of one candidate.
-    made = sum(int((~_skipped(cells.kind, offline=offline)).sum()) for cells in stored.cells)
-    from_cache = sum(int(np.nan_to_num(cells.from_cache).sum()) for cells in stored.cells)
+    asked = [_asked(cells, offline=offline) for cells in stored.cells]
+    used = sum(int(cells.sum()) for cells in asked)
+    # What another comparison had asked, or a stored reply of another run answered, was not bought by this one.
+    here = sum(
+        int((own & cells.here & (np.nan_to_num(cells.from_cache) == 0)).sum())
+        for own, cells in zip(asked, stored.cells, strict=True)
+    )
     return Calls(
-        made=made - from_cache,
-        from_cache=from_cache,
+        made=here,
+        from_cache=used - here,
         full=full,
-        share=made / full if full else None,
-        retries=int(stored.calls.get("retries", 0)),
+        share=used / full if full else None,
+        retries=stored.balance.retries if stored.balance is not None else 0,
     )
 
 
-def _skipped(kinds: Any, *, offline: bool) -> Any:
-    """Cells for which nobody was asked; an offline run fails a cell without asking."""
-    skipped = np.char.startswith(kinds.astype(str), "skipped")
-    return skipped | (kinds.astype(str) == "error") if offline else skipped
+def _asked(cells: Cells, *, offline: bool) -> Any:
+    """Cells somebody was asked for; an offline run fails a cell without asking."""
+    return cells.asked() & ~is_kind(cells.kind, ("error",)) if offline else cells.asked()
 
 
 def _statistics(stored: Stored, pairs: tuple[PairResult, ...], confidence: float, file: TaskFile) -> StatisticsInfo:
@@ -293,9 +324,9 @@ def _baseline(file: TaskFile, stored: Stored) -> str | None:
 
 def _warnings(stored: Stored, judge: JudgeInfo | None) -> tuple[Note, ...]:
     found = [Note(template=problem.template, values=dict(problem.values)) for problem in stored.summary.problems]
-    if stored.calls.get("in_doubt"):
-        found.append(Note(template=N_("possibly billed twice: {n} calls"), values={"n": stored.calls["in_doubt"]}))
-    if stored.calls.get("spent_usd") is None and stored.calls:
+    if stored.balance is not None and stored.balance.in_doubt:
+        found.append(Note(template=N_("possibly billed twice: {n} calls"), values={"n": stored.balance.in_doubt}))
+    if stored.balance is not None and stored.balance.unpriced:
         found.append(Note(template=N_("some calls have no known price; the money spent is unknown")))
     if judge is not None and judge.agreement is not None and judge.agreement.low <= 0:
         found.append(

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import orjson
 
 from touchstone.catalog.base import Price
-from touchstone.data.base import CaseSummary
-from touchstone.evaluation.base import Recipe, TrialSummary
+from touchstone.data.base import Case, CaseSummary
+from touchstone.evaluation.base import STRICT_ZEROS, Recipe, TrialSummary
+from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
+from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.order import CaseOrder
+from touchstone.evaluation.recovery import balance_of
+from touchstone.evaluation.repeats import stability
 from touchstone.evaluation.summaries import Ground, summarise
 from touchstone.language import N_
 from touchstone.reporting.base import CandidateSettings, Example, ExampleAnswer, Note, Slice
 from touchstone.strategies.base import CandidateSpec
+from touchstone.workspace.taskfile import TaskFile
 
 EXAMPLES = 20
 """Cases shown in each of the two lists."""
@@ -39,16 +46,23 @@ class Stored:
     identity: str
     created: str
     state: str
+    ending: str | None
     fingerprint: str
     dataset: str
     spec: Mapping[str, Any]
-    calls: Mapping[str, Any]
+    balance: Balance | None
+    """The money of the run; None for a comparison of an older version, or where nothing was sent."""
     summary: CaseSummary
     specs: tuple[CandidateSpec, ...]
     settings: tuple[Mapping[str, Any], ...]
     recipes: tuple[Recipe, ...]
     trials: tuple[int, ...]
+    closed: tuple[str | None, ...]
+    """Why each candidate could not be asked any further; None where it could."""
     cells: tuple[Cells, ...]
+    order: CaseOrder
+    steps: tuple[Mapping[str, Any], ...]
+    """Of the race, as they happened."""
     groups: tuple[str | None, ...] | None
     judge: Mapping[str, Any] | None
 
@@ -63,6 +77,20 @@ class Stored:
         return int(self.spec["test_cases"])
 
     @property
+    def raced(self) -> bool:
+        """
+        Whether what was asked depended on what had been answered, or the run stopped somewhere.
+
+        Intervals that hold for one look at a fixed number of cases say nothing then.
+        """
+        return len(self.specs) > 1 and (bool(self.spec.get("racing")) or self.state != "finished")
+
+    @property
+    def repeats(self) -> int:
+        """Answers per case and candidate."""
+        return int(self.spec["options"]["repeats"])
+
+    @cached_property
     def strict(self) -> Vector:
         """Strict scores (candidates, cases), NaN where a cell has none."""
         return np.stack([cells.strict() for cells in self.cells])
@@ -71,28 +99,63 @@ class Stored:
 def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
     """What a row of the `comparison` table and everything under it says."""
     spec = orjson.loads(row["spec"])
-    trials = ledger.trials(row["id"])
-    repeats = int(spec["options"]["repeats"])
+    comparisons = Comparisons(ledger)
+    entries = comparisons.entries(row["id"])
+    cases, repeats = int(spec["test_cases"]), int(spec["options"]["repeats"])
+    file = TaskFile.model_validate(spec["file"])
     groups = ledger.case_column(row["dataset"], "test", "group_name")
+    known = tuple(groups) if any(group is not None for group in groups) else None
     return Stored(
         identity=row["id"],
         created=row["created"],
         state=row["state"],
+        ending=row["ending"],
         fingerprint=row["fingerprint"],
         dataset=row["dataset"],
         spec=spec,
-        calls=orjson.loads(row["calls"]) if row["calls"] else {},
+        balance=balance_of(ledger, row["id"]) or _old_balance(row),
         summary=CaseSummary.model_validate(spec["cases"]),
         specs=tuple(CandidateSpec.model_validate(item) for item in spec["candidates"]),
-        settings=tuple(orjson.loads(trial["settings"]) for trial in trials),
-        recipes=tuple(Recipe.model_validate_json(trial["recipe"]) for trial in trials),
-        trials=tuple(trial["id"] for trial in trials),
+        settings=tuple(orjson.loads(entry["settings"]) for entry in entries),
+        recipes=tuple(Recipe.model_validate_json(entry["recipe"]) for entry in entries),
+        trials=tuple(entry["trial"] for entry in entries),
+        closed=tuple(entry["closed"] for entry in entries),
         cells=tuple(
-            Cells.load(ledger, trial["id"], planned_cases=int(spec["test_cases"]), repeats=repeats) for trial in trials
+            Cells.load(
+                comparisons,
+                entry["trial"],
+                planned_cases=cases,
+                repeats=repeats,
+                run=row["id"],
+                rest=entry["rest"] or ("planned" if row["run_key"] else "skipped_cancel"),
+            )
+            for entry in entries
         ),
-        groups=tuple(groups) if any(group is not None for group in groups) else None,
+        order=CaseOrder.draw(cases, file.race.seed, known),
+        steps=tuple(race_steps(row)),
+        groups=known,
         judge=orjson.loads(row["judge"]) if row["judge"] else None,
     )
+
+
+def _old_balance(row: Mapping[str, Any]) -> Balance | None:
+    """What an older version had counted."""
+    if not row["calls"]:
+        return None
+    calls = orjson.loads(row["calls"])
+    return Balance(
+        run=row["id"],
+        spent_usd=calls["spent_usd"] or 0.0,
+        made=calls["made"],
+        retries=calls["retries"],
+        in_doubt=calls["in_doubt"],
+        unpriced=calls["spent_usd"] is None,
+    )
+
+
+def race_steps(row: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The steps of a stored race, empty when there are none."""
+    return list(orjson.loads(row["race"])["steps"]) if row is not None and row["race"] else []
 
 
 def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSummary, ...]:
@@ -102,7 +165,9 @@ def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSumm
     for place, spec in enumerate(stored.specs):
         further: Mapping[str, Vector] = {}
         if len(scorers) > 1:
-            further = further_scores(ledger, stored.trials[place], planned_cases=stored.test_cases, scorers=scorers)
+            further = further_scores(
+                Comparisons(ledger), stored.trials[place], planned_cases=stored.test_cases, scorers=scorers
+            )
         found.append(
             summarise(
                 spec.name,
@@ -174,48 +239,70 @@ def _mean_over_candidates(strict: Vector) -> Vector:
 
 def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     """For every candidate with failed calls: how many, and what the commonest failure said."""
+    comparisons = Comparisons(ledger)
     found = []
-    for spec, trial in zip(stored.specs, stored.trials, strict=True):
-        errors = Counter(error for error in ledger.cell_columns(trial, ("error",))["error"] if error)
+    for spec, trial, closed in zip(stored.specs, stored.trials, stored.closed, strict=True):
+        errors = comparisons.counted(trial, "error")
         if errors:
-            reason, _count = errors.most_common(1)[0]
             found.append(
                 Note(
                     template=N_("{candidate}: {n} cells have no answer; most often: {reason}"),
-                    values={"candidate": spec.name, "n": errors.total(), "reason": reason},
+                    values={"candidate": spec.name, "n": sum(n for _, n in errors), "reason": errors[0][0]},
                 )
             )
+        if closed:
+            found.append(Note(template=N_("{candidate}: {reason}"), values={"candidate": spec.name, "reason": closed}))
     return tuple(found)
 
 
-def changed_models(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+def served_names(ledger: Ledger, stored: Stored) -> tuple[tuple[str, ...], ...]:
+    """For every candidate the names of the models that answered, as the provider echoed them."""
+    comparisons = Comparisons(ledger)
+    return tuple(
+        tuple(sorted(name for name, _ in comparisons.counted(trial, "served_model"))) for trial in stored.trials
+    )
+
+
+def changed_models(stored: Stored, served: Sequence[Sequence[str]]) -> tuple[Note, ...]:
     """A warning for every candidate under whose name more than one model answered."""
-    found = []
-    for spec, trial in zip(stored.specs, stored.trials, strict=True):
-        served = sorted({name for name in ledger.cell_columns(trial, ("served_model",))["served_model"] if name})
-        if len(served) > 1:
-            found.append(
-                Note(
-                    template=N_(
-                        "{candidate}: more than one model answered under this name: {served}; compare them apart"
-                    ),
-                    values={"candidate": spec.name, "served": ", ".join(served)},
-                )
-            )
-    return tuple(found)
+    return tuple(
+        Note(
+            template=N_("{candidate}: more than one model answered under this name: {served}; compare them apart"),
+            values={"candidate": spec.name, "served": ", ".join(names)},
+        )
+        for spec, names in zip(stored.specs, served, strict=True)
+        if len(names) > 1
+    )
 
 
-def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
-    """One case with everybody's answers."""
-    case = ledger.case_at(stored.dataset, "test", ordinal)
+def examples(ledger: Ledger, stored: Stored, ordinals: Sequence[int]) -> tuple[Example, ...]:
+    """Cases with everybody's answers."""
+    comparisons = Comparisons(ledger)
+    cells = [_by_case(comparisons.cells_at(trial, ordinals), stored.repeats) for trial in stored.trials]
+    return tuple(
+        _example(case, stored, [found.get(ordinal, []) for found in cells])
+        for ordinal, case in zip(ordinals, ledger.cases_at(stored.dataset, "test", ordinals), strict=True)
+    )
+
+
+def _by_case(cells: Sequence[Mapping[str, Any]], repeats: int) -> dict[int, list[Mapping[str, Any]]]:
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for cell in cells:
+        if cell["repeat"] < repeats:
+            found.setdefault(cell["ordinal"], []).append(cell)
+    return found
+
+
+def _example(case: Case, stored: Stored, cells: Sequence[Sequence[Mapping[str, Any]]]) -> Example:
     answers = []
-    for trial, name in zip(stored.trials, stored.names, strict=True):
-        cell = ledger.cell(trial, ordinal)
-        if cell is None:
-            answers.append(ExampleAnswer(candidate=name, kind="skipped_cancel"))
+    for name, own, column in zip(stored.names, cells, stored.cells, strict=True):
+        if not own:
+            answers.append(ExampleAnswer(candidate=name, kind=column.rest))
             continue
+        cell = own[0]
         text = cell["text"] or ""
         scores = orjson.loads(cell["scores"]) if cell["scores"] else []
+        right, of = stability([[_strict(one) for one in own]])[0] if stored.repeats > 1 else (None, None)
         answers.append(
             ExampleAnswer(
                 candidate=name,
@@ -228,6 +315,8 @@ def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
                 reason=cell["error"] or (scores[0]["reason"] if scores else ""),
                 latency_s=cell["latency_s"],
                 cost_usd=cell["cost_usd"],
+                right=right,
+                of=of,
             )
         )
     text = case.text
@@ -243,23 +332,28 @@ def example(ledger: Ledger, stored: Stored, ordinal: int) -> Example:
     )
 
 
+def _strict(cell: Mapping[str, Any]) -> float:
+    if cell["kind"] in STRICT_ZEROS:
+        return 0.0
+    return math.nan if cell["score"] is None or cell["kind"] != "scored" else float(cell["score"])
+
+
 def _cut(text: str | None) -> str | None:
     """A text that is shown beside the output, at most as long as the output itself."""
     return text if text is None or len(text) <= _CUT else text[:_CUT] + "…"
 
 
-def candidate_settings(ledger: Ledger, stored: Stored) -> tuple[CandidateSettings, ...]:
+def candidate_settings(stored: Stored, served: Sequence[Sequence[str]]) -> tuple[CandidateSettings, ...]:
     """How each candidate was called, side by side."""
     found = []
-    for spec, settings, trial in zip(stored.specs, stored.settings, stored.trials, strict=True):
+    for spec, settings, names in zip(stored.specs, stored.settings, served, strict=True):
         price = Price.model_validate(settings["price"]) if settings.get("price") else None
-        cell = ledger.cell(trial, 0)
         found.append(
             CandidateSettings(
                 candidate=spec.name,
                 model=spec.model,
                 endpoint=settings.get("endpoint"),
-                served_model=cell["served_model"] if cell else None,
+                served_model=names[0] if names else None,
                 prompt_digest=settings.get("prompt_digest"),
                 temperature=settings.get("temperature"),
                 top_p=settings.get("top_p"),

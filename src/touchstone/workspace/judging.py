@@ -12,6 +12,8 @@ import orjson
 from touchstone.data.readers import reader_for
 from touchstone.errors import BudgetStop, DataError, ModelError
 from touchstone.evaluation.agreement import cohen_kappa
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.lane_doors import LaneClosed
 from touchstone.evaluation.ledger import Ledger
 from touchstone.scoring.base import Score, Scorer
 from touchstone.scoring.judge import Judge
@@ -70,7 +72,7 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
     found: dict[str, Any] = {"model": getattr(judge.model, "name", "judge"), "place": place}
     try:
         report = await run_controls(judge, cases)
-    except (ModelError, BudgetStop) as error:
+    except (ModelError, BudgetStop, LaneClosed) as error:
         rows = 3 * len(cases)
         return {
             **found,
@@ -115,7 +117,7 @@ def judge_facts(
     scores: list[Score] = []
     first: dict[str, Score] = {}
     for name, trial in trials.items():
-        columns = ledger.cell_columns(trial, ("ordinal", "scores"))
+        columns = Comparisons(ledger).columns(trial, ("ordinal", "scores"))
         for ordinal, body in zip(columns["ordinal"], columns["scores"], strict=True):
             # By its place: another scorer may have its name. The rows come in the order of cases and draws.
             for item in (orjson.loads(body) if body is not None else [])[place : place + 1]:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from touchstone.errors import RequestRejected, UserError
 from touchstone.evaluation.base import Candidate
-from touchstone.evaluation.journal import worst_case_usd
-from touchstone.evaluation.ledger import Ledger, request_key
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT, worst_case_usd
+from touchstone.evaluation.ledger import Ledger, canonical, key_of
+from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.power import cases_needed, detectable_difference
+from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
+from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
 from touchstone.workspace.taskfile import Task, TaskFile
 
 _EXPECTED_OUTPUT_TOKENS = {"label": 8, "choice": 64, "number": 64}
 """Guess of the output per answer kind, said to be one; 256 for every other kind."""
+
+
+_SECONDS_A_CALL = 2.0
+"""Assumed where nothing was measured, and said to be assumed."""
+
+_JUDGE_OUTPUT_TOKENS = 96
+"""Guess of a verdict with its reason."""
 
 
 async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan:
@@ -29,12 +42,18 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
     prepared = await prepare(task, ledger, options, asking=False)
     try:
         keys = _missing_keys(prepared)
-        candidates = [_planned(candidate, prepared, ledger, options) for candidate in prepared.candidates]
-        candidates += _judge_plan(prepared, ledger, options)
+        stored = _Stored(ledger, prepared, options)
+        candidates = [
+            _planned(candidate, prepared, ledger, options, stored, place)
+            for place, candidate in enumerate(prepared.candidates)
+        ]
+        candidates += _judge_plan(prepared, ledger, options, stored)
     finally:
         await prepared.close()
     cases = ledger.case_count(prepared.summary.digest, "test")
     difference = asked_difference(task.file)
+    remote = sum(candidate.calls for candidate in candidates if candidate.remote)
+    seconds = stored.seconds_a_call
     return Plan(
         task=task.file.task,
         cases=cases,
@@ -42,11 +61,55 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         dev=prepared.summary.counts.get("dev", 0),
         candidates=tuple(candidates),
         described=prepared.summary.described,
+        minutes=remote * (seconds or _SECONDS_A_CALL) / task.file.limits.concurrency / 60,
+        minutes_assumed=seconds is None and remote > 0,
+        race=prepared.race(options),
+        cap_usd=prepared.purse.cap_usd,
+        cap_is_firm=all(_has_limit(candidate) for candidate in prepared.candidates),
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
         cases_needed=cases_needed(difference),
         difference=difference,
         warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
     )
+
+
+class _Stored:
+    """What is there already: cells of the same trials, and how long calls took."""
+
+    def __init__(self, ledger: Ledger, prepared: Prepared, options: CompareOptions) -> None:
+        comparisons = Comparisons(ledger)
+        self._done: list[set[tuple[int, int]]] = []
+        seconds = []
+        again = ASKED_AGAIN | (FAILED if options.retry_failed else frozenset())
+        identity = identify(prepared, options)
+        before = comparisons.to_go_on_with(identity.run_key)
+        self._finished = before is not None and before["state"] == "finished" and not options.retry_failed
+        for digest in identity.trials:
+            trial = comparisons.find_trial(digest)
+            if trial is None:
+                self._done.append(set())
+                continue
+            cells = comparisons.numbers(trial)
+            kept = ~is_kind(cells["kind"], again)
+            self._done.append(set(zip(cells["ordinal"][kept].tolist(), cells["repeat"][kept].tolist(), strict=True)))
+            seconds.append(cells["latency_s"][~np.isnan(cells["latency_s"])])
+        known = np.concatenate(seconds) if seconds else np.empty(0)
+        self.seconds_a_call = float(known.mean()) if known.size else None
+
+    def has(self, place: int, ordinal: int, repeat: int) -> bool:
+        """Whether a cell is there, or this very run ended without needing it."""
+        return self._finished or (ordinal, repeat) in self._done[place]
+
+    def left(self, place: int, cells: int, repeats: int) -> int:
+        """How many of a candidate's planned cells would be asked."""
+        return 0 if self._finished else cells - sum(1 for _, repeat in self._done[place] if repeat < repeats)
+
+
+def _has_limit(candidate: Candidate) -> bool:
+    """Whether the worst case of its calls is known before they are sent (promises.md, P4)."""
+    if not isinstance(candidate, PromptCandidate):
+        return candidate.recipe.strategy in ("baseline", "recorded")
+    return bool(candidate.fields.get("max_tokens")) or not candidate.caller.paid
 
 
 def _missing_keys(prepared: Prepared) -> list[str]:
@@ -67,28 +130,33 @@ def asked_difference(file: TaskFile) -> float:
     return max(file.race.epsilon, 0.01)
 
 
-def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: CompareOptions) -> PlannedCandidate:
+def _planned(
+    candidate: Candidate, prepared: Prepared, ledger: Ledger, options: CompareOptions, stored: _Stored, place: int
+) -> PlannedCandidate:
     strategy = candidate.recipe.strategy
     dataset = prepared.summary.digest
-    cases = ledger.case_count(dataset, "test") * options.repeats
+    cells = stored.left(place, ledger.case_count(dataset, "test") * options.repeats, options.repeats)
     if strategy in ("baseline", "recorded"):
-        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cases, paid=False)
+        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cells, paid=False)
     if not isinstance(candidate, PromptCandidate):
         # What another strategy will send is known to itself alone; unknown is not free.
-        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cases, paid=True, remote=True)
+        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cells, paid=True, remote=True)
     price = candidate.caller.price
     expected_output = min(
         candidate.fields.get("max_tokens") or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
     )
     calls = input_tokens = 0
     low_usd = expected_usd = worst_usd = 0.0
-    for _ordinal, case in ledger.cases(dataset, "test"):
+    for ordinal, case in ledger.cases(dataset, "test"):
         for draw in range(options.repeats):
+            if stored.has(place, ordinal, draw):
+                continue
             try:
                 request = candidate.request(case, draw)
             except RequestRejected:
                 continue  # a cell that will fail before anything is sent
-            if candidate.caller.paid and ledger.reply(request_key(candidate.caller.endpoint, request)) is not None:
+            body = canonical(request)
+            if candidate.caller.paid and ledger.reply(key_of(candidate.caller.endpoint, body)) is not None:
                 continue
             tokens = text_bytes(request) // 4
             calls += 1
@@ -97,7 +165,7 @@ def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: 
                 # Call by call: a dearer tier is reached by one long request, not by many short ones.
                 low_usd += price.cost_usd(tokens, 0) or 0.0
                 expected_usd += price.cost_usd(tokens, expected_output) or 0.0
-                worst_usd += worst_case_usd(price, request) or 0.0
+                worst_usd += worst_case_usd(price, len(body), request.max_tokens) or 0.0
     return PlannedCandidate(
         name=candidate.name,
         strategy=strategy,
@@ -111,22 +179,62 @@ def _planned(candidate: Candidate, prepared: Prepared, ledger: Ledger, options: 
     )
 
 
-def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[PlannedCandidate]:
-    """A judge reads every answer; what that costs depends on answers nobody has seen yet."""
+def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, stored: _Stored) -> list[PlannedCandidate]:
+    """A judge reads every answer; how long those will be is a guess, and at worst their limit."""
     judge = judge_of(prepared.scorers)
     if judge is None:
         return []
-    answers = ledger.case_count(prepared.summary.digest, "test") * options.repeats * len(prepared.candidates)
+    dataset, model = prepared.summary.digest, prepared.judges[0]
     orders = 2 if judge.mode == "pairwise" else 1
+    asked = 0
+    input_bytes = 0
+    for ordinal, case in ledger.cases(dataset, "test"):
+        new = sum(
+            not stored.has(place, ordinal, draw)
+            for place in range(len(prepared.candidates))
+            for draw in range(options.repeats)
+        )
+        asked += new
+        input_bytes += new * (
+            len(case.text.encode("utf-8", "replace")) + len((case.target or "").encode("utf-8", "replace"))
+        )
+    calls = (asked + CONTROL_ROWS) * orders if asked else 0
+    rubric_bytes = len(judge.rubric.encode("utf-8", "replace"))
+    answer_tokens = _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
+    longest_tokens = max((_output_limit(candidate) for candidate in prepared.candidates), default=0)
+    tokens = (input_bytes * orders + rubric_bytes * calls) // 4 + answer_tokens * calls
+    price = model.price
+    low = expected = worst = None
+    if price is not None and calls:
+        each = tokens // calls
+        low = calls * (price.cost_usd(each, 0) or 0.0)
+        expected = calls * (price.cost_usd(each, _JUDGE_OUTPUT_TOKENS) or 0.0)
+        # Four bytes a token at most of what the candidates may write, one token a byte in what the judge reads.
+        worst_bytes = (input_bytes * orders) // calls + rubric_bytes + 4 * longest_tokens + _JUDGE_FRAME_BYTES
+        worst = calls * (worst_case_usd(price, worst_bytes, judge.max_tokens) or 0.0)
     return [
         PlannedCandidate(
-            name=_("judge {model}").format(model=prepared.judges[0].name),
+            name=_("judge {model}").format(model=model.name),
             strategy="judge",
-            calls=(answers + CONTROL_ROWS) * orders,
-            paid=prepared.judges[0].paid,
+            calls=calls,
+            paid=model.paid,
             remote=True,
+            input_tokens=tokens,
+            low_usd=low,
+            expected_usd=expected,
+            worst_usd=worst,
         )
     ]
+
+
+_JUDGE_FRAME_BYTES = 2_000
+"""The words around what is judged."""
+
+
+def _output_limit(candidate: Candidate) -> int:
+    if not isinstance(candidate, PromptCandidate):
+        return OUTPUT_TOKENS_WITHOUT_LIMIT
+    return int(candidate.fields.get("max_tokens") or OUTPUT_TOKENS_WITHOUT_LIMIT)
 
 
 def text_bytes(request: ChatRequest) -> int:

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from touchstone import __version__
 from touchstone.data.base import CaseSummary
 from touchstone.data.cases import read_cases
 from touchstone.data.check import check_cases
+from touchstone.data.source_digest import source_digest
 from touchstone.errors import DataError, SettingsError, TaskError, UserError
 from touchstone.evaluation.base import Candidate
-from touchstone.evaluation.journal import CallTally, Journal
+from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.purse import Purse
 from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
 from touchstone.scoring.make import default_scorers, make_scorer
 from touchstone.scoring.reading import make_reader
 from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
-from touchstone.workspace.candidates import checked_model, make_candidates, make_workshop, read_specs
+from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
 from touchstone.workspace.taskfile import Task
 
@@ -40,11 +43,20 @@ class Prepared:
     """How each candidate will be called, for the report; in the order of the candidates."""
     reader: AnswerReader
     scorers: Sequence[Scorer]
-    tally: CallTally
+    purse: Purse
+    lanes: Lanes
     human: Mapping[tuple[str, str], str]
     """(case id, candidate) to a person's verdict; empty without a judge."""
     judges: Sequence[Journal]
     """Models of the judges among the scorers."""
+
+    def race(self, options: CompareOptions) -> bool:
+        """
+        Whether rivals that are settled are asked no more.
+
+        A gate asks what a race does not: how much one candidate may be worse than another. It gets every answer.
+        """
+        return not options.full and len(self.candidates) > 1 and self.task.file.gate is None
 
     async def close(self) -> None:
         """Release every candidate and every judge's model."""
@@ -62,7 +74,10 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
         DataError: the cases have errors; the first is named, and how many there are.
     """
     needs_target = any(scorer.needs_target for scorer in scorers)
-    summary = check_cases(task.source, labels=task.answer.labels, needs_target=needs_target, kind=task.answer.kind)
+    digest = source_digest(task.source, [task.answer.labels, needs_target, task.answer.kind, __version__])
+    summary = ledger.checked(digest) or check_cases(
+        task.source, labels=task.answer.labels, needs_target=needs_target, kind=task.answer.kind
+    )
     if summary.errors:
         first = summary.errors[0]
         raise DataError(
@@ -71,7 +86,9 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
             row=first.rows[0] if first.rows else None,
             **dict(first.values),
         )
-    ledger.add_dataset(summary, read_cases(task.source))
+    if not ledger.has_dataset(summary.digest):
+        ledger.add_dataset(summary, read_cases(task.source))
+        ledger.keep_check(digest, summary)
     answer = task.answer
     if answer.kind == "label" and not answer.labels:
         answer = answer.model_copy(update={"labels": tuple(sorted(summary.labels))})
@@ -89,8 +106,9 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         UserError: something must be changed first; nobody was asked.
     """
     cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
-    tally = CallTally(cap_usd=cap)
-    scorers, judges = make_scorers(task, ledger, tally, offline=options.offline, asking=asking)
+    purse = Purse(ledger, cap_usd=cap)
+    lanes = Lanes(task.file.limits.concurrency, task.file.limits.resends)
+    scorers, judges = make_scorers(task, purse, lanes, offline=options.offline, asking=asking)
     summary, answer = check_task(task, ledger, scorers)
     task = task.model_copy(update={"answer": answer})
     try:
@@ -109,7 +127,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         name for _, case in islice(ledger.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
     )
     workshop = make_workshop(
-        task, ledger, summary.digest, columns, tally, offline=options.offline, asking=asking and not options.offline
+        task, summary.digest, columns, purse, lanes, offline=options.offline, asking=asking and not options.offline
     )
     judge = judge_of(scorers)
     human = read_human_verdicts(judge, task.folder) if judge is not None else {}
@@ -124,7 +142,8 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         settings=[settings for _, settings in made],
         reader=reader,
         scorers=scorers,
-        tally=tally,
+        purse=purse,
+        lanes=lanes,
         human=human,
         judges=judges,
     )
@@ -148,7 +167,7 @@ def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
 
 
 def make_scorers(
-    task: Task, ledger: Ledger, tally: CallTally, *, offline: bool = False, asking: bool = True
+    task: Task, purse: Purse, lanes: Lanes, *, offline: bool = False, asking: bool = True
 ) -> tuple[tuple[Scorer, ...], tuple[Journal, ...]]:
     """
     The task's scorers, and the journalled models of those that are judges.
@@ -164,7 +183,7 @@ def make_scorers(
                 "the judge {name} is the second one; one judge a task, compare two judges in two tasks", name=reference
             )
         model = checked_model(reference, parameters, task.folder, asking and not offline)
-        journals.append(Journal(model, ledger, tally, purpose="judge", offline=offline))
+        journals.append(Journal(model, purse, lane=lanes.of(model), purpose="judge", offline=offline))
         return journals[-1]
 
     wanted: tuple[str | dict[str, Any], ...] = task.file.scorers or default_scorers(task.answer.kind)

@@ -1,32 +1,51 @@
-"""One run of a comparison: ask, keep, count. What it means is worked out afterwards from the store."""
+"""One run of a comparison: go on from what is stored, ask, keep, count. What it means is worked out afterwards."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+from uuid import uuid4
 
-import orjson
+import numpy as np
 
 from touchstone import __version__
 from touchstone.errors import SettingsError
-from touchstone.evaluation.engine import outcomes
+from touchstone.evaluation.base import Outcome
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.crash_points import crash_point
+from touchstone.evaluation.engine import Unasked, answer_cell
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.measure import Cell, Measurement, StopSignal
+from touchstone.evaluation.order import CaseOrder
+from touchstone.evaluation.packed import is_kind
+from touchstone.evaluation.race import Ask, Race, Standing
+from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED, Scorecard
 from touchstone.reporting.live import Progress
 from touchstone.scoring.base import Scorer
 from touchstone.scoring.judge import Judge
-from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.gather import race_steps
+from touchstone.workspace.identity import Identity, identify, refuse_a_changed_task
 from touchstone.workspace.judging import judge_controls, judge_facts, judge_of
 from touchstone.workspace.prepare import Prepared
+from touchstone.workspace.racing import race_rules, ruled_out_beforehand
+from touchstone.workspace.watch import Watch
 
-_PROGRESS_EVERY_S = 0.2
 _LIBRARIES = ("numpy", "pydantic", "scikit-learn", "sacrebleu", "pyarrow")
 """Libraries whose version can change a number of the report."""
+
+_MOST_STEPS = 400
+"""Steps of a race that are kept; of longer races every second one is forgotten, again and again."""
+
+_KEEP_STEPS_EVERY_S = 1.0
+
+_PACKED_FROM_CELLS = 2_000
+"""Trials with fewer cells are read as quickly from their rows."""
 
 
 async def run(
@@ -36,18 +55,30 @@ async def run(
     *,
     command: str,
     progress: Callable[[Progress], None],
+    stop: StopSignal,
 ) -> str:
     """
-    Ask every candidate every test case and keep what came; returns the comparison's id.
+    Ask what is missing and keep what comes; returns the comparison's id.
+
+    The same run goes on where it ended, however it ended; what other comparisons asked of the same candidates is taken
+    over.
 
     Raises:
-        SettingsError: the judge that decides cannot be asked; no candidate was asked.
+        SettingsError: the judge that decides cannot be asked, or an unfinished comparison of this task began with
+            something else; no candidate was asked.
         StoreError: something could not be kept; nothing further was asked.
     """
-    task, summary = prepared.task, prepared.summary
-    started = time.perf_counter()
+    comparisons = Comparisons(ledger)
+    identity = identify(prepared, options)
+    before = comparisons.to_go_on_with(identity.run_key)
+    if before is None and not options.new:
+        unfinished = comparisons.unfinished(prepared.task.file.task)
+        if unfinished is not None:
+            refuse_a_changed_task(unfinished, identity.parts)
+    comparison = uuid4().hex[:12] if before is None else str(before["id"])
+    prepared.purse.open(comparison)
     # Before the comparison is opened: a judge that cannot be asked leaves nothing behind that could pass for a result.
-    controls = await judge_controls(prepared.scorers, ledger, summary.digest)
+    controls = await judge_controls(prepared.scorers, ledger, prepared.summary.digest)
     if controls is not None and controls.get("error") and isinstance(prepared.scorers[0], Judge):
         # Answers that nobody can judge are not worth their price.
         raise SettingsError(
@@ -55,107 +86,242 @@ async def run(
             name=controls["model"],
             reason=controls["error"],
         )
-    test_cases = ledger.case_count(summary.digest, "test")
-    comparison = ledger.start_comparison(
-        task=task.file.task,
-        fingerprint=fingerprint(prepared, options),
-        dataset=summary.digest,
-        spec=_spec(prepared, options, command, test_cases),
-    )
-    trials = [
-        ledger.add_trial(comparison, position, candidate.name, candidate.recipe, settings)
-        for position, (candidate, settings) in enumerate(zip(prepared.candidates, prepared.settings, strict=True))
-    ]
-    watch = _Watch(prepared, test_cases * options.repeats, progress)
-    stopped = False
-    state = "stopped"
-    try:
-        stream = outcomes(
-            prepared.candidates,
-            ledger.cases(summary.digest, "test"),
-            prepared.reader,
-            prepared.scorers,
-            concurrency=task.file.limits.concurrency,
-            repeats=options.repeats,
-        )
-        # Closed at once when keeping fails: the workers must not go on asking until somebody collects the stream.
-        async with aclosing(stream):
-            async for position, ordinal, outcome in stream:
-                await ledger.keep_outcome(trials[position], ordinal, outcome)
-                stopped = stopped or outcome.kind == "skipped_budget"
-                watch.saw(position, outcome.kind, outcome.scores[0].value if outcome.scores else None)
-        state = "stopped" if stopped else "finished"
-    finally:
-        # Also after an interruption: what was answered is on disk before the command ends.
-        await ledger.drain()
-        tally = prepared.tally
-        judge = judge_of(prepared.scorers)
-        facts = None
-        if judge is not None and controls is not None:
-            facts = judge_facts(
-                judge,
-                controls,
-                prepared.human,
-                ledger,
-                summary.digest,
-                dict(zip((spec.name for spec in prepared.specs), trials, strict=True)),
-                {spec.name: spec.model for spec in prepared.specs},
-            )
-        ledger.finish_comparison(
-            comparison,
-            state=state,
-            calls={
-                "made": tally.made,
-                "from_cache": tally.from_cache,
-                "retries": tally.retries,
-                "in_doubt": tally.in_doubt,
-                "spent_usd": None if tally.unpriced else tally.spent_usd,
-                "seconds": time.perf_counter() - started,
-            },
-            judge=facts,
-        )
-    watch.finish()
+    session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
+    session.open(before, command)
+    await session.measure()
+    session.finish(controls)
     return comparison
 
 
-def fingerprint(prepared: Prepared, options: CompareOptions) -> str:
-    """SHA-256 over what, changed, would make it another comparison: cases, answer rule, scorers, recipes, repeats."""
-    body = {
-        "cases": prepared.summary.digest,
-        "answer": prepared.answer.model_dump(mode="json"),
-        "scorers": [scorer.name for scorer in prepared.scorers],
-        "parameters": prepared.task.file.model_dump(mode="json", include={"scorers"}),
-        "judges": [judge.endpoint for judge in prepared.judges],
-        "recorded": [
-            candidate.recordings.digest for candidate in prepared.candidates if isinstance(candidate, RecordedCandidate)
-        ],
-        "recipes": [candidate.recipe.fingerprint for candidate in prepared.candidates],
-        "repeats": options.repeats,
-    }
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+class _Session:
+    """One sitting of a run."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        ledger: Ledger,
+        comparisons: Comparisons,
+        options: CompareOptions,
+        comparison: str,
+        identity: Identity,
+        progress: Callable[[Progress], None],
+        stop: StopSignal,
+    ) -> None:
+        self.prepared = prepared
+        self.ledger = ledger
+        self.comparisons = comparisons
+        self.options = options
+        self.comparison = comparison
+        self.identity = identity
+        file = prepared.task.file
+        dataset = prepared.summary.digest
+        self.test_cases = ledger.case_count(dataset, "test")
+        self.order = draw_order(ledger, dataset, self.test_cases, file.race.seed)
+        rules, requirements = race_rules(file)
+        names = [candidate.name for candidate in prepared.candidates]
+        self.card = Scorecard(self.order, len(names), options.repeats, requirements)
+        self.race = Race(len(names), self.order.sizes.tolist(), rules) if prepared.race(options) else None
+        self.trials = [
+            comparisons.trial(digest, candidate.recipe)
+            for digest, candidate in zip(identity.trials, prepared.candidates, strict=True)
+        ]
+        purse = prepared.purse
+        self.watch = Watch(names, self.card, lambda: purse.spent_usd, file.race.confidence, progress)
+        self.measurement = Measurement(
+            self.card,
+            purse,
+            self._answer,
+            lambda ordinals: ledger.cases_at(dataset, "test", ordinals),
+            len(names),
+            concurrency=file.limits.concurrency,
+            race=self.race,
+            stop=stop,
+            on_round=self._round,
+            unproven=self._unproven,
+        )
+        self._edges = rules.edges(self.order.units)
+        self.steps: list[dict[str, Any]] = []
+        self._steps_kept = 0.0
+        self._asked = False
+        self._before: Mapping[str, Any] | None = None
+
+    def open(self, before: Mapping[str, Any] | None, command: str) -> None:
+        """Open or reopen the comparison, and take over what is stored."""
+        spec = self._spec(command)
+        self._before = before
+        if before is None:
+            self.comparisons.start(
+                identity=self.comparison,
+                task=self.prepared.task.file.task,
+                fingerprint=self.identity.fingerprint,
+                run_key=self.identity.run_key,
+                parts=self.identity.parts,
+                dataset=self.prepared.summary.digest,
+                spec=spec,
+            )
+            for position, (candidate, settings) in enumerate(
+                zip(self.prepared.candidates, self.prepared.settings, strict=True)
+            ):
+                self.comparisons.enter(self.comparison, position, self.trials[position], candidate.name, settings)
+        elif before["state"] != "finished" or self.options.retry_failed:
+            self.comparisons.go_on(self.comparison, spec)
+        self.steps = race_steps(before)
+        again = ASKED_AGAIN | (FAILED if self.options.retry_failed else frozenset())
+        for position, trial in enumerate(self.trials):
+            self._take_over(position, trial, again)
+        if self.race is not None:
+            for position in ruled_out_beforehand(self.prepared):
+                self.race.withdraw(position)
+
+    def _take_over(self, position: int, trial: int, again: frozenset[str]) -> None:
+        cells = self.comparisons.numbers(trial, self.comparison)
+        kept = ~is_kind(cells["kind"], again) & (cells["repeat"] < self.options.repeats)
+        if not kept.any():
+            return
+        cells = {name: values[kept] for name, values in cells.items()}
+        cost_usd = np.where(is_kind(cells["kind"], FAILED), 0.0, cells["cost_usd"]) + cells["retry_usd"]
+        units, low, high, bars, unit_usd = self.card.load(
+            position,
+            cells["ordinal"].astype(np.int64),
+            cells["repeat"].astype(np.int64),
+            cells["kind"],
+            cells["score"],
+            cost_usd,
+            cells["latency_s"],
+        )
+        self.watch.loaded(position, cells["kind"], cells["score"])
+        if self.race is not None:
+            self.race.tell_many(position, units, low, high, bars, unit_usd)
+
+    async def measure(self) -> None:
+        """Ask until nothing is left or something stops it; everything answered is on disk afterwards."""
+        try:
+            # Closed at once when keeping fails: nobody must go on asking until somebody collects the stream.
+            async with aclosing(self.measurement.run()) as stream:
+                async for position, ordinal, outcome in stream:
+                    if not self._asked:
+                        self._asked = True
+                        self.comparisons.drop_packed(self.trials)
+                    crash_point("after-outcome")
+                    await self.ledger.keep_outcome(self.trials[position], ordinal, outcome, self.comparison)
+                    self.watch.saw(position, outcome.kind, outcome.scores[0].value if outcome.scores else None)
+        finally:
+            # Also after an interruption: what was answered is on disk before the command ends.
+            await self.ledger.drain()
+        self.watch.finish()
+
+    def finish(self, controls: Mapping[str, Any] | None) -> None:
+        """Close the comparison."""
+        measurement, finished = self.measurement, self.measurement.ending == "finished"
+        if self._before is not None and self._before["state"] == "finished" and not self._asked:
+            return  # nothing was missing, and nothing is written: the result stays what it was, byte for byte
+        crash_point("before-finish")
+        if self.race is not None:
+            self.comparisons.keep_race(self.comparison, {"steps": self.steps})
+        judge, facts = judge_of(self.prepared.scorers), None
+        if judge is not None and controls is not None:
+            specs = self.prepared.specs
+            facts = judge_facts(
+                judge,
+                controls,
+                self.prepared.human,
+                self.ledger,
+                self.prepared.summary.digest,
+                dict(zip((spec.name for spec in specs), self.trials, strict=True)),
+                {spec.name: spec.model for spec in specs},
+            )
+        standing = None if self.race is None else self.race.standing()
+        self.comparisons.finish(
+            self.comparison,
+            state="finished" if finished else "stopped",
+            ending=None if finished else measurement.ending,
+            judge=facts,
+            rest=self._rest(standing),
+            closed={position: reason for position, reason in measurement.closed.items() if reason},
+        )
+        for position, trial in enumerate(self.trials):
+            if self._asked and self.card.answered(position) >= _PACKED_FROM_CELLS:
+                self.comparisons.pack(trial)
+
+    def _rest(self, standing: Standing | None) -> dict[int, str]:
+        """What each candidate's cells without an outcome are."""
+        kinds = {"finished": "skipped_race", "budget": "skipped_budget", "cancel": "skipped_cancel"}
+        rest = dict.fromkeys(range(len(self.trials)), kinds.get(self.measurement.ending, "planned"))
+        if standing is not None:
+            rest.update({found.candidate: "skipped_race" for found in standing.settled if found.reason != "withdrawn"})
+        rest.update({position: "planned" for position, reason in self.measurement.closed.items() if reason})
+        return rest
+
+    async def _answer(self, cell: Cell) -> Outcome | Unasked:
+        return await answer_cell(
+            self.prepared.candidates[cell.candidate],
+            cell.case,
+            self.prepared.reader,
+            self.prepared.scorers,
+            repeat=cell.repeat,
+        )
+
+    def _unproven(self, standing: Standing) -> list[Ask]:
+        """The race is over, and the leader may not yet have shown that it meets the constraints: it goes on alone."""
+        leader = standing.leader
+        if leader is None or self.card.shows(leader, self.prepared.task.file.race.confidence):
+            return []
+        answered = standing.answered[leader]
+        stop = next((edge for edge in self._edges if edge > answered), None)
+        return [] if stop is None else [Ask(leader, answered, stop)]
+
+    def _round(self, standing: Standing) -> None:
+        self.watch.round(standing)
+        names = [candidate.name for candidate in self.prepared.candidates]
+        calls = sum(self.card.answered(position) for position in range(len(names)))
+        if calls <= (self.steps[-1]["calls"] if self.steps else 0):
+            return  # nothing was answered since: a run that goes on begins with the look that ended the last one
+        self.steps.append(
+            {
+                "round": self.steps[-1]["round"] + 1 if self.steps else 1,
+                "calls": calls,
+                "leader": None if standing.leader is None else names[standing.leader],
+                "running": len(standing.running),
+                "certificate": standing.certificate,
+            }
+        )
+        if len(self.steps) > _MOST_STEPS:
+            self.steps = self.steps[1::2]
+        now = time.monotonic()
+        if now - self._steps_kept > _KEEP_STEPS_EVERY_S:
+            self._steps_kept = now
+            self.comparisons.keep_race(self.comparison, {"steps": self.steps})
+
+    def _spec(self, command: str) -> dict[str, Any]:
+        prepared, task = self.prepared, self.prepared.task
+        return {
+            "file": task.file.model_dump(mode="json", by_alias=True),
+            "path": str(task.path),
+            "digest": hashlib.sha256(task.path.read_bytes()).hexdigest(),
+            "answer": prepared.answer.model_dump(mode="json"),
+            "scorers": [scorer_spec(scorer) for scorer in prepared.scorers],
+            "candidates": [spec.model_dump(mode="json") for spec in prepared.specs],
+            "options": self.options.model_dump(mode="json"),
+            "racing": self.race is not None,
+            "command": command,
+            "test_cases": self.test_cases,
+            "cases": prepared.summary.model_dump(mode="json"),
+            "versions": {"touchstone": __version__, "python": platform.python_version(), **_versions()},
+        }
+
+
+def draw_order(ledger: Ledger, dataset: str, cases: int, seed: int) -> CaseOrder:
+    """The shared order of the test cases; the cases of a group stay together."""
+    groups: Sequence[str | None] | None = None
+    if ledger.has_groups(dataset, "test"):
+        groups = ledger.case_column(dataset, "test", "group_name")
+    return CaseOrder.draw(cases, seed, groups)
 
 
 def scorer_spec(scorer: Scorer) -> dict[str, str]:
     """A scorer's name and the first line of what it says of itself."""
     words = (type(scorer).__doc__ or "").strip().splitlines()
     return {"name": scorer.name, "description": words[0] if words else ""}
-
-
-def _spec(prepared: Prepared, options: CompareOptions, command: str, test_cases: int) -> dict[str, Any]:
-    task = prepared.task
-    return {
-        "file": task.file.model_dump(mode="json", by_alias=True),
-        "path": str(task.path),
-        "digest": hashlib.sha256(task.path.read_bytes()).hexdigest(),
-        "answer": prepared.answer.model_dump(mode="json"),
-        "scorers": [scorer_spec(scorer) for scorer in prepared.scorers],
-        "candidates": [spec.model_dump(mode="json") for spec in prepared.specs],
-        "options": options.model_dump(mode="json"),
-        "command": command,
-        "test_cases": test_cases,
-        "cases": prepared.summary.model_dump(mode="json"),
-        "versions": {"touchstone": __version__, "python": platform.python_version(), **_versions()},
-    }
 
 
 def _versions() -> dict[str, str]:
@@ -166,51 +332,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-class _Watch:
-    """Counts what comes, and tells whoever looks about five times a second."""
-
-    def __init__(self, prepared: Prepared, per_candidate: int, tell: Callable[[Progress], None]) -> None:
-        self._tell = tell
-        self._tally = prepared.tally
-        self._names = [candidate.name for candidate in prepared.candidates]
-        self._planned = per_candidate
-        self._done = [0] * len(self._names)
-        self._sums = [0.0] * len(self._names)
-        self._scored = [0] * len(self._names)
-        self._errors = [0] * len(self._names)
-        self._next = 0.0
-        self._started = time.monotonic()
-
-    def saw(self, position: int, kind: str, score: float | None) -> None:
-        """One more cell."""
-        self._done[position] += 1
-        if kind == "scored" and score is not None:
-            self._sums[position] += score
-        if kind in ("error", "in_doubt"):
-            self._errors[position] += 1
-        elif not kind.startswith("skipped"):
-            self._scored[position] += 1
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _PROGRESS_EVERY_S
-            self._say(now)
-
-    def finish(self) -> None:
-        """The last word."""
-        self._say(time.monotonic())
-
-    def _say(self, now: float) -> None:
-        self._tell(
-            Progress.of(
-                names=self._names,
-                planned=self._planned,
-                done=self._done,
-                sums=self._sums,
-                scored=self._scored,
-                errors=self._errors,
-                spent_usd=None if self._tally.unpriced else self._tally.spent_usd,
-                elapsed_s=now - self._started,
-            )
-        )

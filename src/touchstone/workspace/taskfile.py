@@ -63,9 +63,14 @@ class RaceSection(Noun):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     epsilon: float = Field(default=0.01, ge=0, lt=1)
     """A difference smaller than this does not matter."""
-    batch: int = Field(default=25, ge=1)
+    batch: int | None = Field(default=None, ge=1)
+    """Cases between two looks; 25, or 50 where there are more than 500 cases."""
     finish: Literal["proven", "quick"] = "proven"
+    """`proven` guarantees the whole race; `quick` each rival by itself, for fewer calls."""
+    calls: int | None = Field(default=None, ge=1)
+    """Instead of a confidence to reach, a number of calls to spend: half of the rivals leave at each look."""
     seed: int = 7
+    """Of the order of the cases."""
 
 
 class LimitsSection(Noun):
@@ -75,6 +80,8 @@ class LimitsSection(Noun):
     """Cap on the money of a run."""
     concurrency: int = Field(default=16, ge=1, le=1024)
     """Calls in flight at most, over all candidates."""
+    resends: int = Field(default=1, ge=0, le=3)
+    """How often a request is sent again whose reply was lost and that may have been billed."""
 
 
 class GateSection(Noun):

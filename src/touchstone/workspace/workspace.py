@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import Callable
@@ -14,8 +13,11 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from touchstone.config import Settings
-from touchstone.errors import SettingsError, UnknownName
+from touchstone.errors import SettingsError, StoreError, UnknownName
+from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.measure import StopSignal
+from touchstone.storage.lock import EngineLock
 from touchstone.workspace.base import CompareOptions, Demands, Files, Plan, StoredComparison
 from touchstone.workspace.taskfile import Task, load_task
 
@@ -36,8 +38,26 @@ class Workspace:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The store."""
-        return Ledger(self.settings.store_url or self._file)
+        """The store, to write into."""
+        return Ledger(self._place, allow_network=self.settings.allow_network_store)
+
+    @property
+    def _reader(self) -> Ledger:
+        """The store, to look into; an engine may be at work in it."""
+        return self.ledger if "ledger" in self.__dict__ else self._read_only
+
+    @cached_property
+    def _read_only(self) -> Ledger:
+        try:
+            return Ledger(self._place, read_only=True, allow_network=self.settings.allow_network_store)
+        except StoreError as error:
+            if type(error) is not StoreError:
+                raise
+            return self.ledger  # absent, or of an older version: it is made, or brought up to date, first
+
+    @property
+    def _place(self) -> str | Path:
+        return self.settings.store_url or self._file
 
     @property
     def _file(self) -> Path:
@@ -53,9 +73,9 @@ class Workspace:
 
     def close(self) -> None:
         """Release the store; may be called twice."""
-        if "ledger" in self.__dict__:
-            self.ledger.close()
-            del self.__dict__["ledger"]
+        for name in ("ledger", "_read_only"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
     def load_task(self, path: Path) -> Task:
         """A task file, read and checked; nothing else is touched. Raises `TaskError`."""
@@ -63,6 +83,8 @@ class Workspace:
 
     def plan(self, task: Task, options: CompareOptions) -> Plan:
         """What `compare` would do; everything is checked, baselines are not asked, nobody else either."""
+        import asyncio
+
         from touchstone.workspace.plan import make_plan
 
         return asyncio.run(make_plan(task, self.ledger, options))
@@ -75,6 +97,7 @@ class Workspace:
         command: str | None = None,
         progress: Callable[[Progress], None] = lambda _progress: None,
         notice: Callable[[str], None] = lambda _line: None,
+        stop: StopSignal | None = None,
     ) -> ReportData:
         """
         Measure all candidates on the test cases and decide.
@@ -84,32 +107,31 @@ class Workspace:
             progress: Told about five times a second how far it is.
             notice: Told, line by line before anybody is asked, what the user should know: problems of the cases, what
                 these cases can show.
+            stop: Tells the run to stop; Ctrl-C and SIGTERM do so too where the run has the main thread.
 
         Raises:
             UserError: something must be changed first; nobody was asked.
+            StoreBusy: another engine measures into this workspace.
         """
-        from touchstone.workspace.conclude import before_asking
-        from touchstone.workspace.prepare import prepare
-        from touchstone.workspace.run import run
+        from touchstone.workspace.session import measure
 
-        async def measure() -> str:
-            prepared = await prepare(task, self.ledger, options)
+        with EngineLock(self.ledger.engine) as lock:
+            self.ledger.fence = lock.number
             try:
-                for line in before_asking(prepared, self.ledger):
-                    notice(line)
-                return await run(
-                    prepared,
+                comparison = measure(
+                    task,
                     self.ledger,
                     options,
                     command=command or f"touchstone compare {task.path}",
                     progress=progress,
+                    notice=notice,
+                    stop=stop or StopSignal(),
                 )
             finally:
-                await prepared.close()
-
-        data = self.decide(asyncio.run(measure()), Demands())
-        decision = data.comparison.decision
-        self.ledger.keep_verdict(data.comparison.comparison_id, decision.verdict, decision.chosen)
+                self.ledger.fence = None
+            data = self._concluded(self.ledger, comparison, Demands())
+            decision = data.comparison.decision
+            Comparisons(self.ledger).keep_verdict(data.comparison.comparison_id, decision.verdict, decision.chosen)
         return data
 
     def decide(self, comparison: str, demands: Demands) -> ReportData:
@@ -120,12 +142,16 @@ class Workspace:
             UnknownName: there is no such comparison.
             SettingsError: a demand cannot be used.
         """
+        return self._concluded(self._reader, comparison, demands)
+
+    def _concluded(self, ledger: Ledger, comparison: str, demands: Demands) -> ReportData:
         from touchstone.workspace.conclude import conclude
         from touchstone.workspace.gather import load
 
-        row = self.ledger.comparison(comparison)
+        stored = Comparisons(ledger)
+        row = stored.find(comparison)
         if row is None:
-            known = [item["id"] for item in self.ledger.comparisons()]
+            known = [item["id"] for item in stored.all()]
             if not known:
                 raise SettingsError(
                     "nothing was measured in {place} yet; run `touchstone compare TASKFILE` or `touchstone demo` first",
@@ -139,14 +165,14 @@ class Workspace:
                     known=", ".join(known[:5]),
                 )
             raise UnknownName(kind="comparison", name=comparison, known=known)
-        return conclude(self.ledger, load(self.ledger, dict(row)), demands)
+        return conclude(ledger, load(ledger, row), demands)
 
     def comparisons(self) -> tuple[StoredComparison, ...]:
         """Every stored comparison, newest first."""
         found: list[StoredComparison] = []
         if self.settings.store_url is None and not self._file.exists():
             return ()
-        for row in self.ledger.comparisons():
+        for row in Comparisons(self._reader).all():
             spec = orjson.loads(row["spec"])
             found.append(
                 StoredComparison(

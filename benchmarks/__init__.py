@@ -1,0 +1,1 @@
+"""What Touchstone costs, each figure beside a bare aiohttp loop in the same run: `python -m benchmarks --help`."""

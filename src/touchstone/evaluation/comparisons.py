@@ -1,0 +1,280 @@
+"""
+Comparisons, their trials and cells, as they lie in the ledger.
+
+A trial is everything one candidate ever answered under one set of cases, answer rule, scorers and recipe; comparisons
+share it. So a further candidate, another goal or a higher cap finds the cells of the others as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import sqlalchemy as sa
+
+from touchstone.evaluation import tables
+from touchstone.evaluation.base import Recipe
+from touchstone.evaluation.ledger import Ledger, now, store_errors
+from touchstone.evaluation.noun_json import safe_text
+from touchstone.evaluation.packed import COLUMNS, NUMERIC, kind_codes, pack, unpack
+
+Vector = np.ndarray[Any, Any]
+
+_BLOCK = 20_000
+
+
+class Comparisons:
+    """What was compared, read and written in one ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    # Comparisons
+
+    def start(
+        self,
+        *,
+        identity: str,
+        task: str,
+        fingerprint: str,
+        run_key: str,
+        parts: Mapping[str, Any],
+        dataset: str,
+        spec: Mapping[str, Any],
+    ) -> None:
+        """Open a comparison under its id."""
+        with store_errors(), self._ledger.engine.begin() as connection:
+            connection.execute(
+                tables.comparisons.insert().values(
+                    id=identity,
+                    created=now(),
+                    task=task,
+                    fingerprint=fingerprint,
+                    run_key=run_key,
+                    parts=orjson.dumps(parts),
+                    dataset=dataset,
+                    spec=orjson.dumps(spec),
+                    state="running",
+                )
+            )
+
+    def go_on(self, identity: str, spec: Mapping[str, Any]) -> None:
+        """A comparison is being measured again; `spec` is what it is told this time."""
+        self._update(identity, state="running", ending=None, spec=orjson.dumps(spec))
+
+    def finish(
+        self,
+        identity: str,
+        *,
+        state: str,
+        ending: str | None,
+        judge: Mapping[str, Any] | None,
+        rest: Mapping[int, str],
+        closed: Mapping[int, str],
+    ) -> None:
+        """
+        Close a comparison.
+
+        Args:
+            state: `finished` or `stopped`.
+            ending: Why it stopped; None when it did not.
+            judge: What is known of its judge.
+            rest: Position to what the candidate's cells without an outcome are.
+            closed: Position to why the candidate could not be asked any further.
+        """
+        table = tables.entries
+        with store_errors(), self._ledger.engine.begin() as connection:
+            for position, kind in rest.items():
+                connection.execute(
+                    table.update()
+                    .where(table.c.comparison == identity, table.c.position == position)
+                    .values(rest=kind, closed=closed.get(position) and safe_text(closed[position]))
+                )
+            connection.execute(
+                tables.comparisons.update()
+                .where(tables.comparisons.c.id == identity)
+                .values(state=state, ending=ending, judge=None if judge is None else orjson.dumps(judge))
+            )
+
+    def keep_race(self, identity: str, race: Mapping[str, Any]) -> None:
+        """The steps of the race so far."""
+        self._update(identity, race=orjson.dumps(race))
+
+    def keep_verdict(self, identity: str, verdict: str, chosen: str | None) -> None:
+        """Note what was decided under the task's own demands, for lists; the decision itself is worked out anew."""
+        self._update(identity, verdict=verdict, chosen=chosen)
+
+    def _update(self, identity: str, **values: Any) -> None:
+        with store_errors(), self._ledger.engine.begin() as connection:
+            connection.execute(tables.comparisons.update().where(tables.comparisons.c.id == identity).values(**values))
+
+    def find(self, identity: str) -> Mapping[str, Any] | None:
+        """The row of one comparison; `latest` is the newest one that has ended."""
+        query = sa.select(tables.comparisons)
+        if identity == "latest":
+            query = (
+                query.where(tables.comparisons.c.state != "running")
+                .order_by(tables.comparisons.c.created.desc())
+                .limit(1)
+            )
+        else:
+            query = query.where(tables.comparisons.c.id == identity)
+        return self._one(query)
+
+    def to_go_on_with(self, run_key: str) -> Mapping[str, Any] | None:
+        """The newest comparison of exactly this run: the same command goes on with it."""
+        table = tables.comparisons
+        return self._one(sa.select(table).where(table.c.run_key == run_key).order_by(table.c.created.desc()).limit(1))
+
+    def unfinished(self, task: str) -> Mapping[str, Any] | None:
+        """The newest comparison of a task, when it has not finished."""
+        table = tables.comparisons
+        row = self._one(sa.select(table).where(table.c.task == task).order_by(table.c.created.desc()).limit(1))
+        return row if row is not None and row["state"] != "finished" else None
+
+    def _one(self, query: sa.Select[Any]) -> Mapping[str, Any] | None:
+        with store_errors(), self._ledger.engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else dict(row)
+
+    def all(self) -> Sequence[Mapping[str, Any]]:
+        """Every comparison, newest first."""
+        query = sa.select(tables.comparisons).order_by(tables.comparisons.c.created.desc())
+        with store_errors(), self._ledger.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    # Trials
+
+    def find_trial(self, digest: str) -> int | None:
+        """The number of the trial of this digest, None when there is none."""
+        query = sa.select(tables.trials.c.id).where(tables.trials.c.digest == digest)
+        with store_errors(), self._ledger.engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else int(found)
+
+    def trial(self, digest: str, recipe: Recipe) -> int:
+        """The trial of this digest, opened when there is none; its number."""
+        table = tables.trials
+        query = sa.select(table.c.id).where(table.c.digest == digest)
+        with store_errors(), self._ledger.engine.begin() as connection:
+            found = connection.execute(query).scalar()
+            if found is None:
+                result = connection.execute(
+                    table.insert().values(digest=digest, recipe=recipe.model_dump_json().encode())
+                )
+                assert result.inserted_primary_key is not None
+                found = result.inserted_primary_key[0]
+        return int(found)
+
+    def enter(self, identity: str, position: int, trial: int, name: str, settings: Mapping[str, Any]) -> None:
+        """A trial takes part in a comparison under a name."""
+        table = tables.entries
+        with store_errors(), self._ledger.engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.comparison == identity, table.c.position == position))
+            connection.execute(
+                table.insert().values(
+                    comparison=identity,
+                    position=position,
+                    trial=trial,
+                    name=name,
+                    settings=orjson.dumps(settings),
+                )
+            )
+
+    def entries(self, identity: str) -> Sequence[Mapping[str, Any]]:
+        """Who takes part in a comparison, in the order of the task file, each with its recipe."""
+        table = tables.entries
+        query = (
+            sa.select(*table.c, tables.trials.c.recipe)
+            .join(tables.trials, tables.trials.c.id == table.c.trial)
+            .where(table.c.comparison == identity)
+            .order_by(table.c.position)
+        )
+        with store_errors(), self._ledger.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    # Cells
+
+    def numbers(self, trial: int, run: str | None = None) -> dict[str, Vector]:
+        """
+        The numbers of a trial's cells as arrays, ordered by case and repeat.
+
+        `kind` is a place in `packed.KINDS`; `here` says whether `run` asked for the cell. Read from the packed copy
+        where there is one, which a run makes when it ends; else from the cells themselves.
+        """
+        query = sa.select(tables.packed_cells.c.body).where(tables.packed_cells.c.trial == trial)
+        with store_errors(), self._ledger.engine.connect() as connection:
+            body = connection.execute(query).scalar()
+        if body is not None:
+            return unpack(bytes(body), run)
+        found = self.columns(trial, COLUMNS)
+        asked_by = found.pop("run")
+        here = np.fromiter((one == run and one is not None for one in asked_by), dtype=bool, count=len(asked_by))
+        return {**found, "kind": kind_codes(found["kind"]), "here": here}
+
+    def pack(self, trial: int) -> None:
+        """Make the packed copy of a trial's numbers; whoever adds cells drops it first."""
+        body, cells = pack(self.columns(trial, COLUMNS))
+        table = tables.packed_cells
+        with store_errors(), self._ledger.engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.trial == trial))
+            connection.execute(table.insert().values(trial=trial, cells=cells, body=body))
+
+    def drop_packed(self, trials: Sequence[int]) -> None:
+        """Forget the packed copies: cells are about to be added."""
+        table = tables.packed_cells
+        with store_errors(), self._ledger.engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.trial.in_(list(trials))))
+
+    def columns(self, trial: int, columns: Sequence[str]) -> dict[str, Vector]:
+        """Columns of a trial's cells as arrays, ordered by case and repeat; numbers that nobody knows are NaN."""
+        table = tables.outcomes
+        query = (
+            sa.select(*(table.c[column] for column in columns))
+            .where(table.c.trial == sa.bindparam("b_trial"))
+            .order_by(table.c.ordinal, table.c.repeat)
+        )
+        blocks: dict[str, list[Vector]] = {column: [] for column in columns}
+        with store_errors(), self._ledger.engine.connect() as connection:
+            text = str(query.compile(dialect=connection.dialect))
+            given: Any = (trial,) if connection.dialect.paramstyle == "qmark" else {"b_trial": trial}
+            found = connection.exec_driver_sql(text, given)
+            while rows := found.fetchmany(_BLOCK):
+                for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                    # Missing numbers are NaN here and nowhere else: they leave this room as None or not at all.
+                    blocks[column].append(np.array(values, dtype=float if column in NUMERIC else object))
+        return {
+            column: np.concatenate(found) if found else np.empty(0, dtype=float if column in NUMERIC else object)
+            for column, found in blocks.items()
+        }
+
+    def counted(self, trial: int, column: str) -> list[tuple[str, int]]:
+        """How often each text stands in a column of a trial's cells, the commonest first."""
+        table = tables.outcomes
+        number = sa.func.count()
+        query = (
+            sa.select(table.c[column], number)
+            .where(table.c.trial == trial, table.c[column].is_not(None))
+            .group_by(table.c[column])
+            .order_by(number.desc(), table.c[column])
+        )
+        with store_errors(), self._ledger.engine.connect() as connection:
+            return [(text, count) for text, count in connection.execute(query)]
+
+    def cell(self, trial: int, ordinal: int, repeat: int = 0) -> Mapping[str, Any] | None:
+        """One stored cell."""
+        found = self.cells_at(trial, [ordinal])
+        return next((cell for cell in found if cell["repeat"] == repeat), None)
+
+    def cells_at(self, trial: int, ordinals: Sequence[int]) -> list[Mapping[str, Any]]:
+        """The stored cells of these cases, ordered by case and repeat."""
+        table = tables.outcomes
+        query = (
+            sa.select(table)
+            .where(table.c.trial == trial, table.c.ordinal.in_([int(ordinal) for ordinal in ordinals]))
+            .order_by(table.c.ordinal, table.c.repeat)
+        )
+        with store_errors(), self._ledger.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,68 @@
+"""What a task file asks of a race: rules, bars, and who need not be asked at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from touchstone.catalog.base import Facts
+from touchstone.decision.base import Constraints, Goal, Volume
+from touchstone.decision.constraints import unmet_facts
+from touchstone.evaluation.bars import Requirement
+from touchstone.evaluation.race import Rules
+from touchstone.workspace.prepare import Prepared
+from touchstone.workspace.taskfile import TaskFile, parse_goal
+
+
+def race_rules(
+    file: TaskFile, *, goal: Goal | None = None, constraints: Constraints | None = None, volume: Volume | None = None
+) -> tuple[Rules, tuple[Requirement, ...]]:
+    """
+    The rules of a race and the constraints that measured cells can break, in the order of `rules.bars`.
+
+    Args:
+        file: The task file.
+        goal, constraints, volume: What is asked instead of the task file's.
+    """
+    if goal is None:
+        name, tolerance = parse_goal(file.goal)
+        goal = Goal(name=name, tolerance=tolerance)
+    requirements = requirements_of(constraints or file.constraints, volume or file.volume)
+    race = file.race
+    rules = Rules(
+        confidence=race.confidence,
+        epsilon=race.epsilon,
+        batch=race.batch,
+        finish=race.finish,
+        tolerance=goal.tolerance if goal.name == "cheapest-within" else None,
+        bars=tuple(requirement.bar for requirement in requirements),
+        max_calls=race.calls if goal.name == "best" else None,
+    )
+    return rules, requirements
+
+
+def requirements_of(constraints: Constraints, volume: Volume) -> tuple[Requirement, ...]:
+    """Constraints on what is measured; the others are known beforehand."""
+    per_case = [constraints.max_usd_per_case]
+    if constraints.max_usd_per_month is not None and volume.requests_per_month:
+        per_case.append(constraints.max_usd_per_month / volume.requests_per_month)
+    limits = [limit for limit in per_case if limit is not None]
+    found = []
+    if constraints.min_score:
+        found.append(Requirement("min_score", "score", constraints.min_score))
+    if limits:
+        found.append(Requirement("max_usd_per_case", "cost_usd", min(limits)))
+    if constraints.max_p95_latency_s is not None:
+        found.append(Requirement("max_p95_latency_s", "latency_s", constraints.max_p95_latency_s))
+    if constraints.max_refused_share is not None:
+        found.append(Requirement("max_refused_share", "refused", constraints.max_refused_share))
+    return tuple(found)
+
+
+def ruled_out_beforehand(prepared: Prepared) -> list[int]:
+    """Candidates that break a constraint whatever they answer; asking them would be money for nothing."""
+    return unfit_facts([spec.facts for spec in prepared.specs], prepared.task.file.constraints)
+
+
+def unfit_facts(facts: Sequence[Facts], constraints: Constraints) -> list[int]:
+    """Places of the facts that do not meet the constraints; an unknown fact does not."""
+    return [place for place, found in enumerate(facts) if unmet_facts(found.licence, found.self_hostable, constraints)]

@@ -1,0 +1,85 @@
+"""One sitting of an engine: recover, prepare, measure, and stop when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from touchstone.errors import StoreFull
+from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.measure import StopSignal
+from touchstone.evaluation.recovery import recover
+from touchstone.reporting.live import Progress
+from touchstone.storage.database import store_file
+from touchstone.storage.reserve import Reserve
+from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.conclude import before_asking
+from touchstone.workspace.prepare import prepare
+from touchstone.workspace.run import run
+from touchstone.workspace.taskfile import Task
+
+
+def measure(
+    task: Task,
+    ledger: Ledger,
+    options: CompareOptions,
+    *,
+    command: str,
+    progress: Callable[[Progress], None],
+    notice: Callable[[str], None],
+    stop: StopSignal,
+) -> str:
+    """
+    Measure a task into a store whose lock is held; returns the comparison's id.
+
+    Raises:
+        UserError: something must be changed first; nobody was asked.
+        StoreError: something could not be kept; nothing further was asked.
+    """
+    file = store_file(ledger.engine)
+    reserve = Reserve(file) if file is not None else None
+    if reserve is not None and (warning := reserve.take()) is not None:
+        notice(str(warning))
+    recover(ledger)
+
+    async def sitting() -> str:
+        prepared = await prepare(task, ledger, options)
+        try:
+            for line in before_asking(prepared, ledger, options):
+                notice(line)
+            with signals_stop(stop):
+                return await run(prepared, ledger, options, command=command, progress=progress, stop=stop)
+        finally:
+            await prepared.close()
+
+    try:
+        return asyncio.run(sitting())
+    except StoreFull:
+        # What is written from here on, how the run ended, has this room.
+        if reserve is not None:
+            reserve.release()
+        raise
+
+
+@contextmanager
+def signals_stop(stop: StopSignal) -> Iterator[None]:
+    """SIGINT and SIGTERM ask the run to stop, once to finish what is in flight, twice to stop at once (F22)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread; whoever started this one has its own way to stop
+        return
+    loop = asyncio.get_running_loop()
+    installed = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop.ask)
+        except NotImplementedError:  # Windows: an interruption then cancels the run, which is as safe and less patient
+            continue
+        installed.append(number)
+    try:
+        yield
+    finally:
+        for number in installed:
+            loop.remove_signal_handler(number)
