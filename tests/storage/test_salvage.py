@@ -249,7 +249,7 @@ def test_a_row_that_is_not_what_was_written_is_left_out(damaged: Callable[..., P
 def test_a_page_in_the_place_of_another_brings_no_row_twice(
     damaged: Callable[..., Path], large_store: Path, tmp_path: Path
 ) -> None:
-    """A disk wrote a page where it does not belong: what came from it is noticed by the order of the keys."""
+    """A disk wrote a page where it does not belong, over another: no row is there twice, and something is missing."""
     body = large_store.read_bytes()
     leaves = [page for page in range(200, 900) if is_leaf(large_store, page)]
     file = damaged(leaves[10], with_=body[(leaves[40] - 1) * 4096 : leaves[40] * 4096])

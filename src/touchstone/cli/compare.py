@@ -92,9 +92,10 @@ _ENDINGS: dict[str, Callable[[], str]] = {
     "budget": lambda: _("the money cap stopped the run; raise it with --max-usd and run the same command to go on"),
     "cancel": lambda: _("interrupted; what was answered is kept, the same command goes on from there"),
     "offline": lambda: _("offline: what was never asked stays open; the same command without --offline asks for it"),
+    "store": lambda: _("there was no room left in the store; make room and run the same command to go on"),
     "lanes": lambda: _("some accounts cannot be asked, see above; mend that and run the same command to go on"),
 }
-_EXIT_CODES = {"budget": 3, "cancel": 130, "lanes": 2}
+_EXIT_CODES = {"budget": 3, "cancel": 130, "lanes": 2, "store": 1}
 
 
 def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -> None:

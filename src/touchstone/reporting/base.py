@@ -21,9 +21,9 @@ from touchstone.evaluation.base import (
     OutcomeCounts,
     OutcomeKind,
     PairResult,
+    RepeatStats,
     UsageTotal,
 )
-from touchstone.evaluation.repeats import RepeatStats
 from touchstone.noun import Noun
 from touchstone.reporting.notes import Note as Note
 from touchstone.reporting.race_nouns import RaceInfo as RaceInfo
@@ -351,6 +351,6 @@ class ReportData(Noun):
     """Cases on which the candidates differ most."""
     settings: tuple[CandidateSettings, ...] = ()
     judge: JudgeInfo | None = None
-    ending: Literal["budget", "cancel", "lanes", "offline"] | None = None
+    ending: Literal["budget", "cancel", "lanes", "offline", "store"] | None = None
     """Why the run stopped before it was finished; None when it did not."""
     reproduction: Reproduction

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from touchstone.evaluation.base import Estimate, PairResult
-from touchstone.evaluation.repeats import RepeatStats
+from touchstone.evaluation.base import Estimate, PairResult, RepeatStats
 from touchstone.language import _
 from touchstone.reporting import charts, numbers
 from touchstone.reporting.base import CandidateResult, CandidateSettings, Example, ReportData

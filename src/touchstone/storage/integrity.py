@@ -63,8 +63,7 @@ def inspect(file: Path, check: Check = "auto") -> None:
 def damaged(file: Path, reason: str) -> StoreDamaged:
     """What to say of a damaged file, and what to do about it."""
     return StoreDamaged(
-        "the store {file} is damaged: {reason}; it is left as it is: save its good rows with `touchstone doctor`, or "
-        "name another workspace with --workspace",
+        "the store {file} is damaged: {reason}",
         file=str(file),
         reason=reason.splitlines()[-1] if reason else "?",
     )

@@ -34,7 +34,7 @@ _CODE_POINTS = 0x110000
 
 class TableWalk:
     """
-    The readable rows of one table, once each, in no particular order.
+    The readable rows of one table, in no particular order; a row that stands on two pages comes twice.
 
     Args:
         source: Of the damaged file. It is only read.
@@ -131,21 +131,20 @@ class TableWalk:
         self, low: Key | None, high: Key | None, *, inclusive: bool = False
     ) -> Generator[Row, None, tuple[Key | None, bool]]:
         """Rows up to one that cannot be read; returns the key of the last and whether there was nothing behind it."""
-        last, ended = yield from self._run(self._query(self._from if inclusive else self._above, low, high, self._up))
+        bound = self._from if inclusive else self._above
+        last, ended = yield from self._run(self._query(bound, low, high, self._up))
         if not ended:
             # The driver reads one row ahead, and gives up the one before when it cannot: that one is asked for alone.
-            above = (self._above, last) if last else (self._from if inclusive else self._above, low)
-            final, _ = yield from self._run(self._query(*above, high, f"{self._up} LIMIT 1"), last)
+            rest = (self._above, last) if last else (bound, low)
+            final, _ = yield from self._run(self._query(*rest, high, f"{self._up} LIMIT 1"))
             last = final or last
         return last, ended
 
     def _downwards(self, low: Key | None, high: Key | None) -> Generator[Row, None, tuple[Key | None, bool]]:
         """The same from the upper end."""
-        last, ended = yield from self._run(self._query(self._above, low, high, self._down), rising=False)
+        last, ended = yield from self._run(self._query(self._above, low, high, self._down))
         if not ended:
-            final, _ = yield from self._run(
-                self._query(self._above, low, last or high, f"{self._down} LIMIT 1"), last, rising=False
-            )
+            final, _ = yield from self._run(self._query(self._above, low, last or high, f"{self._down} LIMIT 1"))
             last = final or last
         return last, ended
 
@@ -156,21 +155,15 @@ class TableWalk:
         where = f" WHERE {' AND '.join(sql for sql, _ in bounds)}" if bounds else ""
         return f"{self._head}{where} {tail}", tuple(part for _, key in bounds for part in key)
 
-    def _run(
-        self, query: tuple[str, Key], last: Key | None = None, *, rising: bool = True
-    ) -> Generator[Row, None, tuple[Key | None, bool]]:
-        found: Key | None = None
+    def _run(self, query: tuple[str, Key]) -> Generator[Row, None, tuple[Key | None, bool]]:
+        last: Key | None = None
         try:
             for row in self._source.execute(*query):
-                key = row[: self._width]
-                # A page in the wrong place shows in the order of the keys.
-                if last is not None and _rises(last, key) is not rising:
-                    return found, False
-                last = found = key
+                last = row[: self._width]
                 yield row[self._width :]
         except sqlite3.Error:
-            return found, False
-        return found, True
+            return last, False
+        return last, True
 
 
 def _inside(known: Sequence[Key], low: Key, high: Key) -> Key | None:
@@ -178,13 +171,6 @@ def _inside(known: Sequence[Key], low: Key, high: Key) -> Key | None:
     start = bisect_right(known, order(low), key=order)
     end = bisect_left(known, order(high), key=order)
     return known[(start + end) // 2] if start < end else None
-
-
-def _rises(first: Key, second: Key) -> bool:
-    try:
-        return bool(second > first)
-    except TypeError:  # parts of different kinds, which Python does not compare
-        return order(second) > order(first)
 
 
 def order(key: Key) -> tuple[tuple[int, Any], ...]:

@@ -103,14 +103,14 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         concurrency=file.limits.concurrency,
         order=stored.order if stored.raced else None,
     )
-    trials = gather.summaries(ledger, stored, ground)
+    served = gather.served_names(ledger, stored)
+    trials = gather.summaries(ledger, stored, ground, served)
     strict = stored.strict
     if stored.raced:
         pairs = anytime_pairs(stored.names, strict, stored.order, confidence)
     else:
         pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
     raced = rerun(stored, file, goal, constraints, volume) if stored.raced else None
-    served = gather.served_names(ledger, stored)
     judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
     decision = decide(
         trials,

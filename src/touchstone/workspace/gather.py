@@ -158,7 +158,9 @@ def race_steps(row: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return list(orjson.loads(row["race"])["steps"]) if row is not None and row["race"] else []
 
 
-def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSummary, ...]:
+def summaries(
+    ledger: Ledger, stored: Stored, ground: Ground, served: Sequence[tuple[str, ...]]
+) -> tuple[TrialSummary, ...]:
     """Every candidate in numbers, in the order of the task file."""
     scorers = scorer_names([str(scorer["name"]) for scorer in stored.spec["scorers"]])
     found = []
@@ -180,7 +182,7 @@ def summaries(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[TrialSumm
                 further=further,
                 price_source=_price_source(stored.settings[place]),
                 fingerprint=stored.recipes[place].fingerprint,
-            )
+            ).model_copy(update={"served_models": served[place]})
         )
     return tuple(found)
 

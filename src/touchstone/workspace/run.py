@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 
 from touchstone import __version__
-from touchstone.errors import SettingsError
+from touchstone.errors import SettingsError, StoreFull
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.crash_points import crash_point
@@ -55,13 +55,18 @@ async def run(
     *,
     command: str,
     progress: Callable[[Progress], None],
+    notice: Callable[[str], None],
     stop: StopSignal,
+    make_room: Callable[[], None],
 ) -> str:
     """
     Ask what is missing and keep what comes; returns the comparison's id.
 
     The same run goes on where it ended, however it ended; what other comparisons asked of the same candidates is taken
     over.
+
+    Args:
+        make_room: Gives back the room that was kept for closing the run on a full disk.
 
     Raises:
         SettingsError: the judge that decides cannot be asked, or an unfinished comparison of this task began with
@@ -88,7 +93,14 @@ async def run(
         )
     session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
     session.open(before, command)
-    await session.measure()
+    try:
+        await session.measure(notice)
+    except StoreFull:
+        # Everything that was committed is there; that, and how the run ended, is written into the reserve.
+        make_room()
+        session.measurement.ending = "store"
+        session.finish(controls)
+        raise
     session.finish(controls)
     return comparison
 
@@ -193,8 +205,10 @@ class _Session:
         if self.race is not None:
             self.race.tell_many(position, units, low, high, bars, unit_usd)
 
-    async def measure(self) -> None:
+    async def measure(self, notice: Callable[[str], None]) -> None:
         """Ask until nothing is left or something stops it; everything answered is on disk afterwards."""
+        names = [candidate.name for candidate in self.prepared.candidates]
+        self.measurement.on_closed = lambda position, reason: notice(f"{names[position]}: {reason}")
         try:
             # Closed at once when keeping fails: nobody must go on asking until somebody collects the stream.
             async with aclosing(self.measurement.run()) as stream:

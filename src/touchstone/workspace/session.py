@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from touchstone.errors import StoreFull
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.measure import StopSignal
 from touchstone.evaluation.recovery import recover
+from touchstone.language import _
 from touchstone.reporting.live import Progress
 from touchstone.storage.database import store_file
 from touchstone.storage.reserve import Reserve
@@ -42,7 +42,7 @@ def measure(
     file = store_file(ledger.engine)
     reserve = Reserve(file) if file is not None else None
     if reserve is not None and (warning := reserve.take()) is not None:
-        notice(str(warning))
+        notice(warning.text(_))
     recover(ledger)
 
     async def sitting() -> str:
@@ -51,17 +51,24 @@ def measure(
             for line in before_asking(prepared, ledger, options):
                 notice(line)
             with signals_stop(stop):
-                return await run(prepared, ledger, options, command=command, progress=progress, stop=stop)
+                return await run(
+                    prepared,
+                    ledger,
+                    options,
+                    command=command,
+                    progress=progress,
+                    notice=notice,
+                    stop=stop,
+                    make_room=reserve.release if reserve is not None else lambda: None,
+                )
         finally:
             await prepared.close()
 
     try:
         return asyncio.run(sitting())
-    except StoreFull:
-        # What is written from here on, how the run ended, has this room.
+    finally:
         if reserve is not None:
             reserve.release()
-        raise
 
 
 @contextmanager

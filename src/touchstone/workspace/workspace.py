@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from touchstone.config import Settings
-from touchstone.errors import SettingsError, StoreError, UnknownName
+from touchstone.errors import SettingsError, StoreDamaged, StoreError, UnknownName
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.measure import StopSignal
@@ -39,7 +39,7 @@ class Workspace:
     @cached_property
     def ledger(self) -> Ledger:
         """The store, to write into."""
-        return Ledger(self._place, allow_network=self.settings.allow_network_store)
+        return self._open(read_only=False)
 
     @property
     def _reader(self) -> Ledger:
@@ -49,11 +49,19 @@ class Workspace:
     @cached_property
     def _read_only(self) -> Ledger:
         try:
-            return Ledger(self._place, read_only=True, allow_network=self.settings.allow_network_store)
+            return self._open(read_only=True)
         except StoreError as error:
             if type(error) is not StoreError:
                 raise
             return self.ledger  # absent, or of an older version: it is made, or brought up to date, first
+
+    def _open(self, *, read_only: bool) -> Ledger:
+        try:
+            return Ledger(self._place, read_only=read_only, allow_network=self.settings.allow_network_store)
+        except StoreDamaged as damage:
+            from touchstone.workspace.rescue import rescued
+
+            raise rescued(self._file, damage) from damage
 
     @property
     def _place(self) -> str | Path:
