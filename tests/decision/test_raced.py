@@ -111,8 +111,18 @@ def test_the_cheapest_that_the_race_proved_is_taken(trial: Trial, compare: Compa
         "mystery": "unpriced",
     }
     assert "6 points below the best" in found.why.text()
-    unfinished = decide(trials, compare(table), goal=goal, race=raced("cheap", finished=False, cheap=0.04))
-    assert "the race proved" not in unfinished.why.text()
+
+
+def test_an_unfinished_race_for_the_cheapest_says_nothing_of_the_best(
+    trial: Trial, compare: Compare, scores: Scores
+) -> None:
+    """Its leader is whom it asks next; candidates are still compared with the best."""
+    table = {"best": scores(0.9, 400), "cheap": scores(0.5, 400)}
+    trials = [trial("best", table["best"], usd=0.01), trial("cheap", table["cheap"], usd=0.001)]
+    goal = Goal(name="cheapest-within", tolerance=0.05)
+    found = decide(trials, compare(table), goal=goal, race=raced("cheap", finished=False, cheap=0.5))
+    assert (found.leader, found.chosen) == ("best", "best")
+    assert [other.kind for other in found.passed_over] == ["not_shown_within"]
 
 
 def test_two_models_under_one_name_are_not_ranked(trial: Trial, compare: Compare, scores: Scores) -> None:

@@ -31,7 +31,9 @@ def test_one_page_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     *candidates, best, thrifty = done.stdout.splitlines()
     assert [line.split()[0] for line in candidates] == ["fake/careful", "fake/cheap", "baseline/nearest"]
-    assert all("n = 300" in line for line in candidates)
+    asked = [int(line.rpartition("n = ")[2]) for line in candidates]
+    # A race asks the two that cost money until it is settled, and the baseline everything.
+    assert 30 <= min(asked[:2]) <= max(asked[:2]) < asked[2] == 300
     assert best.split()[0] in ("winner", "tie")
     assert thrifty.split()[0] == "winner"
 

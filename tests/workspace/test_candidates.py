@@ -17,10 +17,10 @@ from touchstone.catalog.base import Facts
 from touchstone.data.base import Case, CaseSummary
 from touchstone.errors import DataError, SettingsError, TaskError, UserError
 from touchstone.evaluation.base import Candidate
-from touchstone.evaluation.journal import CallTally
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.purse import Purse
 from touchstone.strategies.base import Workshop
-from touchstone.workspace.candidates import checked_model, make_candidates, make_workshop, read_specs
+from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.taskfile import Task, load_task
 
 
@@ -32,7 +32,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         for split in ("train", "dev", "test")
         for number in range(4)
     ]
-    ledger.add_dataset(CaseSummary(counts={}, labels={}, tags={}, groups=0, digest="d", described=""), cases)
+    ledger.datasets.add(CaseSummary(counts={}, labels={}, tags={}, groups=0, digest="d", described=""), cases)
     yield ledger
     ledger.close()
 
@@ -53,7 +53,8 @@ def outputs(folder: Path, *models: str | None) -> str:
 
 
 def workshop(task: Task, ledger: Ledger, **more: Any) -> Workshop:
-    return make_workshop(task, ledger, "d", frozenset({"input", "id", "options"}), CallTally(), **more)
+    columns = frozenset({"input", "id", "options"})
+    return make_workshop(task, "d", columns, Purse(ledger), Lanes(concurrency=16, resends=1), **more)
 
 
 async def made(task: Task, ledger: Ledger) -> tuple[tuple[Candidate, Mapping[str, Any]], ...]:
@@ -209,17 +210,37 @@ def test_a_workshop_gives_train_and_dev_and_never_test(ledger: Ledger, tmp_path:
             shop.learning_cases(split)
 
 
-def test_models_are_journalled_with_the_tally_of_the_run(ledger: Ledger, tmp_path: Path) -> None:
+def test_models_are_journalled_and_paid_from_the_purse_of_the_run(ledger: Ledger, tmp_path: Path) -> None:
     """All candidates share one cap, and an offline run asks nobody."""
     task = task_of(tmp_path, "fake/parrot", limits={"concurrency": 5})
-    tally = CallTally(cap_usd=1.0)
-    shop = make_workshop(task, ledger, "d", frozenset(), tally, offline=True)
+    purse = Purse(ledger, cap_usd=1.0)
+    shop = make_workshop(task, "d", frozenset(), purse, Lanes(concurrency=5, resends=1), offline=True)
     one, other = (shop.make_caller("fake/parrot", {"paid": True}) for _ in range(2))
 
-    assert one.tally is other.tally is tally
+    assert one.purse is other.purse is purse
+    assert shop.ledger is ledger
     assert one.offline
     assert shop.make_caller("ollama/qwen3", {}).model.concurrency == 5
     assert shop.make_caller("ollama/qwen3", {"concurrency": 2}).model.concurrency == 2
+
+
+def test_models_of_one_account_share_a_lane(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address and key is one account, whatever models are asked there; another key or address is another one."""
+    for name in ("KEY_A", "KEY_B"):
+        monkeypatch.setenv(name, "secret")
+    shop = workshop(task_of(tmp_path, "fake/parrot"), ledger)
+
+    def lane(served_name: str, port: int, key_env: str) -> Any:
+        place = {"base_url": f"http://127.0.0.1:{port}/v1", "served_name": served_name, "key_env": key_env}
+        return shop.make_caller("openai-compatible", place).lane
+
+    small = lane("small", 1, "KEY_A")
+    assert lane("large", 1, "KEY_A") is small
+    assert lane("small", 1, "KEY_B") is not small
+    assert lane("small", 2, "KEY_A") is not small
+    assert "secret" not in small.name
+    assert small.state.concurrency == 16
+    assert small.settings.resends == 1
 
 
 anything = st.recursive(

@@ -202,7 +202,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path / "ledger.db")
     # Two cases of one id, and one of its own.
     cases = [Case(id=name, input=f"q{place}", target="yes") for place, name in enumerate(("a", "a", "b"))]
-    ledger.add_dataset(CaseSummary(digest="d", counts={"test": 3}, labels={}, tags={}, groups=0, described=""), cases)
+    ledger.datasets.add(CaseSummary(digest="d", counts={"test": 3}, labels={}, tags={}, groups=0, described=""), cases)
     yield ledger
     ledger.close()
 

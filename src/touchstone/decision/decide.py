@@ -86,7 +86,8 @@ def decide(
     faults = {trial.name: broken(trial, constraints, volume, confidence) for trial in ordered}
     measured = [trial for trial in ordered if trial.estimate is not None]
     qualifying = [trial for trial in ordered if not faults[trial.name]]
-    leader = _leader(qualifying, contest, race)
+    # A race for the cheapest that is not finished names whom it asks next, not whom to compare with.
+    leader = _leader(qualifying, contest, race if race is not None and (goal.name == "best" or race.finished) else None)
     tied = [
         trial for trial in qualifying if leader and trial is not leader and not contest.beats(leader.name, trial.name)
     ]

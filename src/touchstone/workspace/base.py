@@ -53,6 +53,17 @@ class Files(Noun):
     junit: Path | None = None
 
 
+def cap_sentence(cap_usd: float, firm: bool, translate: Translate) -> str:
+    """Whether a cap holds at every instant, or may be passed by what is in flight."""
+    _ = translate
+    template = (
+        _("The cap of ${cap:.2f} holds at every instant: every call has an output limit")
+        if firm
+        else _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate max_tokens")
+    )
+    return template.format(cap=cap_usd)
+
+
 class PlannedCandidate(Noun):
     """What a run would ask of one candidate."""
 
@@ -141,9 +152,7 @@ class Plan(Noun):
                 _("A race asks settled rivals no more: usually a tenth to a half of these calls; --full makes them all")
             )
         if self.cap_usd is not None and remote:
-            firm = _("The cap of ${cap:.2f} holds at every instant: every call has an output limit")
-            loose = _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate max_tokens")
-            found.append((firm if self.cap_is_firm else loose).format(cap=self.cap_usd))
+            found.append(cap_sentence(self.cap_usd, self.cap_is_firm, _))
         if self.minimum_detectable_difference is not None:
             found.append(
                 _("These cases can show a difference of {points:.1f} points (80 % power, 5 % error)").format(

@@ -228,7 +228,7 @@ def make_workshop(
     def learning_cases(split: str) -> Any:
         if split not in ("train", "dev"):
             raise ValueError(f"a strategy may not see the split {split!r}")
-        return (case for _, case in ledger.cases(dataset, split))
+        return (case for _, case in ledger.datasets.cases(dataset, split))
 
     def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
         own: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Vo
 from touchstone.decision.decide import decide
 from touchstone.decision.gate import check_gate
 from touchstone.errors import SettingsError, UnknownName, refusal
-from touchstone.evaluation.base import Candidate, PairResult, TrialSummary
+from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.cells import Cells, scorer_names
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.live import anytime_pairs
@@ -40,9 +40,9 @@ from touchstone.reporting.result import build_comparison, decision_result, note
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
-from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.base import Demands
 from touchstone.workspace.gather import Stored
-from touchstone.workspace.plan import asked_difference
+from touchstone.workspace.plan import asked_difference, cap_line
 from touchstone.workspace.prepare import Prepared
 from touchstone.workspace.standings import Raced, race_info, rerun
 from touchstone.workspace.taskfile import TaskFile, parse_goal
@@ -51,10 +51,10 @@ VALID_DAYS = 90
 """After so long prices, and the model behind a name, have often changed: time to measure again."""
 
 
-def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[str]:
+def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
     lines = [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
-    cases = ledger.case_count(prepared.summary.digest, "test")
+    cases = ledger.datasets.case_count(prepared.summary.digest, "test")
     for candidate in prepared.candidates:
         if isinstance(candidate, RecordedCandidate):
             missing = candidate.recordings.missing(candidate.model, prepared.summary.digest, "test")
@@ -64,10 +64,9 @@ def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -
                         "{candidate}: {missing} of {cases} cases have no recorded output and will count as errors"
                     ).format(candidate=candidate.name, missing=missing, cases=cases)
                 )
-    if prepared.race(options) and not any(map(_costs, prepared.candidates)):
-        lines.append(
-            _("no candidate costs anything to ask; --full asks all of them everything, for narrower intervals")
-        )
+    cap_usd = prepared.purse.cap_usd
+    if cap_usd is not None:
+        lines.append(cap_line(cap_usd, prepared.candidates, _))
     smallest = detectable_difference(cases) if cases else None
     difference = asked_difference(prepared.task.file)
     if smallest is not None and smallest > difference:
@@ -78,10 +77,6 @@ def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -
             ).format(cases=cases, points=100 * smallest, asked=100 * difference, needed=cases_needed(difference))
         )
     return lines
-
-
-def _costs(candidate: Candidate) -> bool:
-    return candidate.recipe.strategy not in ("baseline", "recorded")
 
 
 def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
@@ -136,7 +131,12 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         race=race_info(stored, raced, decision.chosen or decision.leader, trials),
         statistics=_statistics(stored, pairs, confidence, file),
         gate=_gate(file, trials, pairs, decision),
-        warnings=(*_warnings(stored, judge), *gather.failures(ledger, stored), *gather.changed_models(stored, served)),
+        warnings=(
+            *_unfinished(stored, raced),
+            *_warnings(stored, judge),
+            *gather.failures(ledger, stored),
+            *gather.changed_models(stored, served),
+        ),
     )
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
@@ -240,6 +240,17 @@ def _with_states(trials: tuple[TrialSummary, ...], decision: Decision, raced: Ra
         )
         found.append(trial.model_copy(update={"state": state}))
     return tuple(found)
+
+
+def _unfinished(stored: Stored, raced: Raced | None) -> tuple[Note, ...]:
+    """A race that reached its finish under its own demands may be unfinished under others."""
+    if raced is None or raced.evidence.finished or stored.state != "finished":
+        return ()
+    template = N_(
+        "the race was run for other demands, and its answers do not suffice for these; put them into the task file and "
+        "run `touchstone compare` again: it asks only for what is missing"
+    )
+    return (Note(template=template),)
 
 
 def _spent(stored: Stored) -> float | None:

@@ -103,7 +103,7 @@ def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
     entries = comparisons.entries(row["id"])
     cases, repeats = int(spec["test_cases"]), int(spec["options"]["repeats"])
     file = TaskFile.model_validate(spec["file"])
-    groups = ledger.case_column(row["dataset"], "test", "group_name")
+    groups = ledger.datasets.case_column(row["dataset"], "test", "group_name")
     known = tuple(groups) if any(group is not None for group in groups) else None
     return Stored(
         identity=row["id"],
@@ -196,7 +196,7 @@ def _price_source(settings: Mapping[str, Any]) -> str | None:
 
 def slices(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[Slice, ...]:
     """Scores by tag, the most frequent tags first; tags of fewer than five cases are left out."""
-    tags = [found.split("\n") if found else [] for found in ledger.case_column(stored.dataset, "test", "tags")]
+    tags = [found.split("\n") if found else [] for found in ledger.datasets.case_column(stored.dataset, "test", "tags")]
     places: dict[str, list[int]] = {}
     for place, own in enumerate(tags):
         for tag in own:
@@ -283,7 +283,7 @@ def examples(ledger: Ledger, stored: Stored, ordinals: Sequence[int]) -> tuple[E
     cells = [_by_case(comparisons.cells_at(trial, ordinals), stored.repeats) for trial in stored.trials]
     return tuple(
         _example(case, stored, [found.get(ordinal, []) for found in cells])
-        for ordinal, case in zip(ordinals, ledger.cases_at(stored.dataset, "test", ordinals), strict=True)
+        for ordinal, case in zip(ordinals, ledger.datasets.cases_at(stored.dataset, "test", ordinals), strict=True)
     )
 
 

@@ -68,7 +68,7 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
     if judge is None:
         return None
     place = next(place for place, scorer in enumerate(scorers) if isinstance(scorer, Judge))
-    cases = [case for _, case in islice(ledger.cases(dataset, "test"), _CONTROL_CASES)]
+    cases = [case for _, case in islice(ledger.datasets.cases(dataset, "test"), _CONTROL_CASES)]
     found: dict[str, Any] = {"model": getattr(judge.model, "name", "judge"), "place": place}
     try:
         report = await run_controls(judge, cases)
@@ -112,7 +112,7 @@ def judge_facts(
         trials: Candidate's name to its trial.
         models: Candidate's name to its model.
     """
-    case_ids = ledger.case_column(dataset, "test", "case_id")
+    case_ids = ledger.datasets.case_column(dataset, "test", "case_id")
     place = int(controls["place"])
     scores: list[Score] = []
     first: dict[str, Score] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from touchstone.errors import RequestRejected, UserError
@@ -15,7 +17,7 @@ from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
 from touchstone.strategies.prompt import PromptCandidate
-from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
+from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate, Translate, cap_sentence
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
@@ -50,7 +52,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         candidates += _judge_plan(prepared, ledger, options, stored)
     finally:
         await prepared.close()
-    cases = ledger.case_count(prepared.summary.digest, "test")
+    cases = ledger.datasets.case_count(prepared.summary.digest, "test")
     difference = asked_difference(task.file)
     remote = sum(candidate.calls for candidate in candidates if candidate.remote)
     seconds = stored.seconds_a_call
@@ -105,6 +107,11 @@ class _Stored:
         return 0 if self._finished else cells - sum(1 for _, repeat in self._done[place] if repeat < repeats)
 
 
+def cap_line(cap_usd: float, candidates: Sequence[Candidate], translate: Translate) -> str:
+    """Which promise the cap makes (promises.md, P4); said before anybody is asked."""
+    return cap_sentence(cap_usd, all(map(_has_limit, candidates)), translate)
+
+
 def _has_limit(candidate: Candidate) -> bool:
     """Whether the worst case of its calls is known before they are sent (promises.md, P4)."""
     if not isinstance(candidate, PromptCandidate):
@@ -135,7 +142,7 @@ def _planned(
 ) -> PlannedCandidate:
     strategy = candidate.recipe.strategy
     dataset = prepared.summary.digest
-    cells = stored.left(place, ledger.case_count(dataset, "test") * options.repeats, options.repeats)
+    cells = stored.left(place, ledger.datasets.case_count(dataset, "test") * options.repeats, options.repeats)
     if strategy in ("baseline", "recorded"):
         return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cells, paid=False)
     if not isinstance(candidate, PromptCandidate):
@@ -147,7 +154,7 @@ def _planned(
     )
     calls = input_tokens = 0
     low_usd = expected_usd = worst_usd = 0.0
-    for ordinal, case in ledger.cases(dataset, "test"):
+    for ordinal, case in ledger.datasets.cases(dataset, "test"):
         for draw in range(options.repeats):
             if stored.has(place, ordinal, draw):
                 continue
@@ -188,7 +195,7 @@ def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, sto
     orders = 2 if judge.mode == "pairwise" else 1
     asked = 0
     input_bytes = 0
-    for ordinal, case in ledger.cases(dataset, "test"):
+    for ordinal, case in ledger.datasets.cases(dataset, "test"):
         new = sum(
             not stored.has(place, ordinal, draw)
             for place in range(len(prepared.candidates))

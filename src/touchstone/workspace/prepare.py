@@ -54,9 +54,12 @@ class Prepared:
         """
         Whether rivals that are settled are asked no more.
 
-        A gate asks what a race does not: how much one candidate may be worse than another. It gets every answer.
+        Where nobody costs anything to ask there is nothing to save, and more answers say more. A gate asks what a race
+        does not: how much one candidate may be worse than another. It gets every answer.
         """
-        return not options.full and len(self.candidates) > 1 and self.task.file.gate is None
+        if options.full or len(self.candidates) < 2 or self.task.file.gate is not None:
+            return False
+        return not all(map(is_free, self.candidates))
 
     async def close(self) -> None:
         """Release every candidate and every judge's model."""
@@ -64,6 +67,11 @@ class Prepared:
             await candidate.close()
         for judge in self.judges:
             await judge.close()
+
+
+def is_free(candidate: Candidate) -> bool:
+    """Whether asking costs neither money nor another machine's time: it answers in this process, or from a file."""
+    return candidate.recipe.strategy in ("baseline", "recorded")
 
 
 def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[CaseSummary, AnswerSpec]:
@@ -75,7 +83,7 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
     """
     needs_target = any(scorer.needs_target for scorer in scorers)
     digest = source_digest(task.source, [task.answer.labels, needs_target, task.answer.kind, __version__])
-    summary = ledger.checked(digest) or check_cases(
+    summary = ledger.datasets.checked(digest) or check_cases(
         task.source, labels=task.answer.labels, needs_target=needs_target, kind=task.answer.kind
     )
     if summary.errors:
@@ -86,9 +94,9 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
             row=first.rows[0] if first.rows else None,
             **dict(first.values),
         )
-    if not ledger.has_dataset(summary.digest):
-        ledger.add_dataset(summary, read_cases(task.source))
-        ledger.keep_check(digest, summary)
+    if not ledger.datasets.has(summary.digest):
+        ledger.datasets.add(summary, read_cases(task.source))
+        ledger.datasets.keep_check(digest, summary)
     answer = task.answer
     if answer.kind == "label" and not answer.labels:
         answer = answer.model_copy(update={"labels": tuple(sorted(summary.labels))})
@@ -124,7 +132,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
             line=task.line("constraints", "max_usd_per_month"),
         )
     columns = frozenset({"input", "options", "id"}) | frozenset(
-        name for _, case in islice(ledger.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
+        name for _, case in islice(ledger.datasets.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
     )
     workshop = make_workshop(
         task, summary.digest, columns, purse, lanes, offline=options.offline, asking=asking and not options.offline

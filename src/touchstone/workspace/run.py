@@ -32,7 +32,7 @@ from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.gather import race_steps
 from touchstone.workspace.identity import Identity, identify, refuse_a_changed_task
 from touchstone.workspace.judging import judge_controls, judge_facts, judge_of
-from touchstone.workspace.prepare import Prepared
+from touchstone.workspace.prepare import Prepared, is_free
 from touchstone.workspace.racing import race_rules, ruled_out_beforehand
 from touchstone.workspace.watch import Watch
 
@@ -77,7 +77,7 @@ async def run(
     identity = identify(prepared, options)
     before = comparisons.to_go_on_with(identity.run_key)
     if before is None and not options.new:
-        unfinished = comparisons.unfinished(prepared.task.file.task)
+        unfinished = comparisons.unfinished(prepared.task.file.task, str(prepared.task.path))
         if unfinished is not None:
             refuse_a_changed_task(unfinished, identity.parts)
     comparison = uuid4().hex[:12] if before is None else str(before["id"])
@@ -127,7 +127,7 @@ class _Session:
         self.identity = identity
         file = prepared.task.file
         dataset = prepared.summary.digest
-        self.test_cases = ledger.case_count(dataset, "test")
+        self.test_cases = ledger.datasets.case_count(dataset, "test")
         self.order = draw_order(ledger, dataset, self.test_cases, file.race.seed)
         rules, requirements = race_rules(file)
         names = [candidate.name for candidate in prepared.candidates]
@@ -143,7 +143,7 @@ class _Session:
             self.card,
             purse,
             self._answer,
-            lambda ordinals: ledger.cases_at(dataset, "test", ordinals),
+            lambda ordinals: ledger.datasets.cases_at(dataset, "test", ordinals),
             len(names),
             concurrency=file.limits.concurrency,
             race=self.race,
@@ -155,12 +155,12 @@ class _Session:
         self.steps: list[dict[str, Any]] = []
         self._steps_kept = 0.0
         self._asked = False
-        self._before: Mapping[str, Any] | None = None
+        self._opened = False
 
     def open(self, before: Mapping[str, Any] | None, command: str) -> None:
         """Open or reopen the comparison, and take over what is stored."""
         spec = self._spec(command)
-        self._before = before
+        self._opened = before is None or before["state"] != "finished" or self.options.retry_failed
         if before is None:
             self.comparisons.start(
                 identity=self.comparison,
@@ -175,7 +175,7 @@ class _Session:
                 zip(self.prepared.candidates, self.prepared.settings, strict=True)
             ):
                 self.comparisons.enter(self.comparison, position, self.trials[position], candidate.name, settings)
-        elif before["state"] != "finished" or self.options.retry_failed:
+        elif self._opened:
             self.comparisons.go_on(self.comparison, spec)
         self.steps = race_steps(before)
         again = ASKED_AGAIN | (FAILED if self.options.retry_failed else frozenset())
@@ -227,7 +227,7 @@ class _Session:
     def finish(self, controls: Mapping[str, Any] | None) -> None:
         """Close the comparison."""
         measurement, finished = self.measurement, self.measurement.ending == "finished"
-        if self._before is not None and self._before["state"] == "finished" and not self._asked:
+        if not self._opened and not self._asked:
             return  # nothing was missing, and nothing is written: the result stays what it was, byte for byte
         crash_point("before-finish")
         if self.race is not None:
@@ -276,13 +276,21 @@ class _Session:
         )
 
     def _unproven(self, standing: Standing) -> list[Ask]:
-        """The race is over, and the leader may not yet have shown that it meets the constraints: it goes on alone."""
+        """
+        Who is asked on although the race is over: a leader that has not yet shown that it meets the constraints, and
+        whoever costs nothing to ask.
+        """
+        free = [position for position, candidate in enumerate(self.prepared.candidates) if is_free(candidate)]
         leader = standing.leader
-        if leader is None or self.card.shows(leader, self.prepared.task.file.race.confidence):
-            return []
-        answered = standing.answered[leader]
-        stop = next((edge for edge in self._edges if edge > answered), None)
-        return [] if stop is None else [Ask(leader, answered, stop)]
+        if leader is not None and not self.card.shows(leader, self.prepared.task.file.race.confidence):
+            free.append(leader)
+        asks = []
+        for position in dict.fromkeys(free):
+            answered = standing.answered[position]
+            stop = next((edge for edge in self._edges if edge > answered), None)
+            if stop is not None and position not in self.measurement.closed:
+                asks.append(Ask(position, answered, stop))
+        return asks
 
     def _round(self, standing: Standing) -> None:
         self.watch.round(standing)
@@ -327,8 +335,8 @@ class _Session:
 def draw_order(ledger: Ledger, dataset: str, cases: int, seed: int) -> CaseOrder:
     """The shared order of the test cases; the cases of a group stay together."""
     groups: Sequence[str | None] | None = None
-    if ledger.has_groups(dataset, "test"):
-        groups = ledger.case_column(dataset, "test", "group_name")
+    if ledger.datasets.has_groups(dataset, "test"):
+        groups = ledger.datasets.case_column(dataset, "test", "group_name")
     return CaseOrder.draw(cases, seed, groups)
 
 

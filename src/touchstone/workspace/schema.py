@@ -17,7 +17,7 @@ def task_schema() -> dict[str, Any]:
     schema = TaskFile.model_json_schema(by_alias=True, mode="validation")
     properties = schema["properties"]
     properties["goal"] = {
-        "description": TaskFile.model_fields["goal"].description,
+        "description": properties["goal"]["description"],
         "default": "best",
         "oneOf": [
             {"const": "best"},

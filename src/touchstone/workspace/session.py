@@ -48,7 +48,7 @@ def measure(
     async def sitting() -> str:
         prepared = await prepare(task, ledger, options)
         try:
-            for line in before_asking(prepared, ledger, options):
+            for line in before_asking(prepared, ledger):
                 notice(line)
             with signals_stop(stop):
                 return await run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -101,7 +102,7 @@ def race_info(stored: Stored, raced: Raced | None, chosen: str | None, trials: t
         rounds=standing.rounds,
         epsilon=rules.epsilon,
         confidence=rules.confidence,
-        batch=rules.edges(raced.units)[1] if raced.units else None,
+        batch=_batch(rules, raced.units),
         quick_at_calls=None if quick is None else quick.cases * stored.repeats,
         lanes=lanes,
         steps=tuple(RaceStep(**step) for step in stored.steps),
@@ -110,6 +111,13 @@ def race_info(stored: Stored, raced: Raced | None, chosen: str | None, trials: t
         saved_calls=sum(lane.saved_calls for lane in lanes),
         saved_usd=None if any(usd is None for usd in saved) else sum(usd for usd in saved if usd is not None),
     )
+
+
+def _batch(rules: Rules, units: int) -> int | None:
+    """Cases between two looks; None where that changes on the way."""
+    edges = rules.edges(units)
+    steps = {after - before for before, after in pairwise(edges[:-1])}
+    return steps.pop() if len(steps) == 1 else None
 
 
 def _finish(
@@ -135,7 +143,8 @@ def _lane(position: int, stored: Stored, raced: Raced, settled: Settled | None, 
         reason = Note(template=stored.closed[position] or "")
     asked = trial.outcomes.asked
     planned = trial.outcomes.planned
-    saved = planned - asked if stored.state == "finished" or state in ("settled", "infeasible") else 0
+    over = stored.state == "finished" and raced.evidence.finished
+    saved = planned - asked if over or state in ("settled", "infeasible") else 0
     per_case = trial.cost.per_case_usd
     return RaceLane(
         candidate=names[position],
