@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.asking import ask, calls_made, prepare, workplace, yardstick
+from benchmarks.asking import ask, prepare, workplace, yardstick
 from benchmarks.measure import Figure, megabytes, run, seconds
 from benchmarks.table import command
 
@@ -35,14 +35,17 @@ def figures(*, quick: bool) -> Iterator[Figure]:
         # In a process of its own: what it imports would count as memory of every later child.
         run(["-m", "benchmarks.report_million", "fill", "w/touchstone.sqlite", str(cases)], place)
         filled_s = time.perf_counter() - started
+        before = served.count()
         finished = ask(place, "w", "--full")
+        asked = served.count() - before
         outcomes = cases * _CANDIDATES
+        assert asked == _CANDIDATES
         assert sum(one["outcomes"]["scored"] for one in finished.result["candidates"]) == outcomes
         size_mb = (place / "w" / "touchstone.sqlite").stat().st_size / 2**20
         bare = yardstick(folder, served, quick=quick)
         note = (
             f"store of {size_mb:,.0f} MB, filled in {filled_s:,.0f} s; "
-            f"going on took {finished.wall_s:.1f} s and {calls_made(finished)} calls"
+            f"going on took {finished.wall_s:.1f} s and {asked} calls"
         )
         for verb, flags in (("decide", ["--json"]), ("report", ["--out", "report.html"])):
             found = [run(["-m", "touchstone", verb, *flags, "--workspace", "w"], place) for _ in range(repetitions)]

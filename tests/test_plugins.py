@@ -27,10 +27,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "entry_points.txt").write_text(points)
         (folder / f"{name}.py").write_text(code)
         monkeypatch.syspath_prepend(str(folder))
-        plugins._members.cache_clear()
+        plugins.look_again()
 
     yield add
-    plugins._members.cache_clear()
+    plugins.look_again()
 
 
 def test_our_own_members_come_through_the_same_door() -> None:
@@ -90,3 +90,14 @@ def test_listing_names_imports_no_member() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "['touchstone.errors', 'touchstone.language', 'touchstone.plugins']"
+
+
+def test_what_is_installed_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many kinds are asked for, the metadata of all packages is read once per process."""
+    looks = []
+    read = plugins.entry_points
+    monkeypatch.setattr(plugins, "entry_points", lambda: looks.append(1) or read())
+    plugins.look_again()
+    for kind in ("scorer", "reader", "model", "strategy", "answer_reader", "scorer"):
+        assert plugins.names(kind)
+    assert looks == [1]

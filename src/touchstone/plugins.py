@@ -25,9 +25,16 @@ _CALLED = {
 
 
 @cache
+def _installed() -> dict[str, tuple[EntryPoint, ...]]:
+    # Each look opens the metadata of every installed package; what is installed does not change under a process.
+    found = entry_points()
+    return {group: tuple(found.select(group=group)) for group in found.groups if group.startswith("touchstone.")}
+
+
+@cache
 def _members(kind: str) -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=f"touchstone.{kind}"):
+    for point in _installed().get(f"touchstone.{kind}", ()):
         ours = point.value.startswith("touchstone.")
         other = found.get(point.name)
         if other is not None and other.value != point.value:
@@ -41,6 +48,12 @@ def _members(kind: str) -> dict[str, EntryPoint]:
             )
         found[point.name] = point
     return found
+
+
+def look_again() -> None:
+    """Forget what was found: for whoever installs a package while the process runs."""
+    _installed.cache_clear()
+    _members.cache_clear()
 
 
 def names(kind: str) -> tuple[str, ...]:

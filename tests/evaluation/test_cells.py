@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from touchstone.evaluation.base import STRICT_ZEROS, Outcome, Recipe
+from touchstone.evaluation.base import STRICT_ZEROS, Outcome, OutcomeKind, Recipe
 from touchstone.evaluation.cells import Cells, further_scores, scorer_names
+from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import Completion, TextPart
 from touchstone.scoring.base import Reading, Score
@@ -41,19 +43,21 @@ def outcome(kind: Any, repeat: int = 0, score: float | None = None, **completion
 
 def stored(ledger: Ledger, cells: list[tuple[int, Outcome]]) -> int:
     """The number of a trial with these cells."""
-    trial = ledger.add_trial("c", 0, "m", Recipe(model="m", strategy="prompt"), {})
+    trial = Comparisons(ledger).trial(uuid4().hex, Recipe(model="m", strategy="prompt"))
 
     async def keep() -> None:
         for ordinal, cell in cells:
-            await ledger.keep_outcome(trial, ordinal, cell)
+            await ledger.keep_outcome(trial, ordinal, cell, "run")
         await ledger.drain()
 
     asyncio.run(keep())
     return trial
 
 
-def load(ledger: Ledger, cells: list[tuple[int, Outcome]], planned: int, repeats: int = 1) -> Cells:
-    return Cells.load(ledger, stored(ledger, cells), planned_cases=planned, repeats=repeats)
+def load(ledger: Ledger, cells: list[tuple[int, Outcome]], planned: int, repeats: int = 1, **more: Any) -> Cells:
+    return Cells.load(
+        Comparisons(ledger), stored(ledger, cells), planned_cases=planned, repeats=repeats, run="run", **more
+    )
 
 
 def test_strict_zeros_count_and_failures_do_not(ledger: Ledger) -> None:
@@ -69,14 +73,47 @@ def test_strict_zeros_count_and_failures_do_not(ledger: Ledger) -> None:
     assert cells.score_sum() == 0.75
 
 
-def test_counts_add_up_and_cells_without_a_row_were_cancelled(ledger: Ledger) -> None:
-    """A run that was interrupted planned more than it kept."""
-    counts = load(ledger, [(at, outcome(kind, score=1.0)) for at, kind in enumerate(KINDS)], 10, repeats=2).counts()
+@pytest.mark.parametrize("rest", ["skipped_race", "skipped_budget", "skipped_cancel", "planned"])
+def test_counts_add_up_and_cells_without_a_row_are_the_rest(ledger: Ledger, rest: OutcomeKind) -> None:
+    """A run that ended early planned more than it kept; why it ended says what the others are."""
+    cells = load(ledger, [(at, outcome(kind, score=1.0)) for at, kind in enumerate(KINDS)], 10, repeats=2, rest=rest)
+    counts = cells.counts()
 
     assert counts.planned == 20
-    assert counts.skipped_cancel == 1 + 20 - len(KINDS)
+    for kind in ("skipped_race", "skipped_budget", "skipped_cancel"):
+        assert getattr(counts, kind) == 1 + (20 - len(KINDS)) * (kind == rest)
+    assert counts.unasked == (20 - len(KINDS)) * (rest == "planned")
     assert sum(counts.model_dump(exclude={"planned"}).values()) == 20
     assert counts.strict_n == 6
+    assert counts.asked == 9
+    assert cells.asked().sum() == 9
+    assert counts.coverage == 6 / 9
+
+
+def test_nobody_asked_is_no_coverage(ledger: Ledger) -> None:
+    """Zero of nothing, and no error."""
+    assert load(ledger, [], 3).counts().coverage == 0.0
+
+
+def test_further_draws_of_another_comparison_are_none_of_this_one(ledger: Ledger) -> None:
+    """A shared trial may have been asked more often; here only the planned repeats count."""
+    cells = [(0, outcome("scored", repeat, score)) for repeat, score in enumerate((1.0, 0.0, 0.0))]
+    once = load(ledger, cells, 1)
+
+    assert once.strict().tolist() == [1.0]
+    assert (once.counts().planned, once.counts().scored) == (1, 1)
+    assert load(ledger, cells, 1, 2).strict().tolist() == [0.5]
+
+
+def test_cells_know_which_comparison_asked_for_them(ledger: Ledger) -> None:
+    """Those of this one are here; of a shared trial, the others' are not."""
+    trial = stored(ledger, [(0, outcome("scored", score=1.0))])
+    comparisons = Comparisons(ledger)
+    here = [
+        Cells.load(comparisons, trial, planned_cases=1, repeats=1, run=run).here.tolist()
+        for run in ("run", "another", None)
+    ]
+    assert here == [[True], [False], [False]]
 
 
 @given(
@@ -101,6 +138,12 @@ def test_repeats_are_averaged_case_by_case(
     )
     strict, answered = cells.strict(), cells.answered()
     assert strict.shape == answered.shape == (planned,)
+    draws = cells.strict_draws()
+    assert draws.shape == (planned, 3)
+    for (at, repeat), (kind, score) in table.items():
+        wanted = score if kind == "scored" else 0.0 if kind in STRICT_ZEROS else np.nan
+        np.testing.assert_equal(draws[at, repeat], wanted)
+    assert (~np.isnan(draws)).sum() == sum(kind == "scored" or kind in STRICT_ZEROS for kind, _ in table.values())
     for at in range(planned):
         of_case = [cell for (place, _), cell in table.items() if place == at]
         scored = [score for kind, score in of_case if kind == "scored"]
@@ -115,7 +158,7 @@ def test_a_trial_without_cells_is_all_unknown(ledger: Ledger) -> None:
     """No warning, no zero."""
     cells = load(ledger, [], 4)
     assert np.isnan(cells.strict()).all()
-    assert (cells.counts().planned, cells.counts().skipped_cancel, cells.score_sum()) == (4, 4, 0.0)
+    assert (cells.counts().planned, cells.counts().unasked, cells.score_sum()) == (4, 4, 0.0)
 
 
 def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
@@ -134,7 +177,7 @@ def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
             (2, 0, (Score(scorer="exact", value=0.0),)),
         ]
     ]
-    found = further_scores(ledger, stored(ledger, cells), planned_cases=4, scorers=("exact", "length"))
+    found = further_scores(Comparisons(ledger), stored(ledger, cells), planned_cases=4, scorers=("exact", "length"))
 
     assert list(found) == ["length"]
     assert found["length"][0] == 0.75
@@ -157,7 +200,9 @@ def test_further_scorers_count_unusable_answers_as_the_first_does(ledger: Ledger
         (2, outcome("unparsed").model_copy(update={"scores": unread})),
         (3, outcome("unparsed").model_copy(update={"scores": broken})),
     ]
-    found = further_scores(ledger, stored(ledger, cells), planned_cases=5, scorers=("exact", "length", "label"))
+    found = further_scores(
+        Comparisons(ledger), stored(ledger, cells), planned_cases=5, scorers=("exact", "length", "label")
+    )
 
     np.testing.assert_array_equal(found["length"], [0.0, np.nan, 1.0, np.nan, 1.0])
     np.testing.assert_array_equal(found["label"], [0.0, np.nan, 0.0, np.nan, 0.0])
@@ -171,7 +216,7 @@ def test_scorers_of_one_name_are_told_apart(ledger: Ledger) -> None:
         Score(scorer=name.split()[0], value=value) for name, value in zip(names, [1.0, 0.0, 1.0, 0.5], strict=True)
     )
     cells = [(0, outcome("scored").model_copy(update={"scores": scores}))]
-    found = further_scores(ledger, stored(ledger, cells), planned_cases=1, scorers=names)
+    found = further_scores(Comparisons(ledger), stored(ledger, cells), planned_cases=1, scorers=names)
     assert {name: float(values[0]) for name, values in found.items()} == {
         "contains 2": 0.0,
         "exact": 1.0,

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.evaluation.crash_points import KILL_AT, POINTS, Killer, crash_point
+from touchstone.evaluation.crash_points import KILL_AT, POINTS, CrashPoint, crash_point
 
 
 @pytest.mark.parametrize(("wanted", "passed_before"), [("after-read", 0), ("after-read:1", 0), ("after-read:3", 2)])
 def test_a_process_is_killed_where_and_when_it_was_told_to(wanted: str, passed_before: int) -> None:
     """At the named point, the n-th time it is passed; other points do not count."""
     killed: list[str] = []
-    killer = Killer(wanted, kill=lambda: killed.append("killed"))
+    killer = CrashPoint(lambda: killed.append("killed"))
+    killer.arm(wanted)
     for _ in range(passed_before):
         killer("after-read")
         killer("mid-commit")
@@ -31,7 +32,7 @@ def test_a_process_is_killed_where_and_when_it_was_told_to(wanted: str, passed_b
 def test_a_point_that_does_not_exist_is_refused(wanted: str) -> None:
     """A test that would kill nobody fails instead of passing."""
     with pytest.raises(ValueError, match=KILL_AT):
-        Killer(wanted)
+        CrashPoint(lambda: None).arm(wanted)
 
 
 def test_nobody_is_killed_unasked() -> None:

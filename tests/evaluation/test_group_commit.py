@@ -99,9 +99,7 @@ async def test_what_is_given_one_after_the_other_happens_one_after_the_other(com
     assert words_on_disk(file) == ["b"]
 
 
-async def test_nobody_comes_between_what_is_read_and_what_is_written(
-    engine: sa.Engine, file: Path
-) -> None:
+async def test_nobody_comes_between_what_is_read_and_what_is_written(engine: sa.Engine, file: Path) -> None:
     """A group is one transaction that writes from its beginning: another process waits for its end."""
     waited: list[str] = []
     other = sqlite3.connect(file, timeout=0, check_same_thread=False)

@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -71,6 +72,25 @@ def test_calls_go_in_the_order_in_which_they_came() -> None:
 
         await asyncio.gather(*(ask(number) for number in range(30)))
         assert order == list(range(30))
+
+    run(scenario())
+
+
+def test_retries_and_first_sends_wait_in_one_order() -> None:
+    """As long as the retries are few enough."""
+
+    async def scenario() -> None:
+        lane = lane_of(1)
+        order: list[int] = []
+
+        async def ask(number: int) -> None:
+            send = await lane.enter("small", retry=number in (2, 3, 6))
+            order.append(number)
+            await asyncio.sleep(0.5)
+            lane.leave(send, None)
+
+        await asyncio.gather(*(ask(number) for number in range(9)))
+        assert order == list(range(9))
 
     run(scenario())
 
@@ -232,7 +252,7 @@ def test_who_waits_for_a_pause_may_leave() -> None:
 
 
 def test_a_lane_survives_that_all_tasks_are_cancelled() -> None:
-    """Its own sleeper among them."""
+    """Its own one among them, which sleeps for all who wait."""
 
     async def scenario() -> None:
         lane = lane_of(1)
@@ -252,6 +272,7 @@ def test_a_lane_survives_that_all_tasks_are_cancelled() -> None:
 
 def test_the_wall_clock_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may jump as it likes."""
+    assert signature(Lane).parameters["clock"].default is time.monotonic
 
     def jumped() -> float:
         raise AssertionError("the wall clock was asked")
@@ -303,20 +324,19 @@ def test_a_sleep_that_passes_no_time_is_believed() -> None:
     run(scenario())
 
 
-def test_a_sooner_moment_wakes_sooner() -> None:
-    """Who sleeps for a far one is woken when a nearer one comes up."""
+def test_a_pause_that_grows_is_slept_to_its_end() -> None:
+    """Who sleeps already sleeps on."""
 
     async def scenario() -> None:
         lane = lane_of(4)
         sends = [await goes(lane) for _ in range(3)]
-        await open_breaker(lane)
-        probe = await (await waits(lane))
-        lane.leave(sends[0], slow_down(100))
+        lane.leave(sends[0], slow_down(10))
         waiting = await waits(lane)
-        await asyncio.sleep(50)
+        await asyncio.sleep(5)
         lane.leave(sends[1], slow_down(90))
-        lane.leave(probe, None)
-        assert await waited_s(waiting) == pytest.approx(91)
+        await asyncio.sleep(5)
+        lane.leave(sends[2], slow_down(20))
+        assert await waited_s(waiting) == pytest.approx(86)
 
     run(scenario())
 

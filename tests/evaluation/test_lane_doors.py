@@ -17,6 +17,7 @@ from tests.evaluation.lane_cells import (
     meets,
     penniless,
     run,
+    settle,
     too_long,
     waits,
 )
@@ -63,6 +64,22 @@ def test_a_call_that_was_let_go_and_has_not_run_is_still_held_back() -> None:
         with pytest.raises(LaneClosed):
             await waiting
         assert lane.state.in_flight == 0
+
+    run(scenario())
+
+
+def test_a_call_that_was_cancelled_needs_no_telling() -> None:
+    """Those behind it are told, although its task has not run yet."""
+
+    async def scenario() -> None:
+        lane = lane_of(1)
+        send = await goes(lane)
+        cancelled, waiting = await waits(lane), await waits(lane)
+        cancelled.cancel()
+        lane.leave(send, penniless())
+        await settle()
+        assert cancelled.cancelled()
+        assert isinstance(waiting.exception(), LaneClosed)
 
     run(scenario())
 

@@ -273,6 +273,14 @@ def test_concurrency_comes_back_one_by_one() -> None:
             await meets(lane, None)
             seen.append(lane.state.concurrency)
         assert seen == [8] * 7 + [9] * 9 + [10]
+        await meets(lane, slow_down())
+        await asyncio.sleep(16)
+        await meets(lane, *[None] * 7, slow_down())
+        await asyncio.sleep(16)
+        await meets(lane, *[None] * 5)
+        assert lane.state.concurrency == 6
+        await meets(lane, None)
+        assert lane.state.concurrency == 7
 
     run(scenario())
 
@@ -539,7 +547,8 @@ def test_five_failed_connections_in_a_row_open_the_breaker() -> None:
 
     async def scenario() -> None:
         lane = lane_of(5)
-        for answer in (broken(), slow_down(), too_long(), None, None):
+        await meets(lane, None)
+        for answer in (None, None, broken(), slow_down(), too_long()):
             await meets(lane, *[refused()] * 4, answer)
             await asyncio.sleep(lane.state.paused_s)
             assert lane.state.breaker == "closed", answer

@@ -25,22 +25,11 @@ from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger, Served, StoredReply, canonical, key_of, request_key
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
 from touchstone.evaluation.recovery import balance_of, open_budget, recover, unread
-from touchstone.models.base import AudioPart, ChatRequest, Completion, ImagePart, Message, Reply, TextPart, Usage
+from touchstone.models.base import ChatRequest, Completion, Message, Reply, TextPart, Usage
 from touchstone.scoring.base import Reading, Score
 
 any_text = st.text(st.characters(), max_size=40)
 """Every text Python can hold: NUL, lone surrogates, control and direction marks among them."""
-
-
-turns = st.builds(
-    Message,
-    role=st.sampled_from(["system", "user", "assistant"]),
-    content=any_text
-    | st.lists(
-        st.builds(TextPart, text=any_text) | st.builds(ImagePart, url=any_text) | st.builds(AudioPart, data=any_text),
-        max_size=3,
-    ).map(tuple),
-)
 
 
 @pytest.fixture
@@ -78,133 +67,6 @@ def on_disk(file: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
     finally:
         connection.close()
-
-
-# Cases
-
-
-@given(
-    st.lists(
-        st.builds(
-            Case,
-            id=any_text,
-            input=any_text | st.none(),
-            messages=st.none() | st.lists(turns, max_size=2).map(tuple),
-            target=any_text | st.none(),
-            split=st.sampled_from(["train", "dev", "test"]),
-            group=any_text | st.none(),
-            tags=st.lists(any_text.map(lambda tag: tag.replace("\n", " ")), max_size=2).map(tuple),
-            fields=st.dictionaries(any_text, any_text, max_size=2),
-            row=st.integers(1, 9) | st.none(),
-        ),
-        max_size=8,
-    )
-)
-@settings(max_examples=60, deadline=None)
-def test_cases_come_back_as_they_were(shared: Ledger, cases: list[Case]) -> None:
-    """Per split, in order, to the last character: NUL and lone surrogates survive."""
-    name = uuid4().hex
-    shared.add_dataset(summary(name), iter(cases))
-    for split in ("train", "dev", "test"):
-        wanted = [case for case in cases if case.split == split]
-        assert list(shared.cases(name, split)) == list(enumerate(wanted))
-        assert shared.case_count(name, split) == len(wanted)
-
-
-@given(count=st.integers(0, 12), start=st.integers(0, 13), stop=st.integers(0, 14) | st.none(), block=st.integers(1, 5))
-@settings(max_examples=50, deadline=None)
-def test_any_stretch_of_cases_is_read_whatever_the_block(
-    shared: Ledger, count: int, start: int, stop: int | None, block: int
-) -> None:
-    """`cases(start, stop)` is the slice of all cases, however many are read at once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger_module, "_BLOCK", block)
-        name = uuid4().hex
-        shared.add_dataset(summary(name), (Case(id=f"c{number}") for number in range(count)))
-        found = [ordinal for ordinal, _ in shared.cases(name, "test", start=start, stop=stop)]
-        assert found == list(range(count))[start:stop]
-
-
-def test_cases_are_read_in_blocks(ledger: Ledger) -> None:
-    """The first of 2,500 cases costs one query of 1,000 rows; all of them three queries."""
-    ledger.add_dataset(summary("d"), (Case(id=f"c{number}") for number in range(2_500)))
-    queries: list[object] = []
-    sa.event.listen(
-        ledger.engine, "before_cursor_execute", lambda _c, _cu, _sql, parameters, _x, _m: queries.append(parameters)
-    )
-    stream = ledger.cases("d", "test")
-    next(stream)
-    assert len(queries) == 1
-    assert sum(1 for _ in stream) == 2_499
-    assert len(queries) == 3
-
-
-def test_a_dataset_is_kept_once(ledger: Ledger) -> None:
-    """The same digest again does not even look at the cases."""
-    ledger.add_dataset(summary("d"), [Case(id="a"), Case(id="b")])
-
-    def never() -> Iterator[Case]:
-        raise AssertionError("the cases were read again")
-        yield
-
-    ledger.add_dataset(summary("d"), never())
-    assert ledger.case_column("d", "test", "case_id") == ["a", "b"]
-
-
-def test_two_processes_may_keep_the_same_dataset_at_once(file: Path) -> None:
-    """Who comes second finds the cases there, and that is fine."""
-    first, second = Ledger(file), Ledger(file)
-    case = Case(id="a", input="x")
-
-    def while_the_other_writes() -> Iterator[Case]:
-        second.add_dataset(summary("same"), iter([case]))
-        yield case
-
-    first.add_dataset(summary("same"), while_the_other_writes())
-    assert [found for _, found in first.cases("same", "test")] == [case]
-    first.close()
-    second.close()
-
-
-def test_a_dataset_that_fails_half_way_is_not_kept(ledger: Ledger) -> None:
-    """An unreadable row in the middle leaves nothing that could pass for the dataset."""
-
-    def broken() -> Iterator[Case]:
-        yield from (Case(id=f"c{number}") for number in range(1_500))
-        raise OSError("the disk is gone")
-
-    with pytest.raises(OSError, match="gone"):
-        ledger.add_dataset(summary("d"), broken())
-    assert ledger.case_count("d", "test") == 0
-    ledger.add_dataset(summary("d"), [Case(id="a", group="g")])
-    assert ledger.case_at("d", "test", 0) == Case(id="a", group="g")
-
-
-@given(label=any_text)
-@settings(max_examples=40, deadline=None)
-def test_a_check_of_files_is_remembered_with_its_cases(shared: Ledger, label: str) -> None:
-    """Its summary comes back as it was, whatever the labels hold; without the cases it is not believed."""
-    files, cases = uuid4().hex, uuid4().hex
-    found = summary(cases).model_copy(update={"labels": {label: 3}, "described": label})
-    assert shared.checked(files) is None
-    shared.keep_check(files, found)
-    assert shared.checked(files) is None
-    shared.add_dataset(found, [Case(id="a")])
-    assert shared.checked(files) == found
-    shared.keep_check(files, found.model_copy(update={"groups": 2}))
-    again = shared.checked(files)
-    assert again is not None
-    assert again.groups == 2
-
-
-def test_cases_are_found_at_their_places(ledger: Ledger) -> None:
-    """In the order asked for, also twice, in their split; and whether any of a split is in a group."""
-    cases = [Case(id=f"c{number}", split="test" if number % 2 else "train") for number in range(10)]
-    ledger.add_dataset(summary("d"), [*cases, Case(id="g", split="train", group="one")])
-
-    assert [case.id for case in ledger.cases_at("d", "test", [3, 0, 3])] == ["c7", "c1", "c7"]
-    assert ledger.cases_at("d", "test", []) == []
-    assert (ledger.has_groups("d", "test"), ledger.has_groups("d", "train")) == (False, True)
 
 
 # Calls
@@ -389,12 +251,17 @@ def test_the_keys_of_stored_replies_do_not_change() -> None:
     """Written down once: with other keys, everything that was ever bought would be bought again."""
     request = asks("Hé", temperature=0.0, max_tokens=5, stop=("x",), extra={"b": 1, "a": None}, draw=2)
 
-    assert canonical(request) == (
-        '{"draw":2,"extra":{"a":null,"b":1},"max_tokens":5,"messages":[{"content":"Hé","role":"user"}],"stop":["x"],'
-        '"temperature":0.0}'
-    ).encode()
+    assert (
+        canonical(request)
+        == (
+            '{"draw":2,"extra":{"a":null,"b":1},"max_tokens":5,"messages":[{"content":"Hé","role":"user"}],"stop":["x"],'
+            '"temperature":0.0}'
+        ).encode()
+    )
     assert request_key("acme|small", request) == "5e2c12b9ff261553afbfe72d8ca75dcb354f3d6580a32bab3b2093cd5ffb6f9d"
-    assert request_key("acme|small", asks("\ud800")) == "feea0f083cc1c11b6e1575a8175b7d7bb5da7c6aa195fa4e9af22b0293955438"
+    assert (
+        request_key("acme|small", asks("\ud800")) == "feea0f083cc1c11b6e1575a8175b7d7bb5da7c6aa195fa4e9af22b0293955438"
+    )
 
 
 def test_the_order_of_keys_in_a_mapping_is_no_difference() -> None:
@@ -529,7 +396,7 @@ async def test_a_store_that_another_process_holds_says_so(ledger: Ledger, file: 
     other.execute("BEGIN IMMEDIATE")
     comparisons = Comparisons(ledger)
     writes: list[Callable[[], object]] = [
-        lambda: ledger.add_dataset(summary("d"), [Case(id="a secret", input="a secret")]),
+        lambda: ledger.datasets.add(summary("d"), [Case(id="a secret", input="a secret")]),
         lambda: comparisons.go_on("c", {"a": "secret"}),
         lambda: comparisons.trial("a secret", Recipe(model="a secret", strategy="s")),
         lambda: comparisons.enter("c", 0, 1, "a secret", {"a": "secret"}),
@@ -564,7 +431,7 @@ def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None
         comparisons.all,
         lambda: comparisons.find("latest"),
         lambda: comparisons.to_go_on_with("k"),
-        lambda: comparisons.unfinished("t"),
+        lambda: comparisons.unfinished("t", "p"),
         lambda: comparisons.entries("c"),
         lambda: comparisons.find_trial("d"),
         lambda: comparisons.cell(1, 0),
@@ -574,11 +441,11 @@ def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None
         lambda: balance_of(ledger, "run"),
         lambda: unread(ledger),
         lambda: ledger.attempt_hold(1),
-        lambda: ledger.has_groups("d", "test"),
-        lambda: ledger.cases_at("d", "test", [0]),
-        lambda: list(ledger.cases("d", "test")),
-        lambda: ledger.case_count("d", "test"),
-        lambda: ledger.case_column("d", "test", "case_id"),
+        lambda: ledger.datasets.has_groups("d", "test"),
+        lambda: ledger.datasets.cases_at("d", "test", [0]),
+        lambda: list(ledger.datasets.cases("d", "test")),
+        lambda: ledger.datasets.case_count("d", "test"),
+        lambda: ledger.datasets.case_column("d", "test", "case_id"),
         lambda: ledger.reply("k"),
     ]
     for read in reads:
@@ -619,7 +486,7 @@ def test_a_ledger_of_a_newer_touchstone_is_refused(file: Path) -> None:
 def test_a_file_that_is_no_ledger_is_refused(file: Path) -> None:
     """It is left as it is."""
     file.write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError, match="left as it is"):
+    with pytest.raises(StoreError, match="is damaged"):
         Ledger(file)
 
     assert file.read_bytes() == b"not a database" * 100

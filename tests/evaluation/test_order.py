@@ -110,7 +110,12 @@ def test_a_group_may_be_called_like_a_case() -> None:
     assert sorted(len(order.cases_of(unit, unit + 1)) for unit in range(3)) == [1, 1, 2]
 
 
-@given(groups=st.none() | grouped, cases=st.integers(0, 40), seed=st.integers(0, 99), ends=st.tuples(*[st.integers(0, 40)] * 2))
+@given(
+    groups=st.none() | grouped,
+    cases=st.integers(0, 40),
+    seed=st.integers(0, 99),
+    ends=st.tuples(*[st.integers(0, 40)] * 2),
+)
 def test_units_of_cases_and_cases_of_units_agree(
     groups: list[str | None] | None, cases: int, seed: int, ends: tuple[int, int]
 ) -> None:

@@ -25,9 +25,8 @@ rows = st.lists(
             "repeat": st.integers(0, 2**16 - 1),
             "retries": counts,
             "from_cache": st.booleans(),
-            **{
-                name: numbers
-                for name in (
+            **dict.fromkeys(
+                (
                     "score",
                     "cost_usd",
                     "retry_usd",
@@ -38,8 +37,9 @@ rows = st.lists(
                     "input_tokens",
                     "output_tokens",
                     "estimated",
-                )
-            },
+                ),
+                numbers,
+            ),
         }
     ),
     max_size=20,

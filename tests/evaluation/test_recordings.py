@@ -105,7 +105,7 @@ def test_missing_cases_are_counted(ledger: Ledger, tmp_path: Path) -> None:
     """Cases of the split without a recording of this very model; other splits do not count."""
     cases = [Case(id=f"c{number}", split="test" if number < 5 else "train") for number in range(8)]
     summary = CaseSummary(counts={}, labels={}, tags={}, groups=0, digest="m" * 8, described="")
-    ledger.add_dataset(summary, cases)
+    ledger.datasets.add(summary, cases)
     found = Recordings(ledger, "some")
     found.add([("a", "c0", said("x")), ("a", "c0", said("y")), ("a", "c7", said("x")), ("b", "c1", said("x"))])
 

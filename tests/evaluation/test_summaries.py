@@ -10,15 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from touchstone.catalog.base import Facts
-from touchstone.evaluation.base import STRICT_ZEROS, TrialSummary
+from touchstone.evaluation.base import STRICT_ZEROS, OutcomeKind, TrialSummary
 from touchstone.evaluation.cells import Cells
+from touchstone.evaluation.order import CaseOrder
+from touchstone.evaluation.packed import KINDS
 from touchstone.evaluation.summaries import Ground, summarise
 
 GROUND = Ground(groups=None, confidence=0.95, seed=1, requests_per_month=1000, concurrency=4)
 NAN = float("nan")
 
 
-def cells(rows: list[dict[str, Any]], planned: int | None = None, repeats: int = 1) -> Cells:
+def cells(
+    rows: list[dict[str, Any]], planned: int | None = None, repeats: int = 1, rest: OutcomeKind = "planned"
+) -> Cells:
     """Cells from rows; what a row does not say is unknown."""
 
     def numbers(name: str) -> Any:
@@ -27,8 +31,11 @@ def cells(rows: list[dict[str, Any]], planned: int | None = None, repeats: int =
     return Cells(
         planned_cases=len(rows) if planned is None else planned,
         repeats=repeats,
+        rest=rest,
         ordinal=np.array([row.get("ordinal", at) for at, row in enumerate(rows)], dtype=np.int64),
-        kind=np.array([row.get("kind", "scored") for row in rows], dtype=object),
+        repeat=np.array([row.get("repeat", 0) for row in rows], dtype=np.int64),
+        kind=np.array([KINDS.index(row.get("kind", "scored")) for row in rows], dtype=np.uint8),
+        here=np.ones(len(rows), dtype=bool),
         **{
             name: numbers(name)
             for name in (
@@ -37,6 +44,7 @@ def cells(rows: list[dict[str, Any]], planned: int | None = None, repeats: int =
                 "retry_usd",
                 "judge_usd",
                 "latency_s",
+                "queue_s",
                 "first_token_s",
                 "input_tokens",
                 "output_tokens",
@@ -82,29 +90,36 @@ def test_nothing_scored_is_no_mean() -> None:
     ),
     st.integers(0, 5),
     st.integers(1, 3),
+    st.sampled_from(["planned", "skipped_race", "skipped_budget", "skipped_cancel"]),
 )
-@settings(max_examples=80, deadline=None)
-def test_bounds_hold_whatever_the_missing_cells_would_have_scored(
-    rows: list[tuple[str, float]], cut: int, repeats: int
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_whatever_the_lost_cells_would_have_scored(
+    rows: list[tuple[str, float]], cut: int, repeats: int, rest: OutcomeKind
 ) -> None:
-    """Set exactly when cells are missing, repeats of a case included: all of them wrong, all of them right."""
-    planned = -(-len(rows) // repeats) + cut
+    """
+    Set exactly when a cell was asked and has no score: all of them wrong, all of them right.
+
+    Cells that nobody asked come in a random order, so they are unseen and no bound speaks of them.
+    """
     found = summed(
         cells(
-            [{"kind": kind, "score": score, "ordinal": at // repeats} for at, (kind, score) in enumerate(rows)],
-            planned,
+            [
+                {"kind": kind, "score": score, "ordinal": at // repeats, "repeat": at % repeats}
+                for at, (kind, score) in enumerate(rows)
+            ],
+            -(-len(rows) // repeats) + cut,
             repeats,
+            rest,
         )
     )
     known = [score if kind == "scored" else 0.0 for kind, score in rows if kind == "scored" or kind in STRICT_ZEROS]
-    total = planned * repeats
-    missing = total - len(known)
-    if not missing:
+    lost = len(rows) - len(known)
+    if not lost:
         assert found.bounds is None
     else:
         assert found.bounds == (
-            pytest.approx(sum(known) / total),
-            pytest.approx((sum(known) + missing) / total),
+            pytest.approx(sum(known) / len(rows)),
+            pytest.approx((sum(known) + lost) / len(rows)),
         )
 
 
@@ -231,3 +246,31 @@ def test_scorers_without_a_single_score_are_left_out() -> None:
 
     assert list(found.scorers) == ["length"]
     assert found.scorers["length"].n == 1
+
+
+def test_where_one_may_look_at_any_moment_intervals_say_so() -> None:
+    """A race stops where its answers tell it to: intervals that hold for one look say nothing there."""
+    rows = [{"score": at % 2, "latency_s": 1.0 + at % 7} for at in range(400)]
+    looked = Ground(None, 0.95, 1, None, 4, order=CaseOrder.draw(400, 1))
+    once, ever = summed(cells(rows)), summed(cells(rows), looked)
+
+    assert once.estimate is not None
+    assert ever.estimate is not None
+    assert ever.estimate.mean == once.estimate.mean == 0.5
+    assert (ever.estimate.n, ever.estimate.method) == (400, "anytime-valid 95 %")
+    assert ever.estimate.low < once.estimate.low < once.estimate.high < ever.estimate.high
+    assert ever.latency.p95 == once.latency.p95
+    assert once.latency.p95_low is not None
+    assert ever.latency.p95_low is not None
+    assert ever.latency.p95_low <= once.latency.p95_low
+
+
+def test_answers_to_the_same_cases_are_looked_at_together() -> None:
+    """Repeats say how stable a candidate is; without them there is nothing to say."""
+    rows = [{"ordinal": at // 2, "repeat": at % 2, "score": float(at % 4 != 1)} for at in range(40)]
+    found = summed(cells(rows, 20, 2)).repeats
+
+    assert (found.repeats, found.cases) == (2, 20)
+    assert found.unstable_share.mean == 0.5
+    assert found.pass_hat_k[1].mean == 0.5
+    assert summed(cells(rows[::2], 20, 1)).repeats is None

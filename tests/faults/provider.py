@@ -8,6 +8,7 @@ every client. What goes wrong is scripted, by the text that is asked, by a seed 
     fault:503*2          the first two requests of these very bytes end with 503, the third is answered
     fault:429,retry-after=1*1;reset,after=40*1
                          one after the other; without `*n` a fault lasts
+    verdict:say:bad      for whoever is shown the text as material to judge
 
 Replies depend on the request and on how often its bytes came before, never on time or order.
 
@@ -36,7 +37,7 @@ from typing import Any
 if __package__ in (None, ""):  # run by its path, not as a module
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.faults.bill import Bill
+from tests.faults.bill import Bill, requests
 from tests.faults.reply import Said
 from tests.faults.wire import Fault, Link, faults_of, respond
 
@@ -71,6 +72,7 @@ class Provider:
         base_url: For clients.
         bill: What was asked and sold.
         most_in_flight: The largest number of requests that were being answered at once.
+        most_repeated_in_flight: The same of requests whose bytes had come before.
         bodies: Requests in the order of their arrival, parsed.
     """
 
@@ -80,8 +82,10 @@ class Provider:
         self.port = port
         self.bodies: list[dict[str, Any]] = []
         self.most_in_flight = 0
+        self.most_repeated_in_flight = 0
         self._in_flight = 0
-        self._number = 0
+        self._repeated_in_flight = 0
+        self._number = requests(bill) if bill.exists() else 0  # a provider that comes back goes on with its bill
         self._seen: Counter[str] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,8 +137,11 @@ class Provider:
         asked = Asked.of(body)
         if asked is not None:
             self.bodies.append(asked.body)
+        repeated = self._seen[digest] > 1
         self._in_flight += 1
+        self._repeated_in_flight += repeated
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        self.most_repeated_in_flight = max(self.most_repeated_in_flight, self._repeated_in_flight)
         whole = False
         try:
             if self.terms.latency_s:
@@ -142,6 +149,7 @@ class Provider:
             whole = await self._answer(link, number, digest, headers, asked)
         finally:
             self._in_flight -= 1
+            self._repeated_in_flight -= repeated
             self.bill.ended(number, whole=whole)
         return whole and not link.writer.is_closing()
 
@@ -166,7 +174,7 @@ class Provider:
         if number in self.terms.at:
             return next(iter(faults_of(self.terms.at[number], 1)), None)
         time_of = self._seen[digest]
-        scripted = re.search(r"fault:(\S+)", asked.text)
+        scripted = re.search(r"fault:(\S+)", asked.told)
         if scripted:
             return next(iter(faults_of(scripted[1], time_of)), None)
         if self.terms.seed is None:
@@ -202,9 +210,17 @@ class Asked:
         tokens = sum(2 + -(-len(text.encode("utf-8", "surrogatepass")) // 4) for text in texts)
         return cls(body=body, model=model, text=last[-1] if last else "", input_tokens=tokens)
 
+    @property
+    def told(self) -> str:
+        """What the text tells the provider to do; of a judge's fenced material only what stands behind `verdict:`."""
+        if self.text.startswith("<<<"):
+            found = re.search(r"verdict:(\S+)", self.text)
+            return "" if found is None else found[1]
+        return re.sub(r"verdict:\S+", "", self.text)
+
     def said(self, number: int) -> Said:
         """The reply to it."""
-        scripted = re.search(r"say:(\S+)", self.text)
+        scripted = re.search(r"say:(\S+)", self.told)
         words = scripted[1] if scripted else f"word{int(hashlib.sha256(self.text.encode()).hexdigest()[:4], 16) % 100}"
         limit = self.body.get("max_tokens") or self.body.get("max_completion_tokens")
         return Said(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.conftest import Run
 from tests.faults.bill import requests, sales, sales_by_digest, spent_usd
 from tests.faults.conftest import PRICE, Asking, Measure, Write
 from tests.faults.promises import sent_digest
@@ -175,7 +176,7 @@ async def test_f14_missing_usage_is_estimated_and_flagged(stream: bool, bill: Pa
 
 
 def test_f14_totals_say_how_much_was_estimated_and_holds_cover_the_bill(
-    bill: Path, write_task: Write, compare: Measure, tmp_path: Path
+    bill: Path, write_task: Write, compare: Measure, touchstone: Run, tmp_path: Path
 ) -> None:
     """One cell in four was estimated, and every hold is at least what the provider charges for it."""
     texts = ["fault:usage,is=none say:yes", "say:yes 日本語のテキスト", "say:yes 🎉🎉🎉", "say:" + "long_" * 100]
@@ -184,7 +185,8 @@ def test_f14_totals_say_how_much_was_estimated_and_holds_cover_the_bill(
         found = compare()
     assert found["candidates"][0]["usage"]["estimated"] is True
     assert found["candidates"][0]["usage"]["estimated_share"] == 0.25
-    assert any("25%" in caveat and "estimated" in caveat for caveat in found["decision"]["caveats"])
+    assert touchstone("report", "latest", "--out", "report.html").returncode == 0
+    assert "25% estimated" in (tmp_path / "report.html").read_text()
     attempts = Store.of(tmp_path).attempts()
     charged = sales_by_digest(bill)
     assert len(attempts) == 4

@@ -12,14 +12,15 @@ from tests.faults.conftest import Measure, Write
 from tests.faults.provider import in_thread
 from tests.faults.store import Store
 
+PLEA = b"That is not the JSON object"
 JUDGE = """\
 scorers:
   - judge: {{model: {{model: openai-compatible, base_url: '{url}', served_name: {name},
                     price: {{input_usd: 1, output_usd: 2}}}}, rubric: 'Is it right?'}}
 """
 
-# What the judge is asked ends with the answer, so the answer says what the judge replies; a control row says nothing.
-GOOD = 'say:say:{"score":5,"reason":"right"}'
+GOOD = 'say:fine verdict:say:{"score":5,"reason":"right"}'
+"""The candidate says fine; the judge, who is shown the question too, gives the best score."""
 
 
 def _judged(
@@ -44,14 +45,19 @@ def test_f31_a_verdict_that_cannot_be_read_is_asked_for_once_more_and_then_missi
     bill: Path, write_task: Write, compare: Measure, tmp_path: Path
 ) -> None:
     """`judge_unparsed`: no score, nobody's wrong answer; two calls, both paid and both in the books."""
-    found = _judged(write_task, compare, bill, [GOOD, "say:say:rather_good,_I_think"])
+    found = _judged(write_task, compare, bill, [GOOD, "say:fine verdict:say:rather_good"])
     cells = Store.of(tmp_path).cells()
     assert [(cell["kind"], cell["score"]) for cell in cells] == [("scored", 1.0), ("judge_unparsed", None)]
     outcomes = found["candidates"][0]["outcomes"]
     assert (outcomes["scored"], outcomes["judge_unparsed"]) == (1, 1)
     assert found["candidates"][0]["estimate"]["n"] == 1
-    asked = Store.of(tmp_path).attempts("rather good, I think")
-    assert [attempt["purpose"] for attempt in asked] == ["judge", "judge"]
+    asked = [
+        attempt["request"] for attempt in Store.of(tmp_path).attempts("rather_good") if attempt["purpose"] == "judge"
+    ]
+    once, again = ([request for request in asked if (PLEA in request) is more] for more in (False, True))
+    # Of the answer and of each of the three control rows.
+    assert len(once) == len(again) == 4
+    assert len(set(asked)) == 8
     assert found["spent_usd"] == pytest.approx(spent_usd(bill))
     assert requests(bill) == len(sales(bill)) == len(Store.of(tmp_path).attempts())
 
@@ -60,7 +66,7 @@ def test_f31_a_judge_that_declines_gives_no_verdict(
     bill: Path, write_task: Write, compare: Measure, tmp_path: Path
 ) -> None:
     """Its refusal is missing evidence, not a bad mark."""
-    _judged(write_task, compare, bill, [GOOD, "say:fault:refusal"])
+    _judged(write_task, compare, bill, [GOOD, "say:fine verdict:fault:refusal"])
     assert [(cell["kind"], cell["score"]) for cell in Store.of(tmp_path).cells()] == [
         ("scored", 1.0),
         ("judge_unparsed", None),

@@ -87,10 +87,10 @@ def expected(begins: int, steps: Steps, total: int) -> tuple[str, float]:
 
 
 seconds = st.integers(0, 12)
-calls = st.tuples(seconds, st.lists(st.tuples(seconds, seconds), min_size=1, max_size=4), st.integers(0, 40))
+calls = st.tuples(seconds, st.lists(st.tuples(seconds, seconds), min_size=1, max_size=3), st.integers(0, 30))
 
 
-@given(st.lists(calls, min_size=1, max_size=25))
+@given(st.lists(calls, min_size=1, max_size=12))
 def test_every_call_ends_at_its_own_deadline_and_at_no_other(given: list[tuple[int, Steps, int]]) -> None:
     """Of many calls at once each is stopped at the very moment that its own steps and total say, or not at all."""
 

@@ -18,6 +18,7 @@ from touchstone.data.media import media_folders
 from touchstone.errors import RequestRejected, SettingsError
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.purse import Purse
 from touchstone.models.base import AudioPart, ImagePart, Message, TextPart
 from touchstone.models.fake import FakeModel
 from touchstone.scoring.base import AnswerSpec
@@ -52,7 +53,7 @@ class Shop:
 
     def _caller(self, _reference: str, parameters: Mapping[str, Any]) -> Journal:
         self.parameters = parameters
-        return Journal(self.model, self.workshop.ledger)
+        return Journal(self.model, Purse(self.workshop.ledger))
 
 
 @pytest.fixture
@@ -172,11 +173,11 @@ async def test_an_image_lies_beside_the_file_of_its_split(shop: Shop, tmp_path: 
         (tmp_path / split / "cases.csv").write_text(rows)
         (tmp_path / split / "1.png").write_text(split)
     source = CaseSource(files={split: tmp_path / split / "cases.csv" for split in ("train", "test")})
-    shop.workshop.ledger.add_dataset(check_cases(source), read_cases(source))
+    shop.workshop.ledger.datasets.add(check_cases(source), read_cases(source))
     shop.workshop = replace(shop.workshop, media_folders=media_folders(source))
 
     for split in ("train", "test"):
-        [(_, case)] = shop.workshop.ledger.cases(check_cases(source).digest, split)
+        [(_, case)] = shop.workshop.ledger.datasets.cases(check_cases(source).digest, split)
         wanted = ImagePart(url="data:image/png;base64," + base64.b64encode(split.encode()).decode())
         assert (await sent(shop, case))[-1].content == (TextPart(text="What?"), wanted)
 

@@ -299,7 +299,7 @@ def test_any_model_may_refuse_before_it_is_asked(tmp_path: Path, monkeypatch: py
     (info / "entry_points.txt").write_text("[touchstone.model]\nguest = touchstone_guest:GuestModel\n")
     (tmp_path / "touchstone_guest.py").write_text(GUEST)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins._members.cache_clear()
+    plugins.look_again()
     own = {"base_url": "http://127.0.0.1:9/v1", "served_name": "m", "key_env": "NO_SUCH_KEY_HERE"}
     try:
         with pytest.raises(SettingsError, match="set GUEST_KEY"):
@@ -311,4 +311,4 @@ def test_any_model_may_refuse_before_it_is_asked(tmp_path: Path, monkeypatch: py
         assert checked_model("fake/parrot", {}, tmp_path, asking=True).name
     finally:
         monkeypatch.undo()
-        plugins._members.cache_clear()
+        plugins.look_again()

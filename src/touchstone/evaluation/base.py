@@ -174,6 +174,8 @@ class Latency(Noun):
     first_token_p50: float | None = None
     tokens_per_s_p50: float | None = None
     """Output tokens per second after the first, median over streamed cells."""
+    queue_p50: float | None = None
+    """Waited in our own limiter before sending, the median; no part of the other clocks."""
     n: int = 0
     concurrency: int | None = None
     """Requests in flight at most while this was measured."""
@@ -189,6 +191,33 @@ class UsageTotal(Noun):
     """Share of the cells whose usage we counted ourselves, from 0 to 1."""
 
 
+class RepeatStats(Noun):
+    """
+    One candidate's answers to the same cases, asked several times, in numbers.
+
+    Every case weighs the same, however many of its answers are there; so every mean here has cases as its n.
+    """
+
+    repeats: int
+    """The most answers that one case has."""
+    cases: int
+    """Cases with at least one score."""
+    pass_at_1: Estimate
+    """Chance that one answer is right; of 0/1 scores the mean score. A graded score is right from 0.5 on."""
+    pass_hat_k: tuple[Estimate, ...]
+    """Chance that k independent answers to a case are all right, for k = 1, 2, …; over the cases with k answers."""
+    unstable_share: Estimate
+    """Share of the cases with two answers or more whose answers differ in score."""
+    variance_between: float | None
+    """Variance of the cases' own mean scores; never negative. None when one case has all the answers."""
+    variance_within: float
+    """Variance of the answers to one case around that case's mean: what asking again changes."""
+    between_clipped: bool = False
+    """Whether the estimate of `variance_between` was negative and is shown as 0: the cases differ less than chance."""
+    within_share: float | None = None
+    """variance_within / (variance_within + variance_between); None when both are 0 or one is unknown."""
+
+
 class TrialSummary(Noun):
     """All outcomes of one candidate, in numbers: what a decision looks at."""
 
@@ -201,7 +230,7 @@ class TrialSummary(Noun):
     answered_only: Estimate | None = None
     """Over the cells with an answer; None when there is none."""
     bounds: tuple[float, float] | None = None
-    """Worst and best mean over all planned cells; set when some are missing."""
+    """Worst and best mean over all cells that were asked; set when some of them have no score."""
     outcomes: OutcomeCounts
     usage: UsageTotal = UsageTotal()
     cost: Cost = Cost()
@@ -212,8 +241,10 @@ class TrialSummary(Noun):
     """`open`, `open_weights`, `proprietary`, or None when unknown."""
     self_hostable: bool | None = None
     recipe_fingerprint: str | None = None
-    repeats: Any = None
-    """What asking the same cases again showed, a `RepeatStats`; None when every case was asked once."""
+    served_models: tuple[str, ...] = ()
+    """Names of the models that answered, as the provider echoed them; two are two models under one name."""
+    repeats: RepeatStats | None = None
+    """What asking the same cases again showed; None when every case was asked once."""
 
 
 class PairResult(Noun):

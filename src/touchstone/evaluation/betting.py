@@ -17,14 +17,22 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-STAKES = (0.08, 0.25, 0.6)
+STAKES = (0.15, 0.35, 0.7)
 """Played side by side; an account is the average of the three."""
+
+BAR_STAKES = (0.04, 0.12, 0.4)
+"""Against a level: the best stake is (share - level) / (1 - level), and shares that matter are near the level."""
 
 RACE_REACH = 3.0
 """Largest multiple of a stake when differences of two candidates are bet on."""
 
 BAR_REACH = 10.0
 """The same for one candidate against a level: a share of 0.05 leaves twenty times less room than a share of 1."""
+
+PRIOR_UNITS, PRIOR_GAIN, PRIOR_SPREAD = 50.0, 0.08, 0.2
+"""What an adapted stake expects of a difference before there is experience, and how much experience that is worth."""
+
+LEAST_STAKE, MOST_STAKE = 0.02, 0.9
 
 ROUNDING = 1e-9
 """Sums of up to 100,000 differences are exact to much less; what is closer to an edge has not crossed it."""
@@ -45,8 +53,8 @@ class Accounts:
 
     Without it the mean is that of all units there might ever be: m = c and m0 = 0.
 
-    *No bet gains under the statement.* Scale is known before the unit, and the expected value given the past is the
-    average of the unseen, at most m.
+    *No bet gains under the statement.* Stake and scale are known before the unit, and the expected value given the
+    past is the average of the unseen, at most m.
 
     *Money stays positive.* value >= -1 and scale x (1 + m) <= 1, so each factor is at least 1 - s. (Where m < -1 not
     even values of -1 keep the statement: it is refuted by arithmetic and its account counts as infinite.)
@@ -56,15 +64,21 @@ class Accounts:
     above that of a smaller one, and when c holds, all false refutations are in the event that the account of the true
     mean reached K.
 
-    `shared=False` leaves m0 out of the scale, for a set of statements which are not compared with each other.
+    The stakes are given, or with `aim` a single one that follows what was seen: before each unit
+    s x scale = (gain - m) / spread at c = -aim, where gain and spread are the mean value and the mean square so far,
+    drawn towards the prior; it maximises the expected logarithm to second order (Waudby-Smith and Ramdas 2024, JRSS-B
+    86, "approximate GRAPA"). It is the same for all c, as the argument above needs.
 
     Args:
-        means: The c.
+        means: The c; at most 0 when there is an aim.
         total: Units of the finite set; None for all future ones.
         levels: K's whose first crossing is remembered.
         reach: Caps the scale.
-        shared: Whether the scale looks at m0.
-        weak: Whether "at least c" is enough when all units are known; else "more than c".
+        shared: Whether the scale looks at m0; False only for a single c, which is compared with no other.
+        weak: Whether a mean of exactly c refutes the statement where arithmetic decides.
+        stakes: Played side by side when there is no aim.
+        start: What the account starts with.
+        aim: See above; needs `total`.
     """
 
     def __init__(
@@ -76,6 +90,9 @@ class Accounts:
         reach: float = RACE_REACH,
         shared: bool = True,
         weak: bool = False,
+        stakes: Sequence[float] = STAKES,
+        start: float = 1.0,
+        aim: float | None = None,
     ) -> None:
         self._means = np.asarray(means, dtype=np.float64)
         self._total = total
@@ -83,12 +100,13 @@ class Accounts:
         self._least_room = 1 / reach
         self._shared = shared
         self._weak = weak
-        self._stakes = np.array(STAKES)
-        self._money = np.ones((len(self._means), len(STAKES)))
-        self._sum = 0.0
+        self._aim = aim
+        self._stakes = np.array(stakes if aim is None else [0.0])
+        self._money = np.full((len(self._means), len(self._stakes)), start / len(self._stakes))
+        self._sum = self._squares = 0.0
         self.units = 0
         """How many units have been seen."""
-        self.best = np.ones(len(self._means))
+        self.best = np.full(len(self._means), start)
         """Largest value each account ever had; infinite once arithmetic refutes its statement."""
         self.crossed = np.zeros((len(self._means), len(self._levels)), dtype=np.int64)
         """After how many units each account first reached each level; 0 is not yet."""
@@ -98,28 +116,41 @@ class Accounts:
         """Sum of the values seen."""
         return self._sum
 
-    def feed(self, values: Floats) -> None:
+    @property
+    def now(self) -> Floats:
+        """What is in each account after the units seen, money held beside it not counted."""
+        return np.asarray(self._money.sum(axis=1))
+
+    def deposit(self, money: float) -> None:
+        """Put so much more into each account, before the next unit is seen."""
+        self._money += money / self._money.shape[1]
+
+    def feed(self, values: Floats, beside: Floats | None = None) -> None:
         """
         Bet on the next units; the same accounts result however the values are cut into blocks, to the last bit.
 
         Args:
             values: Shape (units,), each in [-1, 1], in the order of the units.
+            beside: Money held elsewhere after each of these units, which counts towards `best` and `crossed`.
         """
-        size = max(1, CHUNK // max(1, self._money.size))
+        size = max(1, CHUNK // self._money.size)
         for start in range(0, len(values), size):
-            self._feed(values[start : start + size])
+            block = slice(start, start + size)
+            self._feed(values[block], None if beside is None else beside[block])
 
-    def _feed(self, values: Floats) -> None:
-        count = len(values)
+    def _feed(self, values: Floats, beside: Floats | None) -> None:
         # Adding and multiplying one after the other, with what was there in front, makes blocks leave no trace.
         sums = np.add.accumulate(np.concatenate(([self._sum], values)))
-        allowed, scale = self._terms(sums[:-1])
+        squares = np.add.accumulate(np.concatenate(([self._squares], values * values)))
+        allowed, scale, stakes = self._terms(sums[:-1], squares[:-1])
         gains = scale * (values[:, None] - allowed)
-        factors = 1 + gains[:, :, None] * self._stakes
-        factors[0] *= self._money
+        factors = 1 + gains[:, :, None] * stakes
         with np.errstate(over="ignore", under="ignore"):
+            factors[0] *= self._money
             money = np.multiply.accumulate(factors, axis=0)
-            accounts = np.add.reduce(money, axis=2) / len(self._stakes)
+            accounts = np.add.reduce(money, axis=2)
+        if beside is not None:
+            accounts += beside[:, None]
         if self._total is not None:
             accounts[self._impossible(sums[1:])] = np.inf
         for at, level in enumerate(self._levels):
@@ -128,14 +159,15 @@ class Accounts:
             self.crossed[new, at] = self.units + 1 + reached.argmax(axis=0)[new]
         self.best = np.maximum(self.best, accounts.max(axis=0))
         self._money = money[-1]
-        self._sum = float(sums[-1])
-        self.units += count
+        self._sum, self._squares = float(sums[-1]), float(squares[-1])
+        self.units += len(values)
 
-    def _terms(self, before: Floats) -> tuple[Floats, Floats]:
-        """What each statement allows the unseen, (units, means), and the scale of the stakes, which broadcasts to it."""
+    def _terms(self, before: Floats, squares: Floats) -> tuple[Floats, Floats, Floats]:
+        """What each statement allows the unseen, (units, means); scale and stakes, which broadcast to it."""
         if self._total is None:
-            allowed = np.broadcast_to(self._means, (len(before), len(self._means)))
+            left = np.full((len(before), 1), np.inf)
             zero = np.zeros((len(before), 1))
+            allowed = np.broadcast_to(self._means, (len(before), len(self._means)))
         else:
             left = (self._total - self.units - np.arange(len(before), dtype=np.float64))[:, None]
             zero = -before[:, None] / left
@@ -145,16 +177,21 @@ class Accounts:
             room = np.maximum(room, 1 + zero)
         if not self._shared or (self._means > 0).any():
             room = np.maximum(room, 1 + allowed)
-        scale = 1 / room
-        return allowed, np.where(zero >= 1, 0.0, scale) if self._shared else scale
+        scale = np.where(zero >= 1, 0.0, 1 / room) if self._shared else 1 / room
+        if self._aim is None or self._total is None:
+            return allowed, scale, self._stakes
+        seen = PRIOR_UNITS + self.units + np.arange(len(before), dtype=np.float64)
+        gain = ((before + PRIOR_UNITS * PRIOR_GAIN) / seen)[:, None]
+        spread = ((squares + PRIOR_UNITS * PRIOR_SPREAD) / seen)[:, None]
+        wanted = (gain - zero + self._aim * self._total / left) * room / spread
+        return allowed, scale, np.clip(wanted, LEAST_STAKE, MOST_STAKE)[:, :, None]
 
     def _impossible(self, after: Floats) -> npt.NDArray[np.bool_]:
-        """Where even the least the unseen values can add leaves the mean above c, shape (units, means)."""
+        """Where the least the unseen values can add leaves the mean above c (weak: at c), shape (units, means)."""
         total = float(self._total or 0)
         left = total - self.units - 1 - np.arange(len(after))
         least = (after - left)[:, None]
         tolerance = ROUNDING * total
-        refuted: npt.NDArray[np.bool_] = least > total * self._means + tolerance
-        if self._weak and left[-1] == 0:
-            refuted[-1] |= least[-1] >= total * self._means - tolerance
-        return refuted
+        if self._weak:
+            return np.asarray(least >= total * self._means - tolerance)
+        return np.asarray(least > total * self._means + tolerance)

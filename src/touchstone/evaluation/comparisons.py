@@ -16,9 +16,10 @@ import sqlalchemy as sa
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Recipe
-from touchstone.evaluation.ledger import Ledger, now, store_errors
+from touchstone.evaluation.ledger import Ledger, now
 from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.packed import COLUMNS, NUMERIC, kind_codes, pack, unpack
+from touchstone.evaluation.store_errors import store_errors
 
 Vector = np.ndarray[Any, Any]
 
@@ -128,11 +129,16 @@ class Comparisons:
         table = tables.comparisons
         return self._one(sa.select(table).where(table.c.run_key == run_key).order_by(table.c.created.desc()).limit(1))
 
-    def unfinished(self, task: str) -> Mapping[str, Any] | None:
-        """The newest comparison of a task, when it has not finished."""
+    def unfinished(self, task: str, path: str) -> Mapping[str, Any] | None:
+        """The newest comparison of a task file, when it has not finished."""
         table = tables.comparisons
-        row = self._one(sa.select(table).where(table.c.task == task).order_by(table.c.created.desc()).limit(1))
-        return row if row is not None and row["state"] != "finished" else None
+        query = sa.select(table).where(table.c.task == task).order_by(table.c.created.desc())
+        with store_errors(), self._ledger.engine.connect() as connection:
+            for row in connection.execute(query).mappings():
+                # Two files may call their tasks the same.
+                if orjson.loads(row["spec"]).get("path") == path:
+                    return dict(row) if row["state"] != "finished" else None
+        return None
 
     def _one(self, query: sa.Select[Any]) -> Mapping[str, Any] | None:
         with store_errors(), self._ledger.engine.connect() as connection:

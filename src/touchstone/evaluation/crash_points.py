@@ -2,7 +2,7 @@
 Places at which a test can kill this process, to prove what survives.
 
 `TOUCHSTONE_TEST_KILL_AT=after-intent:3` makes it send itself SIGKILL when it comes by that place for the third time;
-without the variable, which is read once at import, coming by costs one call of an empty function.
+without the variable, which is read once at import, coming by costs one comparison.
 """
 
 from __future__ import annotations
@@ -29,42 +29,45 @@ POINTS = (
 """Every place, in the order in which a run comes by."""
 
 
-class Killer:
+class CrashPoint:
     """
-    Kills this process where and when it was told to.
+    Says that a point is passed: `crash_point("after-read")`.
 
     Args:
-        wanted: A point, and after a colon at which time of coming by; the first by default.
-        kill: How; a test passes its own.
-
-    Raises:
-        ValueError: there is no such point, or the number is none; a test that kills nobody would prove nothing.
+        kill: How to die; a test passes its own.
     """
 
-    def __init__(self, wanted: str, kill: Callable[[], None] | None = None) -> None:
+    def __init__(self, kill: Callable[[], None]) -> None:
+        self._kill = kill
+        self._point: str | None = None
+        self._left = 0
+
+    def arm(self, wanted: str) -> None:
+        """
+        Die at a point.
+
+        Args:
+            wanted: The point, and after a colon at which time of coming by; the first by default.
+
+        Raises:
+            ValueError: there is no such point, or the number is none; a test that kills nobody would prove nothing.
+        """
         point, _, times = (wanted if ":" in wanted else f"{wanted}:1").partition(":")
         if point not in POINTS or not times.isdecimal() or times == "0":
             raise ValueError(f"{KILL_AT} is {wanted!r}; write a point and a number, such as {POINTS[0]}:3")
-        self.point = point
-        self.left = int(times)
-        self.kill = kill or _kill
+        self._point = point
+        self._left = int(times)
 
     def __call__(self, point: str) -> None:
         """Come by a point."""
-        if point == self.point:
-            self.left -= 1
-            if self.left == 0:
-                self.kill()
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                self._kill()
 
 
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _nothing(_point: str) -> None:
-    """Nobody asked to be killed."""
-
+crash_point = CrashPoint(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 _wanted = secret(KILL_AT)
-crash_point: Callable[[str], None] = _nothing if _wanted is None else Killer(_wanted)
-"""Say that a point is passed."""
+if _wanted is not None:
+    crash_point.arm(_wanted)

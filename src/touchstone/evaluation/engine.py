@@ -18,7 +18,7 @@ from touchstone.evaluation.journal import CellCalls, cell_calls
 from touchstone.evaluation.lane_doors import LaneClosed
 from touchstone.evaluation.purse import NotStored, Stopped
 from touchstone.models.base import Completion
-from touchstone.scoring.base import AnswerReader, Score, Scorer
+from touchstone.scoring.base import AnswerReader, Reading, Score, Scorer
 
 _LONGEST_VALUE = 100
 """Characters of a refused value that are quoted."""
@@ -113,6 +113,10 @@ async def score_completion(
     reading = reader.read(completion.text, case)
     if kind is None and not completion.text.strip():
         kind = "empty"
+        if completion.finish == "tool" or completion.reasoning:
+            # Something came, and no answer in it: a call of a tool, or thoughts alone (promises.md, F11).
+            kind = "unparsed"
+            reading = Reading(answer=None, how="tool call" if completion.finish == "tool" else "reasoning alone")
     if kind == "refused" and getattr(scorers[0], "scores_refusals", False):
         kind = None
     if kind is not None:

@@ -8,7 +8,7 @@ from math import ceil, log2
 import numpy as np
 
 from touchstone.evaluation.race_board import Board
-from touchstone.evaluation.race_rounds import Goal, Loss, Move, Verdict
+from touchstone.evaluation.race_rounds import Field, Goal, Loss, Move, Verdict
 
 
 def checkpoints(candidates: int, sizes: Sequence[int], calls: int) -> list[int]:
@@ -44,13 +44,15 @@ class Halving:
     budget is not spent to its end. The certificate is that of the race: it needs no plan to be true.
     """
 
-    def __init__(self, goal: Goal, board: Board, last: int) -> None:
+    def __init__(self, goal: Goal, board: Board, field: Field) -> None:
         self._goal = goal
         self._board = board
-        self._last = last
+        self._field = field
+        self._last = len(board.edges) - 1
 
-    def move(self, levels: Sequence[int], eligible: Sequence[int], line: int) -> Move:
+    def move(self, levels: Sequence[int], line: int) -> Move:
         """See `Plan.move`."""
+        eligible = self._field.eligible(levels)
         field, reached = list(eligible), list(levels)
         planned = self._board.candidates
         verdict = Verdict(field[0] if len(field) == 1 else None, tuple(field))

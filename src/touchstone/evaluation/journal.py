@@ -215,6 +215,10 @@ class Journal:
             return None
         if late is not None:
             self.purse.read_late(late, "replied", completion.cost_usd, served=_served(completion))
+        if stored.run != self.purse.run and _is_unexplained(completion) and not self.offline:
+            # An empty answer that nothing explains is no answer to reuse (promises.md, F11); the run that paid for it
+            # does not ask again.
+            return None
         if stored.run == self.purse.run:
             cell.made += 1
         else:
@@ -267,20 +271,19 @@ class Journal:
             )
             raise
         crash_point("after-read")
-        unexplained = not completion.text.strip() and completion.finish not in _TELLING
         purse.close(
             attempt,
             state="replied",
             held_usd=worst_usd,
             cost_usd=completion.cost_usd,
             unpriced=completion.cost_usd is None,
-            received=reply.body if unexplained else b"",
+            error="the usage went down within the reply; the larger count was taken"
+            if completion.usage.shrank
+            else None,
+            received=reply.body if _is_unexplained(completion) else b"",
             served=_served(completion),
         )
         crash_point("after-settle")
-        if unexplained:
-            # An empty answer that nothing explains is no answer to keep: another run asks again (promises.md, F11).
-            await ledger.drop_reply(key)
         return completion
 
     async def close(self) -> None:
@@ -289,6 +292,11 @@ class Journal:
 
 
 _TELLING = frozenset({"refusal", "filter", "length", "tool"})
+
+
+def _is_unexplained(completion: Completion) -> bool:
+    """Whether there is no text and nothing that says why."""
+    return not completion.text.strip() and completion.finish not in _TELLING and not completion.reasoning
 
 
 def _served(completion: Completion) -> Served:

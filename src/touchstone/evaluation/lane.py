@@ -145,7 +145,6 @@ class Lane:
         self._again: OrderedDict[int, _Waiter] = OrderedDict()
         self._places = count()
         self._timer: asyncio.Task[None] | None = None
-        self._timer_due = 0.0
         self._slept_until = float("-inf")
         # Nobody waits and nothing is closed, paused or held back: a first send needs only a free slot.
         self._clear = True
@@ -348,11 +347,11 @@ class Lane:
         if self._breaker.open and self._probe is None:
             due = max(due, self._breaker.probe_at)
         needed = due > now and bool(self._first or self._again)
-        if self._timer is not None and (not needed or due < self._timer_due or self._timer.done()):
+        if self._timer is not None and not needed:
             self._timer.cancel()
             self._timer = None
+        # One that sleeps already wakes too early at worst, and looks again: nothing that is waited for comes sooner.
         if needed and self._timer is None:
-            self._timer_due = due
             self._timer = asyncio.get_running_loop().create_task(self._wake_at(due, due - now))
 
     async def _wake_at(self, due: float, seconds: float) -> None:

@@ -11,9 +11,7 @@ import asyncio
 import hashlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -23,20 +21,20 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from touchstone.data.base import Case, CaseSummary
-from touchstone.errors import StoreError, StoreFull
+from touchstone.errors import StoreError
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.budget import Balance, Books, Hold, Settle
 from touchstone.evaluation.crash_points import crash_point
+from touchstone.evaluation.datasets import Datasets
 from touchstone.evaluation.group_commit import GroupCommit
 from touchstone.evaluation.migrations import SCHEMA
-from touchstone.evaluation.noun_json import from_json, safe_text, to_json
+from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.statements import Row, Statement, Statements, outcome_row
+from touchstone.evaluation.store_errors import store_errors
 from touchstone.models.base import ChatRequest, Reply
 from touchstone.storage.database import ensure_schema, open_database
 from touchstone.storage.lock import check_fence
-from touchstone.storage.reserve import is_out_of_space
 
 _BLOCK = 1_000
 _LONGEST_BACKLOG = 2_000
@@ -66,26 +64,6 @@ def key_of(endpoint: str, body: bytes) -> str:
 def now() -> str:
     """The wall clock as a label; nothing is ever computed from it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Whatever fails in the database inside becomes a `StoreError` that holds nothing of what was being stored."""
-    try:
-        yield
-    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
-        # The driver's own words: SQLAlchemy's repeat the statement with its values, which is the user's text.
-        reason = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-        if is_out_of_space(error):
-            raise StoreFull(
-                "there is no room left for the store ({reason}); nothing further was sent, and everything that was "
-                "committed can be read; make room and run the same command again",
-                reason=str(reason),
-            ) from None
-        raise StoreError(
-            "the store cannot be read or written: {reason}; make room for it, end what else is using it, and run again",
-            reason=str(reason),
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +116,7 @@ class Ledger:
         except StoreError:
             self.engine.dispose()
             raise
+        self.datasets = Datasets(self.engine)
         self.statements = Statements(self.engine.dialect)
         self._commits: GroupCommit[Hold | Settle | Write] = GroupCommit(self.engine, self._apply)
         self._reading: sa.Connection | None = None
@@ -150,130 +129,6 @@ class Ledger:
             self._reading.close()
             self._reading = None
         self.engine.dispose()
-
-    # Cases
-
-    def add_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
-        """Keep the cases under their digest; does nothing when they are already there."""
-        if self.has_dataset(summary.digest):
-            return
-        with store_errors():
-            try:
-                self._insert_dataset(summary, cases)
-            except sa.exc.IntegrityError:
-                # Another process kept the same cases meanwhile; the digest says that they are the same.
-                if not self.has_dataset(summary.digest):
-                    raise
-
-    def checked(self, digest: str) -> CaseSummary | None:
-        """What a check of exactly these files found; None when they were not looked at, or their cases are not here."""
-        query = sa.select(tables.checks.c.summary).where(tables.checks.c.digest == digest)
-        with store_errors(), self.engine.connect() as connection:
-            body = connection.execute(query).scalar()
-        summary = None if body is None else from_json(CaseSummary, bytes(body))
-        return summary if summary is not None and self.has_dataset(summary.digest) else None
-
-    def keep_check(self, digest: str, summary: CaseSummary) -> None:
-        """Remember what a check found, so that going on with a run need not look at every case again."""
-        table = tables.checks
-        with store_errors(), self.engine.begin() as connection:
-            connection.execute(table.delete().where(table.c.digest == digest))
-            connection.execute(table.insert().values(digest=digest, summary=to_json(summary)))
-
-    def has_dataset(self, digest: str) -> bool:
-        """Whether these cases were kept before."""
-        query = sa.select(tables.datasets.c.digest).where(tables.datasets.c.digest == digest)
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).scalar() is not None
-
-    def _insert_dataset(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
-        with self.engine.begin() as connection:
-            ordinals: dict[str, int] = {}
-            block: list[dict[str, Any]] = []
-            for case in cases:
-                ordinal = ordinals.get(case.split, 0)
-                ordinals[case.split] = ordinal + 1
-                block.append(
-                    {
-                        "dataset": summary.digest,
-                        "split": case.split,
-                        "ordinal": ordinal,
-                        "case_id": safe_text(case.id),
-                        "group_name": None if case.group is None else safe_text(case.group),
-                        "tags": safe_text("\n".join(case.tags)),
-                        "payload": to_json(case, exclude_defaults=True),
-                    }
-                )
-                if len(block) == _BLOCK:
-                    connection.execute(tables.cases.insert(), block)
-                    block = []
-            if block:
-                connection.execute(tables.cases.insert(), block)
-            connection.execute(tables.datasets.insert().values(digest=summary.digest))
-
-    def cases(self, dataset: str, split: str, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Case]]:
-        """(ordinal, case) in order, read in blocks so that memory does not grow with their number."""
-        table = tables.cases
-        while stop is None or start < stop:
-            query = (
-                sa.select(table.c.ordinal, table.c.payload)
-                .where(table.c.dataset == dataset, table.c.split == split, table.c.ordinal >= start)
-                .order_by(table.c.ordinal)
-                .limit(_BLOCK if stop is None else min(_BLOCK, stop - start))
-            )
-            with store_errors(), self.engine.connect() as connection:
-                rows = connection.execute(query).all()
-            for ordinal, payload in rows:
-                yield ordinal, from_json(Case, payload)
-            if len(rows) < _BLOCK:
-                return
-            start = rows[-1][0] + 1
-
-    def cases_at(self, dataset: str, split: str, ordinals: Sequence[int]) -> list[Case]:
-        """The cases at these places of a split, in the order asked for."""
-        table = tables.cases
-        found: dict[int, Case] = {}
-        for start in range(0, len(ordinals), _BLOCK):
-            wanted = [int(ordinal) for ordinal in ordinals[start : start + _BLOCK]]
-            query = sa.select(table.c.ordinal, table.c.payload).where(
-                table.c.dataset == dataset, table.c.split == split, table.c.ordinal.in_(wanted)
-            )
-            with store_errors(), self.engine.connect() as connection:
-                for ordinal, payload in connection.execute(query):
-                    found[ordinal] = from_json(Case, payload)
-        return [found[int(ordinal)] for ordinal in ordinals]
-
-    def case_at(self, dataset: str, split: str, ordinal: int) -> Case:
-        """One case by its place in its split."""
-        return self.cases_at(dataset, split, [ordinal])[0]
-
-    def case_column(self, dataset: str, split: str, column: str) -> list[Any]:
-        """`case_id`, `group_name` or `tags` of every case of a split, in order."""
-        table = tables.cases
-        query = (
-            sa.select(table.c[column])
-            .where(table.c.dataset == dataset, table.c.split == split)
-            .order_by(table.c.ordinal)
-        )
-        with store_errors(), self.engine.connect() as connection:
-            return list(connection.execute(query).scalars())
-
-    def has_groups(self, dataset: str, split: str) -> bool:
-        """Whether any case of a split belongs to a group."""
-        table = tables.cases
-        query = (
-            sa.select(sa.literal(1))
-            .where(table.c.dataset == dataset, table.c.split == split, table.c.group_name.is_not(None))
-            .limit(1)
-        )
-        with store_errors(), self.engine.connect() as connection:
-            return connection.execute(query).scalar() is not None
-
-    def case_count(self, dataset: str, split: str) -> int:
-        """How many cases a split has."""
-        query = sa.select(sa.func.count()).where(tables.cases.c.dataset == dataset, tables.cases.c.split == split)
-        with store_errors(), self.engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
 
     # Calls
 
@@ -390,16 +245,20 @@ class Ledger:
     def reply(self, key: str) -> StoredReply | None:
         """The stored reply under a key, None when there is none or its bytes no longer match their digest."""
         with store_errors():
-            if self._reading is None:
-                # Held open: taking a connection from the pool costs more than the look-up.
-                self._reading = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            row = self.statements.find_reply.find_one(self._reading, (key,))
+            row = self.find_one(self.statements.find_reply, (key,))
         if row is None:
             return None
         attempt, run, body, digest, meta = row
         if hashlib.sha256(body).hexdigest() != digest:
             return None
         return StoredReply(Reply(body=bytes(body), **orjson.loads(bytes(meta))), attempt, run)
+
+    def find_one(self, statement: Statement, row: Row) -> Any:
+        """What a query for one row finds, None when nothing; for look-ups that are made once per call or cell."""
+        if self._reading is None:
+            # Held open: taking a connection from the pool costs more than the look-up.
+            self._reading = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return statement.find_one(self._reading, row)
 
     async def keep_unread(self, attempt: int, body: bytes) -> None:
         """Keep what turned out to be no answer with the attempt that brought it, before it is dropped."""

@@ -130,7 +130,7 @@ def _first(count: int, holds: Any) -> int:
     return low
 
 
-def in_units(scores: Vector, order: CaseOrder) -> tuple[Vector, Vector | None]:
+def in_units(scores: Vector, order: CaseOrder) -> tuple[Vector, list[int] | None]:
     """
     Means of the units that have a score, in the order of asking, and how many scores each has; None where all have one.
 
@@ -145,4 +145,4 @@ def in_units(scores: Vector, order: CaseOrder) -> tuple[Vector, Vector | None]:
     sizes = np.bincount(unit, minlength=order.units)
     sums = np.bincount(unit, weights=asked[known], minlength=order.units)
     there = sizes > 0
-    return sums[there] / sizes[there], sizes[there]
+    return sums[there] / sizes[there], sizes[there].tolist()

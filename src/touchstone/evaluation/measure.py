@@ -31,8 +31,11 @@ FINISH_IN_FLIGHT_S = 30.0
 LONGEST_PAUSE_S = 120.0
 """A run waits so long for an account that asked for a pause when nothing else is left to do; else it ends (F1)."""
 
-Ending = Literal["finished", "budget", "cancel", "lanes", "offline"]
-"""Why a run ended: nothing is left to ask; the cap; told to stop; accounts that cannot be asked; replies not stored."""
+Ending = Literal["finished", "budget", "cancel", "lanes", "offline", "store"]
+"""
+Why a run ended: nothing is left to ask; the cap; told to stop; accounts that cannot be asked; replies not stored; no
+room left in the store.
+"""
 
 
 class Cell(NamedTuple):
@@ -42,6 +45,10 @@ class Cell(NamedTuple):
     ordinal: int
     repeat: int
     case: Case
+
+
+Result = tuple[Cell, Outcome | Unasked | None]
+"""A cell and what came of asking; None where it was not asked after all."""
 
 
 class Answered(NamedTuple):
@@ -85,6 +92,7 @@ class Measurement:
         race: Who is asked what; None asks everybody everything.
         stop: Tells it to stop.
         on_round: Told after every round of the race how it stands.
+        on_closed: Told when a candidate cannot be asked any further, and why.
         unproven: Once the race has nothing more to ask: who gets another batch all the same, such as a leader that has
             not yet shown that it meets the constraints.
     """
@@ -99,6 +107,7 @@ class Measurement:
     stop: StopSignal = field(default_factory=StopSignal)
     on_round: Callable[[Standing], None] = lambda _standing: None
     unproven: Callable[[Standing], Sequence[Ask]] = lambda _standing: ()
+    on_closed: Callable[[int, str], None] = lambda _candidate, _reason: None
     ending: Ending = "finished"
     closed: dict[int, str] = field(default_factory=dict)
     """Candidate to why it cannot be asked any further."""
@@ -109,7 +118,7 @@ class Measurement:
 
     async def run(self) -> AsyncGenerator[Answered]:
         """Yield every cell that was answered, as they come; `ending` and `closed` say afterwards how it ended."""
-        workers: Workers[Cell, tuple[Cell, Outcome | Unasked]] = Workers(self._work, self.concurrency)
+        workers = Workers(self._work, self.concurrency)
         halt = asyncio.Event()
         self.stop.on_ask(lambda: self._halt(workers, halt))
         if self.stop.asked:
@@ -118,6 +127,11 @@ class Measurement:
         try:
             while not self.stop.asked:
                 if not workers.busy or (self.race is None and workers.waiting < self.concurrency):
+                    if came := self._take(workers.leftover()):
+                        # A race is told everything before it is asked, or it would ask for the same again.
+                        for answered in came:
+                            yield answered
+                        continue
                     self._reopen()
                     workers.feed(self._next())
                 if not workers.busy:
@@ -134,17 +148,16 @@ class Measurement:
             await workers.close()
         self._conclude()
 
-    async def _work(self, cell: Cell) -> tuple[Cell, Outcome | Unasked]:
-        return cell, await self.answer(cell)
+    async def _work(self, cell: Cell) -> Result:
+        # Fed before its candidate was closed: an answer that nobody can judge is not worth its price.
+        return cell, None if cell.candidate in self.closed else await self.answer(cell)
 
-    def _halt(self, workers: Workers[Cell, tuple[Cell, Outcome | Unasked]], halt: asyncio.Event) -> None:
+    def _halt(self, workers: Workers[Cell, Result], halt: asyncio.Event) -> None:
         self.purse.stop()
         workers.drop_waiting()
         halt.set()
 
-    async def _results(
-        self, workers: Workers[Cell, tuple[Cell, Outcome | Unasked]], waiter: asyncio.Task[bool]
-    ) -> list[Answered]:
+    async def _results(self, workers: Workers[Cell, Result], waiter: asyncio.Task[bool]) -> list[Answered]:
         """What was answered since the last look; nothing when the run was told to stop meanwhile."""
         results = asyncio.ensure_future(workers.results())
         await asyncio.wait((results, waiter), return_when=asyncio.FIRST_COMPLETED)
@@ -154,7 +167,7 @@ class Measurement:
             return []
         return self._take(results.result())
 
-    async def _last_results(self, workers: Workers[Cell, tuple[Cell, Outcome | Unasked]]) -> AsyncGenerator[Answered]:
+    async def _last_results(self, workers: Workers[Cell, Result]) -> AsyncGenerator[Answered]:
         """After a stop: what is in flight has some seconds to arrive, unless somebody asks again."""
         deadline = time.monotonic() + FINISH_IN_FLIGHT_S
         while workers.busy and self.stop.asked == 1 and time.monotonic() < deadline and self.purse.in_flight:
@@ -169,10 +182,12 @@ class Measurement:
         for answered in self._take(workers.leftover()):
             yield answered
 
-    def _take(self, results: Sequence[tuple[Cell, Outcome | Unasked]]) -> list[Answered]:
+    def _take(self, results: Sequence[Result]) -> list[Answered]:
         found = []
         for cell, result in results:
             self._asked.discard((cell.candidate, cell.ordinal, cell.repeat))
+            if result is None:
+                continue
             if isinstance(result, Unasked):
                 self._unasked(cell, result)
                 continue
@@ -198,6 +213,7 @@ class Measurement:
             for candidate in range(self.candidates) if result.of_judge else (cell.candidate,):
                 if candidate not in self.closed:
                     self.closed[candidate] = str(reason)
+                    self.on_closed(candidate, str(reason))
                     if self.race is not None:
                         self.race.withdraw(candidate)
                 if isinstance(reason, LaneClosed) and reason.seconds is not None:
@@ -275,7 +291,11 @@ class Measurement:
         if self.stop.asked:
             self.ending = "cancel"
         elif self.ending == "finished" and any(self.closed.values()):
-            settled = set() if self.race is None else {found.candidate for found in self.race.standing().settled}
+            settled = set()
+            if self.race is not None:
+                # Who was withdrawn is settled for the race and open for the run.
+                found = self.race.standing().settled
+                settled = {one.candidate for one in found if one.reason != "withdrawn"}
             if any(reason and candidate not in settled for candidate, reason in self.closed.items()):
                 self.ending = "lanes"
 

@@ -24,15 +24,14 @@ import numpy as np
 import numpy.typing as npt
 
 from touchstone.evaluation.halving import Halving, checkpoints
-from touchstone.evaluation.race_accounts import BarAccounts, Evidence
+from touchstone.evaluation.race_accounts import TOLERANCES, BarAccounts, Duels, Evidence
 from touchstone.evaluation.race_board import Board
 from touchstone.evaluation.race_cheapest import Cheapest
-from touchstone.evaluation.race_rounds import Best, Goal, Loss, Move, Plan, Rounds
+from touchstone.evaluation.race_replay import Replay
+from touchstone.evaluation.race_rounds import PROVEN, QUICK, Best, Field, Loss, Move, Plan, Rounds
 from touchstone.evaluation.race_rules import Ask, Bar, Finished, QuickLine, Reason, Rules, Settled, Standing
 
 __all__ = ["Ask", "Bar", "QuickLine", "Race", "Rules", "Settled", "Standing"]
-
-PROVEN, QUICK = 0, 1
 
 
 class Race:
@@ -55,27 +54,33 @@ class Race:
         """
         self._rules = rules
         edges = rules.edges(len(sizes)) if rules.max_calls is None else checkpoints(candidates, sizes, rules.max_calls)
-        self._board = Board(candidates, sizes, edges, rules.bars)
-        rivals = max(1, candidates - 1)
+        board = self._board = Board(candidates, sizes, edges, rules.bars)
+        misses = candidates * len(rules.bars) / rules.bar_delta
+        self._field = Field(board, BarAccounts(board, misses))
         # The cheapest within a tolerance has two ways to err for each pair.
         share = rules.delta / (1 if rules.tolerance is None else 2)
-        thresholds = rivals / share, 1 / share
+        thresholds = max(1, candidates - 1) / share, 1 / share
         self._threshold = thresholds[PROVEN]
-        self._goal: Goal = (
-            Best(self._board, rules.epsilon, thresholds)
-            if rules.tolerance is None
-            else Cheapest(self._board, rules.tolerance, rules.epsilon, thresholds)
-        )
-        self._plan: Plan = (
-            Rounds(self._goal, len(edges) - 1)
-            if rules.max_calls is None
-            else Halving(self._goal, self._board, len(edges) - 1)
-        )
+        # What the race is about is on the grid, so that a race that ends has a certificate that says so.
+        aim = rules.epsilon + (rules.tolerance or 0.0)
+        tolerances = sorted({*TOLERANCES, aim})
+        self._evidence = Evidence(board, tolerances, aim)
         self._line = PROVEN if rules.finish == "proven" else QUICK
-        self._bars = BarAccounts(self._board, candidates * len(rules.bars) / rules.bar_delta)
-        self._evidence = Evidence(self._board, rules.epsilon + (rules.tolerance or 0.0))
-        self._withdrawn: set[int] = set()
         self._replayed = [0] * candidates
+        self._known: tuple[list[int], Move] | None = None
+        self._plan: Plan
+        if rules.max_calls is not None:
+            self._plan = Halving(Best(board, rules.epsilon, thresholds), board, self._field)
+        elif rules.tolerance is not None:
+            goal = Cheapest(board, rules.tolerance, rules.epsilon, thresholds)
+            self._plan = Rounds(goal, self._field, len(edges) - 1)
+        elif rules.finish == "quick":
+            self._plan = Rounds(Best(board, rules.epsilon, thresholds), self._field, len(edges) - 1)
+        else:
+            duels = Duels(board, -rules.epsilon, thresholds, weak=True)
+            self._plan = Replay(
+                board, self._field, duels, delta=rules.delta, epsilon=rules.epsilon, tolerances=tolerances
+            )
 
     def tell(
         self,
@@ -142,13 +147,13 @@ class Race:
         What is proven afterwards, certificate included, is about the others. It stays in M. The proof asks that being
         withdrawn has nothing to do with one's scores, as for a missing key or an empty account.
         """
-        self._withdrawn.add(candidate)
-        self._replayed = [0] * self._board.candidates
+        self._field.withdrawn.add(candidate)
+        self._restart()
 
     def restore(self, candidate: int) -> None:
         """It can be asked again, and catches up first."""
-        self._withdrawn.discard(candidate)
-        self._replayed = [0] * self._board.candidates
+        self._field.withdrawn.discard(candidate)
+        self._restart()
 
     def next(self) -> tuple[Ask, ...]:
         """
@@ -156,14 +161,14 @@ class Race:
 
         Asking again without telling gives the same.
         """
-        move = self._move(self._levels(), self._line)
+        move = self._move(self._levels())
         return tuple(ask for i in sorted(move.targets) for ask in self._gaps(i, self._board.edges[move.targets[i]]))
 
     def standing(self) -> Standing:
         """Where the race stands, at any moment."""
         board, levels = self._board, self._levels()
-        eligible = self._eligible(levels)
-        move = self._plan.move(levels, eligible, self._line)
+        eligible = self._field.eligible(levels)
+        move = self._move(levels)
         leader, running, lost = move.verdict.focus, move.verdict.running, move.verdict.lost
         rivals = [i for i in eligible if i != leader]
         common = {i: min(levels[i], levels[leader]) for i in rivals} if leader is not None else {}
@@ -189,31 +194,30 @@ class Race:
         )
 
     def certificate_of(self, candidate: int) -> float | None:
-        """Any candidate is at most so much below the best, as the certificate says of the leader; None: nobody knows."""
+        """
+        Any candidate is at most so much below the best; None: nothing can be said.
+
+        All that is ever said of all candidates holds together, like the certificate of the leader.
+        """
         levels = self._levels()
-        rivals = (i for i in self._eligible(levels) if i != candidate)
+        self._move(levels)
+        rivals = (i for i in self._field.eligible(levels) if i != candidate)
         return self._certificate(candidate, {i: min(levels[i], levels[candidate]) for i in rivals}, {})
 
     def _levels(self) -> list[int]:
         return [self._board.level(i) for i in range(self._board.candidates)]
 
-    def _missed(self, candidate: int, level: int) -> tuple[int, Bar] | None:
-        """The edge at which a candidate was first shown to miss a bar, and which."""
-        found = [
-            (edge, at)
-            for at in range(len(self._board.bars))
-            if (edge := self._bars.missed_at(candidate, at, level)) is not None
-        ]
-        if not found:
-            return None
-        edge, at = min(found)
-        return edge, self._board.bars[at]
+    def _move(self, levels: list[int]) -> Move:
+        """What follows from these levels; asked after every answer, it is worked out once a batch."""
+        if self._known is None or self._known[0] != levels:
+            self._known = levels, self._plan.move(levels, self._line)
+        return self._known[1]
 
-    def _eligible(self, levels: Sequence[int]) -> list[int]:
-        return [i for i, level in enumerate(levels) if i not in self._withdrawn and self._missed(i, level) is None]
-
-    def _move(self, levels: Sequence[int], line: int) -> Move:
-        return self._plan.move(levels, self._eligible(levels), line)
+    def _restart(self) -> None:
+        self._replayed = [0] * self._board.candidates
+        self._known = None
+        if isinstance(self._plan, Replay):
+            self._plan.restart()
 
     def _gaps(self, candidate: int, stop: int) -> list[Ask]:
         """What is still unknown before `stop`, as few asks as possible."""
@@ -224,18 +228,29 @@ class Race:
     def _certificate(self, leader: int | None, common: Mapping[int, int], lost: Mapping[int, Loss]) -> float | None:
         if leader is None:
             return None
-        needed = [i for i in common if i not in lost or not lost[i].worse]
-        found = [self._evidence.certificate(leader, i, common[i], self._threshold) for i in needed]
-        known = [x for x in found if x is not None]
-        return max(known, default=0.0) if len(known) == len(found) else None
+        worst = 0.0
+        for i, level in common.items():
+            if i in lost and lost[i].worse:
+                continue
+            # Arithmetic says something too, and everything once all is known.
+            behind = max(0.0, -self._board.lead(leader, i))
+            if min(self._board.answered[i], self._board.answered[leader]) < self._board.units:
+                found = (
+                    self._plan.certificate(i, leader)
+                    if isinstance(self._plan, Replay)
+                    else self._evidence.certificate(leader, i, level, self._threshold)
+                )
+                behind = behind if found is None else min(behind, found)
+            worst = max(worst, behind)
+        return worst if worst < 1 else None
 
     def _settled(self, levels: Sequence[int], lost: Mapping[int, Loss]) -> tuple[Settled, ...]:
         settled = []
         for i, level in enumerate(levels):
-            missed = self._missed(i, level)
+            missed = self._field.missed(i, level)
             if missed is not None:
                 settled.append(self._settle(i, None, missed[0], "bar", missed[1].name))
-            elif i in self._withdrawn:
+            elif i in self._field.withdrawn:
                 settled.append(self._settle(i, None, level, "withdrawn"))
             elif i in lost:
                 settled.append(self._settle(i, lost[i].against, lost[i].edge, lost[i].reason))
@@ -248,7 +263,7 @@ class Race:
         return Settled(candidate, against, units, int(self._board.cases[units]), edge, reason, bar)
 
     def _finished(self, levels: Sequence[int], eligible: Sequence[int], move: Move) -> Finished | None:
-        if move.targets or (not eligible and self._withdrawn):
+        if move.targets or (not eligible and self._field.withdrawn):
             return None
         if all(
             levels[i] == len(self._board.edges) - 1 and self._board.answered[i] == self._board.units for i in eligible
@@ -262,11 +277,13 @@ class Race:
         return self._rules.finish
 
     def _quick_line(self, levels: Sequence[int]) -> QuickLine | None:
-        """Runs the quick race over what is known, from where the last look left it."""
+        if isinstance(self._plan, Replay):
+            return self._plan.quick_line()
         if self._rules.max_calls is not None:
             return None
+        # Runs the quick race over what is known, from where the last look left it.
         while True:
-            move = self._move(self._replayed, QUICK)
+            move = self._plan.move(self._replayed, QUICK)
             if any(target > levels[i] for i, target in move.targets.items()):
                 return None
             if not move.targets:

@@ -5,15 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from touchstone.evaluation.betting import BAR_REACH, ROUNDING, Accounts
+from touchstone.evaluation.betting import BAR_REACH, BAR_STAKES, ROUNDING, Accounts
 from touchstone.evaluation.race_board import Board
 
-TOLERANCES = (
-    *(x / 1000 for x in range(30)),
-    *(x / 400 for x in range(12, 40)),
-    *(x / 100 for x in range(10, 30)),
-    *(x / 20 for x in range(6, 20)),
-)
+TOLERANCES = (*(x / 1000 for x in range(30)), *(x / 200 for x in range(6, 20)), *(x / 20 for x in range(2, 20)))
 """Where certificates are looked for: tenths of a point up to 3 points, then coarser; a certificate rounds up."""
 
 
@@ -30,7 +25,7 @@ class Duels:
             board: Where the answers are.
             mean: c, a mean over cases.
             thresholds: The K of each finishing line.
-            weak: Whether "at least c" is enough once all units are known.
+            weak: Whether exactly c is enough where arithmetic decides.
         """
         self._board = board
         self._mean = board.scaled(mean)
@@ -39,11 +34,12 @@ class Duels:
         self._accounts: dict[tuple[int, int], Accounts] = {}
 
     def won_at(self, one: int, other: int, level: int, line: int) -> int | None:
-        """The edge at which the account of `one - other` had crossed a line, if not after `level`, which both reached."""
+        """The edge where the account of `one - other` had crossed a line, if not after `level`, which both reached."""
         units = self._board.edges[level]
         accounts = self._accounts.get((one, other))
         if accounts is None:
-            accounts = Accounts((self._mean,), self._board.units, levels=self._thresholds, weak=self._weak)
+            aim = -self._mean if self._mean <= 0 else None
+            accounts = Accounts((self._mean,), self._board.units, levels=self._thresholds, weak=self._weak, aim=aim)
             self._accounts[one, other] = accounts
         crossed = int(accounts.crossed[0, line])
         if not crossed and accounts.units < units:
@@ -72,7 +68,10 @@ class BarAccounts:
         accounts = self._accounts.get((candidate, bar))
         if accounts is None:
             mean = self._board.bar_mean(bar)
-            accounts = Accounts((mean,), self._board.units, levels=(self._level,), reach=BAR_REACH, shared=False)
+            levels = (self._level,)
+            accounts = Accounts(
+                (mean,), self._board.units, levels=levels, reach=BAR_REACH, shared=False, stakes=BAR_STAKES
+            )
             self._accounts[candidate, bar] = accounts
         crossed = int(accounts.crossed[0, 0])
         if not crossed and accounts.units < units:
@@ -84,10 +83,16 @@ class BarAccounts:
 class Evidence:
     """What can be said of one candidate beside another: certificates and ties."""
 
-    def __init__(self, board: Board, epsilon: float) -> None:
+    def __init__(self, board: Board, tolerances: Sequence[float], aim: float) -> None:
+        """
+        Args:
+            board: Where the answers are.
+            tolerances: Ascending from 0.
+            aim: The tolerance duels are about: with the same stakes, who won its duel has this certificate.
+        """
         self._board = board
-        # Epsilon is on the grid, so that a race that ends at K has a certificate that says so.
-        self._tolerances = sorted({*TOLERANCES, epsilon})
+        self._tolerances = tuple(tolerances)
+        self._aim = board.scaled(aim)
         self._here: dict[tuple[int, int], Accounts] = {}
         self._future: dict[tuple[int, int], Accounts] = {}
 
@@ -95,13 +100,7 @@ class Evidence:
         """Smallest tolerance x on the grid such that "one - other is at most -x" is refuted at `threshold`."""
         here = self._accounts(one, other, level)[0]
         reached = (here.best >= threshold).nonzero()[0]
-        on_grid = self._tolerances[int(reached[0])] if len(reached) else None
-        # What arithmetic alone says: the unseen differences are -1 at worst.
-        units = self._board.units
-        worst = (units - here.units - here.sum) / units / self._board.scale
-        if worst < (1.0 if on_grid is None else on_grid):
-            return worst if worst > ROUNDING else 0.0
-        return on_grid
+        return self._tolerances[int(reached[0])] if len(reached) else None
 
     def tied_here(self, one: int, other: int, level: int, threshold: float) -> bool:
         """Whether it is not shown that `one` is better on these cases."""
@@ -118,7 +117,7 @@ class Evidence:
         pair = one, other
         if pair not in self._here:
             means = [-self._board.scaled(tolerance) for tolerance in self._tolerances]
-            self._here[pair] = Accounts(means, self._board.units, weak=True)
+            self._here[pair] = Accounts(means, self._board.units, weak=True, aim=self._aim)
             self._future[pair] = Accounts((0.0,), None)
         here, future = self._here[pair], self._future[pair]
         units = self._board.edges[level]

@@ -37,9 +37,10 @@ class Board:
         self.cases = np.concatenate(([0], np.cumsum(counts)))
         """How many cases the first u units hold, u from 0."""
         self.bars = tuple(bars)
-        self.scale = float(self.cases[-1] / (self.units * counts.max()))
+        self._largest = int(counts.max())
+        self._scale = float(self.cases[-1]) / (self.units * self._largest)
         # None: all units are alike and need no weights.
-        self._weights = None if counts.min() == counts.max() else counts / counts.max()
+        self._weights = None if counts.min() == self._largest else counts / self._largest
         self._sizes = counts
         self._low = np.full((candidates, self.units), np.nan)
         self._high = self._low  # a matrix of its own as soon as one score is unknown
@@ -48,7 +49,7 @@ class Board:
         self._cost: Floats | None = None
         self.answered = [0] * candidates
         """Units each candidate has answered without a gap."""
-        self._sums: list[list[float]] = [[0.0] for _ in range(candidates)]
+        self._sums: list[list[tuple[float, float]]] = [[(0.0, 0.0)] for _ in range(candidates)]
         self._costs: list[list[tuple[float, int]]] = [[(0.0, 0)] for _ in range(candidates)]
 
     def tell(
@@ -127,21 +128,34 @@ class Board:
     def missing(self, candidate: int, stop: int) -> Units:
         """Units before `stop` the candidate has not answered, ascending."""
         start = self.answered[candidate]
-        return start + np.isnan(self._low[candidate, start:stop]).nonzero()[0]
+        found: Units = start + np.isnan(self._low[candidate, start:stop]).nonzero()[0]
+        return found
 
     def scaled(self, mean: float) -> float:
         """What a mean over cases is as a mean over units of `differences`."""
-        return mean * self.scale
+        return mean * self._scale
+
+    def lead(self, one: int, other: int) -> float:
+        """How far `one` is ahead of `other` at the least, if the units not common to both are the worst they can be."""
+        stop = min(self.answered[one], self.answered[other])
+        known = float(self.differences(one, other, 0, stop).sum())
+        return (known * self._largest - float(self.cases[-1] - self.cases[stop])) / float(self.cases[-1])
+
+    def least(self, candidate: int, start: int, stop: int) -> Floats:
+        """Scores of these units at their lowest, weighted by size; in [0, 1]."""
+        return self._weighted(self._low[candidate, start:stop], start, stop)
+
+    def most(self, candidate: int, start: int, stop: int) -> Floats:
+        """The same at their highest."""
+        return self._weighted(self._high[candidate, start:stop], start, stop)
 
     def differences(self, one: int, other: int, start: int, stop: int) -> Floats:
         """The least `one` can be ahead of `other`, for these units, in [-1, 1]."""
-        found: Floats = self._low[one, start:stop] - self._high[other, start:stop]
-        return found if self._weights is None else found * self._weights[start:stop]
+        return self._weighted(self._low[one, start:stop] - self._high[other, start:stop], start, stop)
 
     def unmet(self, candidate: int, bar: int, start: int, stop: int) -> Floats:
         """The least the candidate can have missed the bar by, for these units, in [-1, 1]; see `bar_mean`."""
-        found: Floats = self._bars[candidate, bar, start:stop]
-        return 2 * (found if self._weights is None else found * self._weights[start:stop]) - 1
+        return 2 * self._weighted(self._bars[candidate, bar, start:stop], start, stop) - 1
 
     def bar_mean(self, bar: int) -> float:
         """The mean of `unmet` which a candidate exactly at the bar has."""
@@ -151,14 +165,25 @@ class Board:
     def mean(self, candidate: int) -> float | None:
         """Mean score over what is answered; None when nothing is."""
         stop = self.answered[candidate]
-        return self._score_sum(candidate, 0, stop) / float(self.cases[stop]) if stop else None
+        if stop == 0:
+            return None
+        both = self.least(candidate, 0, stop).sum() + self.most(candidate, 0, stop).sum()
+        return float(both) * self._largest / 2 / float(self.cases[stop])
 
     def mean_at(self, candidate: int, level: int) -> float:
-        """Mean score up to an edge that the candidate has reached, not the one at 0."""
+        """Mean score up to an edge that the candidate has reached, not the one at 0; the middle where it is unknown."""
+        return sum(self.sums_at(candidate, level)) * self._largest / 2 / float(self.cases[self.edges[level]])
+
+    def sums_at(self, candidate: int, level: int) -> tuple[float, float]:
+        """Sums of `least` and of `most` up to an edge that the candidate has reached."""
         sums = self._sums[candidate]
         while len(sums) <= level:
-            sums.append(sums[-1] + self._score_sum(candidate, self.edges[len(sums) - 1], self.edges[len(sums)]))
-        return sums[level] / float(self.cases[self.edges[level]])
+            start, stop = self.edges[len(sums) - 1], self.edges[len(sums)]
+            low, high = sums[-1]
+            low += float(self.least(candidate, start, stop).sum())
+            high += float(self.most(candidate, start, stop).sum())
+            sums.append((low, high))
+        return sums[level]
 
     def cost_at(self, candidate: int, level: int) -> float | None:
         """Mean USD per case up to an edge, over the units whose cost is known; None when none is."""
@@ -172,9 +197,8 @@ class Board:
         usd, cases = costs[level]
         return usd / cases if cases else None
 
-    def _score_sum(self, candidate: int, start: int, stop: int) -> float:
-        middle = (self._low[candidate, start:stop] + self._high[candidate, start:stop]) / 2
-        return float((middle * self._sizes[start:stop]).sum())
+    def _weighted(self, values: Floats, start: int, stop: int) -> Floats:
+        return values if self._weights is None else values * self._weights[start:stop]
 
     def _costs_matrix(self) -> Floats:
         if self._cost is None:

@@ -50,7 +50,6 @@ class Cheapest:
         costs = {i: self._board.cost_at(i, min(levels[i], cap)) for i in standing}
         focus = min(((cost, i) for i, cost in costs.items() if cost is not None), default=(0.0, best))[1]
         for i in standing:
-            # Without an answer there is no cost, and it might have been the cheapest.
-            if i != focus and levels[i] and (edge := self._ok.won_at(focus, i, common(focus, i), line)) is not None:
+            if i != focus and (edge := self._ok.won_at(focus, i, common(focus, i), line)) is not None:
                 lost[i] = Loss(focus, edge)
         return Verdict(focus, tuple(i for i in eligible if i not in lost), lost)

@@ -11,10 +11,9 @@ Finished = Literal["proven", "quick", "exact", "budget"]
 CONSTRAINTS_SHARE = 0.2
 """Of the allowed error, what constraints spend when there are any: 0.01 of 0.05, and the race 0.04."""
 
-BATCH = 25
+BATCHES = ((100, 10), (500, 25))
 LONG_BATCH = 50
-LONG_RACE = 500
-"""Above so many units a batch is `LONG_BATCH`: fewer looks, and hardly more calls."""
+"""Up to 100 units in tens, while many run and some need few; up to 500 by 25; then by 50, when two or three run."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Rules:
     epsilon: float = 0.01
     """The winner may be this much below the best; the slack when `tolerance` is set."""
     batch: int | None = None
-    """Units between two looks; None: 25, and 50 above 500 units."""
+    """Units between two looks; None: 10 up to 100 units answered, 25 up to 500, then 50."""
     finish: Literal["proven", "quick"] = "proven"
     """Proven: the guarantee holds for the whole race. Quick: for each rival alone."""
     tolerance: float | None = None
@@ -80,8 +79,11 @@ class Rules:
 
     def edges(self, units: int) -> list[int]:
         """Where the batches of a race over `units` units end, from 0 to `units`."""
-        batch = self.batch or (LONG_BATCH if units > LONG_RACE else BATCH)
-        return [*range(0, units, batch), units]
+        found = [0]
+        while found[-1] < units:
+            batch = self.batch or next((size for until, size in BATCHES if found[-1] < until), LONG_BATCH)
+            found.append(min(units, found[-1] + batch))
+        return found
 
 
 @dataclass(frozen=True)

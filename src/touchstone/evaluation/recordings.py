@@ -8,8 +8,9 @@ import orjson
 import sqlalchemy as sa
 
 from touchstone.evaluation import tables
-from touchstone.evaluation.ledger import Ledger, store_errors
+from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.noun_json import safe_text
+from touchstone.evaluation.store_errors import store_errors
 from touchstone.noun import Noun
 
 _BLOCK = 1_000
@@ -85,10 +86,11 @@ class Recordings:
 
     def find(self, model: str, case_id: str, draw: int = 0) -> Recording | None:
         """The recorded output, None when there is none."""
-        with store_errors(), self._ledger.engine.connect() as connection:
-            wanted = {"b_model": safe_text(model), "b_case": safe_text(case_id), "b_draw": draw}
-            body = connection.execute(_FIND, {"b_file": self._file, **wanted}).scalar()
-        return None if body is None else Recording(**{"output": None, **orjson.loads(body)})
+        with store_errors():
+            row = self._ledger.find_one(
+                self._ledger.statements.find_recording, (self._file, safe_text(model), safe_text(case_id), draw)
+            )
+        return None if row is None else Recording(**{"output": None, **orjson.loads(bytes(row[0]))})
 
     def missing(self, model: str, dataset: str, split: str) -> int:
         """How many cases of a split have no recording of this model."""
@@ -106,12 +108,3 @@ class Recordings:
         query = sa.select(sa.func.count()).where(cases.c.dataset == dataset, cases.c.split == split, ~found)
         with store_errors(), self._ledger.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
-
-
-# Built once: making a statement costs more than running it.
-_FIND = sa.select(tables.recordings.c.payload).where(
-    tables.recordings.c.file == sa.bindparam("b_file"),
-    tables.recordings.c.model == sa.bindparam("b_model"),
-    tables.recordings.c.case_id == sa.bindparam("b_case"),
-    tables.recordings.c.draw == sa.bindparam("b_draw"),
-)

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.budget import Balance
-from touchstone.evaluation.ledger import Ledger, store_errors
+from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.store_errors import store_errors
 from touchstone.storage.database import begin_write
 
 

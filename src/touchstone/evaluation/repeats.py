@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from touchstone.evaluation.base import Estimate
-from touchstone.noun import Noun
+from touchstone.evaluation.base import Estimate, RepeatStats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,33 +16,6 @@ if TYPE_CHECKING:
 RIGHT_FROM = 0.5
 """A graded score counts as right from here on; a 0/1 score is right when it is 1."""
 _EQUAL = 1e-12
-
-
-class RepeatStats(Noun):
-    """
-    One candidate's answers to the same cases, asked several times, in numbers.
-
-    Every case weighs the same, however many of its answers are there; so every mean here has cases as its n.
-    """
-
-    repeats: int
-    """The most answers that one case has."""
-    cases: int
-    """Cases with at least one score."""
-    pass_at_1: Estimate
-    """Chance that one answer is right; of 0/1 scores the mean score. A graded score is right from 0.5 on."""
-    pass_hat_k: tuple[Estimate, ...]
-    """Chance that k independent answers to a case are all right, for k = 1, 2, …; over the cases with k answers."""
-    unstable_share: Estimate
-    """Share of the cases with two answers or more whose answers differ in score."""
-    variance_between: float | None
-    """Variance of the cases' own mean scores; never negative. None when one case has all the answers."""
-    variance_within: float
-    """Variance of the answers to one case around that case's mean: what asking again changes."""
-    between_clipped: bool = False
-    """Whether the estimate of `variance_between` was negative and is shown as 0: the cases differ less than chance."""
-    within_share: float | None = None
-    """variance_within / (variance_within + variance_between); None when both are 0 or one is unknown."""
 
 
 def repeat_stats(

@@ -119,6 +119,17 @@ class Statements:
             ["b_key"],
             dialect,
         )
+        recordings = tables.recordings
+        self.find_recording = Statement(
+            sa.select(recordings.c.payload).where(
+                recordings.c.file == bind("b_file"),
+                recordings.c.model == bind("b_model"),
+                recordings.c.case_id == bind("b_case"),
+                recordings.c.draw == bind("b_draw"),
+            ),
+            ["b_file", "b_model", "b_case", "b_draw"],
+            dialect,
+        )
         found = sa.select(*budgets.c).where(budgets.c.run == bind("b_run"))
         if dialect.name == "postgresql":
             found = found.with_for_update()

@@ -139,6 +139,7 @@ def _latency(cells: Cells, ground: Ground) -> Latency:
     if ground.order is not None:
         low, high = anytime_quantile(cells.latency_s, cells.ordinal, ground.order, 0.95, ground.confidence)
     first = cells.first_token_s[~np.isnan(cells.first_token_s)]
+    queued = cells.queue_s[~np.isnan(cells.queue_s)]
     streamed = ~np.isnan(cells.first_token_s) & (cells.output_tokens > 1) & (cells.latency_s > cells.first_token_s)
     speed = (cells.output_tokens[streamed] - 1) / (cells.latency_s[streamed] - cells.first_token_s[streamed])
     return Latency(
@@ -149,6 +150,7 @@ def _latency(cells: Cells, ground: Ground) -> Latency:
         p95_high=high,
         first_token_p50=float(np.quantile(first, 0.5)) if first.size else None,
         tokens_per_s_p50=float(np.quantile(speed, 0.5)) if speed.size else None,
+        queue_p50=float(np.quantile(queued, 0.5)) if queued.size else None,
         n=int(seconds.size),
         concurrency=ground.concurrency,
     )

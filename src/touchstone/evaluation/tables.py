@@ -29,7 +29,6 @@ cases = sa.Table(
     sa.Column("group_name", sa.String),
     sa.Column("tags", sa.String, nullable=False, default=""),
     sa.Column("payload", sa.LargeBinary, nullable=False),  # Case as JSON
-    sqlite_with_rowid=False,
 )
 
 replies = sa.Table(
@@ -95,7 +94,6 @@ recordings = sa.Table(
     sa.Column("case_id", sa.String, primary_key=True),
     sa.Column("draw", sa.Integer, primary_key=True),
     sa.Column("payload", sa.LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 recording_files = sa.Table(
@@ -179,5 +177,4 @@ outcomes = sa.Table(
     sa.Column("error", sa.String),
     sa.Column("retries", sa.Integer, nullable=False, default=0),
     sa.Column("from_cache", sa.Boolean, nullable=False, default=False),
-    sqlite_with_rowid=False,
 )

@@ -117,7 +117,7 @@ def _broken_off(heard: Heard, place: str) -> ModelError | None:
 
 def _stranger(heard: Heard, place: str, requested: str | None) -> ModelError | None:
     """What it means that another model answered than was asked for."""
-    if requested is None or heard.model is None or same_family(requested, heard.model):
+    if requested is None or heard.model is None or heard.model == requested or same_family(requested, heard.model):
         return None
     return WrongModel(
         "{place}: asked for {requested}, and {echoed} answered; name the model that is served there, or ask elsewhere",

@@ -27,6 +27,11 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = math.inf
 
+    @property
+    def idle(self) -> bool:
+        """Whether no call is watched over, and nothing waits on the loop."""
+        return not self._running and self._timer is None
+
     def begin(self, deadline: Deadline) -> None:
         """Watch over a call from here on."""
         self._running.add(deadline)

@@ -12,6 +12,7 @@ import hashlib
 from contextvars import copy_context
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +21,7 @@ from markupsafe import Markup
 from touchstone.language import _, current_language, ngettext, set_language
 from touchstone.reporting import charts, figures, numbers, race, race_charts, sentences, words
 from touchstone.reporting.base import ReportData
+from touchstone.reporting.kept_templates import KeptTemplates
 from touchstone.reporting.ranking import find, peers
 from touchstone.reporting.scatter import placed
 from touchstone.reporting.text import cut, name, shown, visible
@@ -75,7 +77,7 @@ def _digest(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    # One for all pages: compiling the templates takes longer than filling them. The language is asked for at each text.
+    # One for all pages; the language is asked for at each text.
     environment = Environment(
         loader=PackageLoader("touchstone.reporting"),
         autoescape=True,
@@ -83,6 +85,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_finalize,
+        bytecode_cache=KeptTemplates(Path(__file__)),
     )
     environment.globals.update(
         _=_,

@@ -47,7 +47,10 @@ _PRAGMAS = (
     "checkpoint_fullfsync=ON",
     "foreign_keys=ON",
     "busy_timeout=30000",
-    "cache_size=-16384",
+    # For each connection, of which there are several; larger ones cost memory and save nothing here.
+    "cache_size=-2048",
+    # The log is cut back to this after a large transaction, or it would stay as long as it ever was.
+    "journal_size_limit=67108864",
 )
 
 

@@ -53,7 +53,8 @@ VALID_DAYS = 90
 
 def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
-    lines = [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
+    lines = [prepared.summary.described] if prepared.summary.described else []
+    lines += [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
     cases = ledger.datasets.case_count(prepared.summary.digest, "test")
     for candidate in prepared.candidates:
         if isinstance(candidate, RecordedCandidate):

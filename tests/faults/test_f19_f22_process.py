@@ -1,0 +1,233 @@
+"""F19 to F22: clocks that jump, disks that fill up, and people who press Ctrl-C; F21 has a file of its own."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import ROOT
+from tests.faults.bill import requests, sales, wait_until_quiet
+from tests.faults.child import command, environment
+from tests.faults.conftest import Measure, Write
+from tests.faults.promises import finished, interrupted
+from tests.faults.provider import in_own_process, in_thread
+from tests.faults.store import Store
+
+# F19
+
+WALL = {"time", "time_ns", "now", "today", "utcnow", "localtime", "gmtime", "ctime"}
+LABELS = {
+    "catalog/prices.py": "which day's prices count where nobody names the day",
+    "evaluation/ledger.py": "when a row was written, for people",
+    "storage/lock.py": "since when an engine works, for people",
+    "models/chat_line.py": "an HTTP date in `Retry-After` where the reply does not tell the provider's own time",
+}
+"""Who may look at the wall clock, and for what."""
+
+
+def test_f19_a_wall_clock_that_jumps_changes_nothing(
+    bill: Path, write_task: Write, compare: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year forth and back at every look: waits, deadlines, order and results are as ever."""
+    jumps = itertools.cycle((0.0, 31e6, -31e6, 5e8))
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
+    texts = ["fault:429,retry-after=0.2*1 say:yes", "fault:503*1 say:yes", *(f"say:yes {n}" for n in range(10))]
+    with in_thread(bill) as provider:
+        write_task(provider.base_url, texts)
+        found = compare()
+    assert found["candidates"][0]["outcomes"]["scored"] == 12
+    assert 0 < found["candidates"][0]["latency_s"]["p95"] < 60
+    numbers = [attempt["id"] for attempt in Store.of(tmp_path).attempts()]
+    assert len(set(numbers)) == len(numbers) == requests(bill) == 14
+
+
+def test_f19_nothing_is_computed_from_the_wall_clock() -> None:
+    """`time.time`, `datetime.now` and their like stand only where a label is made; durations are monotonic."""
+    found = set()
+    for path in (ROOT / "src" / "touchstone").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            owner = getattr(getattr(node, "value", None), "id", "")
+            if isinstance(node, ast.Attribute) and node.attr in WALL and owner in ("time", "datetime", "date"):
+                found.add(path.relative_to(ROOT / "src" / "touchstone").as_posix())
+    assert found <= set(LABELS), found - set(LABELS)
+
+
+def test_f19_two_engines_never_give_one_number(bill: Path, write_task: Write, compare: Measure, tmp_path: Path) -> None:
+    """Numbers of attempts are random and then a sequence: a clock set back repeats none."""
+    with in_thread(bill) as provider:
+        for rounds in range(3):
+            write_task(provider.base_url, [f"say:yes {rounds} {n}" for n in range(5)])
+            compare(new=True)
+    numbers = [attempt["id"] for attempt in Store.of(tmp_path).attempts()]
+    assert len(set(numbers)) == 15
+    starts = {number >> 32 for number in numbers}
+    assert len(starts) == 3
+
+
+# F20
+
+
+def _run_in_shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *command("compare", "task.yaml", "--json")],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _looked_at_after(stopped: subprocess.CompletedProcess[str], bill: Path, folder: Path) -> None:
+    """What holds after the disk failed a run, and the run that goes on when there is room again."""
+    assert stopped.returncode == 1, stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    store = Store.of(folder)
+    assert store.rows("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    interrupted(store, bill, in_flight=IN_FLIGHT)
+    bought = len(store.replies())
+    assert 0 < bought < CASES
+    # Nothing was sent after the failure but what was on its way.
+    assert requests(bill) <= bought + IN_FLIGHT
+    again = subprocess.run(
+        command("compare", "task.yaml", "--json"),
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    finished(store, bill, cap_usd=None, kills=1, in_flight=IN_FLIGHT)
+    outcomes = json.loads(again.stdout)["candidates"][0]["outcomes"]
+    assert sum(count for kind, count in outcomes.items() if kind != "planned") == CASES
+
+
+CASES = 60
+IN_FLIGHT = 4
+LONG = "say:" + "long_" * 30_000
+"""A question of 150 kB, and its answer: sixty of them fill any small disk."""
+
+
+def _long_task(write_task: Write, url: str) -> None:
+    path = write_task(url, [f"{LONG} {n}" for n in range(CASES)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
+    path.write_text(path.read_text().replace(", max_tokens: 50", ""))
+
+
+def test_f20_a_full_disk_stops_the_run_and_loses_nothing(bill: Path, write_task: Write, tmp_path: Path) -> None:
+    """
+    A disk of some megabytes: sending stops, what was committed is readable, the end is written into the reserve.
+
+    The message says that there was no room; with room again, the same command goes on.
+    """
+    unshare, disk = shutil.which("unshare"), tmp_path / ".touchstone"
+    disk.mkdir()
+    mount = [unshare or "unshare", "-rm", "mount", "-t", "tmpfs", "none", str(disk)]
+    if unshare is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody but its administrator mount a small disk")
+    script = (
+        'unshare -rm /bin/sh -c \'mount -t tmpfs -o size=48m none .touchstone && "$@"; code=$?; '
+        'ls .touchstone > left.txt; cp -r .touchstone kept; exit $code\' sh "$@"'
+    )
+    with in_own_process(bill) as url:
+        _long_task(write_task, url)
+        stopped = _run_in_shell(tmp_path, script)
+        wait_until_quiet(bill)
+        assert "no room left" in stopped.stderr
+        assert "touchstone.sqlite.reserve" not in (tmp_path / "left.txt").read_text()
+        disk.rmdir()
+        (tmp_path / "kept").rename(disk)
+        [comparison] = Store.of(tmp_path).rows("SELECT * FROM comparison")
+        assert (comparison["state"], comparison["ending"]) == ("stopped", "store")
+        _looked_at_after(stopped, bill, tmp_path)
+
+
+def test_f20_a_disk_that_fails_stops_the_run_and_loses_nothing(bill: Path, write_task: Write, tmp_path: Path) -> None:
+    """A file that may not grow any further, as with a quota: the write fails with an I/O error."""
+    with in_own_process(bill) as url:
+        _long_task(write_task, url)
+        stopped = _run_in_shell(tmp_path, 'ulimit -f 40000; exec "$@"')
+        wait_until_quiet(bill)
+        _looked_at_after(stopped, bill, tmp_path)
+
+
+# F22
+
+
+def _until(true: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    while not true():
+        assert process.poll() is None, "it ended too early"
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_f22_the_first_signal_lets_what_is_in_flight_arrive(
+    number: signal.Signals, bill: Path, write_task: Write, tmp_path: Path
+) -> None:
+    """Nothing further is sent, nothing is in doubt, exit code 130; the same command asks only for what is missing."""
+    with in_own_process(bill, "--latency", "0.3") as url:
+        write_task(url, [f"say:yes {n}" for n in range(30)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
+        with subprocess.Popen(
+            command("compare", "task.yaml", "--json"),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _until(lambda: len(sales(bill)) >= 2, process)
+            process.send_signal(number)
+            asked = requests(bill)
+            stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert "the same command goes on" in stderr
+        assert requests(bill) <= asked + IN_FLIGHT
+        attempts = Store.of(tmp_path).attempts()
+        assert {attempt["state"] for attempt in attempts} == {"replied"}
+        outcomes = json.loads(stdout)["candidates"][0]["outcomes"]
+        assert outcomes["scored"] == len(attempts)
+        assert outcomes["scored"] + outcomes["skipped_cancel"] == 30
+    before = requests(bill)
+    with in_own_process(bill, "--port", url.split(":")[2].removesuffix("/v1")):
+        subprocess.run(
+            command("compare", "task.yaml"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
+        )
+    assert requests(bill) - before == 30 - len(attempts)
+    finished(Store.of(tmp_path), bill, cap_usd=None, kills=0, in_flight=IN_FLIGHT)
+
+
+def test_f22_the_second_signal_stops_at_once(bill: Path, write_task: Write, tmp_path: Path) -> None:
+    """A provider that is silent is not waited for: what was in flight is in doubt, and no more than that."""
+    with in_own_process(bill) as url:
+        write_task(url, [f"fault:hang {n}" for n in range(30)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
+        with subprocess.Popen(
+            command("compare", "task.yaml"),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _until(lambda: requests(bill) >= IN_FLIGHT, process)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130, stderr
+    assert requests(bill) == IN_FLIGHT
+    attempts = Store.of(tmp_path).attempts()
+    assert [attempt["state"] for attempt in attempts] == ["in_doubt"] * IN_FLIGHT
+    assert all(attempt["cost_usd"] == attempt["hold_usd"] for attempt in attempts)
+    interrupted(Store.of(tmp_path), bill, in_flight=0)
