@@ -98,7 +98,7 @@ def test_any_stretch_of_cases_is_read_whatever_the_block(
 
 
 def test_cases_are_read_in_blocks(ledger: Ledger) -> None:
-    """The first of 2,500 cases costs one query of 1,000 rows; all of them three queries."""
+    """The first of 2,500 short cases costs a query of a few rows; all of them four queries."""
     ledger.datasets.add(summary("d"), (Case(id=f"c{number}") for number in range(2_500)))
     queries: list[object] = []
     sa.event.listen(
@@ -108,7 +108,19 @@ def test_cases_are_read_in_blocks(ledger: Ledger) -> None:
     next(stream)
     assert len(queries) == 1
     assert sum(1 for _ in stream) == 2_499
-    assert len(queries) == 3
+    assert len(queries) == 4
+
+
+def test_long_cases_are_read_a_few_at_a_time(ledger: Ledger) -> None:
+    """Memory follows the bytes and not the number: of cases of 300 kB no more than some MB are held at once (F29)."""
+    ledger.datasets.add(summary("d"), (Case(id=f"c{number}", input="x" * 300_000) for number in range(40)))
+    limits: list[int] = []
+    sa.event.listen(
+        ledger.engine, "before_cursor_execute", lambda _c, _cu, _sql, parameters, _x, _m: limits.append(parameters[3])
+    )
+    assert sum(1 for _ in ledger.datasets.cases("d", "test")) == 40
+    assert limits[0] == 16
+    assert max(limits[1:]) <= 4
 
 
 def test_a_dataset_is_kept_once(ledger: Ledger) -> None:
