@@ -170,7 +170,7 @@ def test_rounding_alone_refutes_nothing() -> None:
 
 
 def test_all_known_decides_exactly() -> None:
-    """At the end "at most c" is refuted by more than c, and where that is enough by c itself; or as soon as it is sure."""
+    """At the end "at most c" is refuted by more than c, where that is enough by c; or as soon as it is sure."""
     for seen, weak, refuted in (([1, -1], False, False), ([1, -1], True, True), ([1, 0], False, True)):
         assert np.isinf(fed(seen, [0.0], 2, weak=weak).best[0]) == refuted
     assert np.isfinite(fed([1, -1], [0.0], 4, weak=True).best[0])

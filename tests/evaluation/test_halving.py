@@ -111,7 +111,7 @@ def test_in_the_end_there_is_one() -> None:
 
 def test_more_than_was_asked_does_not_bring_back_who_left() -> None:
     """Answers from an earlier, larger run do not change who is compared at which checkpoint."""
-    scores = coins(6, [0.7, 0.65, 0.6, 0.55], 400)
+    scores = coins(6, [0.5, 0.45, 0.4, 0.4], 400)
     scores[3] = 1
     scores[3, : checkpoints(4, [1] * 400, 200)[1]] = 0
     asked, stored = (Race(4, [1] * 400, Rules(max_calls=200)) for _ in range(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -150,11 +151,12 @@ def test_only_the_answers_matter(made: tuple[Rules, Matrix, Matrix, Matrix, Matr
 
 
 @settings(max_examples=30)
-@given(seed=st.integers(0, 1000), data=st.data())
-def test_a_batch_may_come_in_in_any_order(seed: int, data: st.DataObject) -> None:
+@given(seed=st.integers(0, 1000), finish=st.sampled_from(["proven", "quick"]), data=st.data())
+def test_a_batch_may_come_in_in_any_order(seed: int, finish: Literal["proven", "quick"], data: st.DataObject) -> None:
     """While a round is under way the verdict is that of its start, whoever is first; the whole race is the same."""
+    rules = Rules(finish=finish)
     scores = coins(seed, [0.75, 0.7, 0.5], 60)
-    straight, shuffled = Race(3, [1] * 60, Rules()), Race(3, [1] * 60, Rules())
+    straight, shuffled = Race(3, [1] * 60, rules), Race(3, [1] * 60, rules)
     drive(straight, scores)
     while asks := shuffled.next():
         before = shuffled.standing()
@@ -162,6 +164,50 @@ def test_a_batch_may_come_in_in_any_order(seed: int, data: st.DataObject) -> Non
             assert shuffled.standing().leader == before.leader
             answer(shuffled, ask, scores)
     assert shuffled.standing() == straight.standing()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), finish=st.sampled_from(["proven", "quick"]), within=st.none() | st.just(0.1))
+def test_only_who_is_shortest_is_asked(seed: int, finish: Literal["proven", "quick"], within: float | None) -> None:
+    """Of those running, in every round, one batch each; leaders change often here, and their rivals catch up."""
+    rng = np.random.default_rng(seed)
+    scores = (rng.random((4, 30)) < rng.uniform(0.3, 0.7, (4, 1))).astype(float)
+    race = Race(4, [1] * 30, Rules(confidence=0.4, epsilon=0.05, batch=2, finish=finish, tolerance=within))
+    cost = rng.random((4, 1)) * np.ones((4, 30))
+    while asks := race.next():
+        standing = race.standing()
+        assert {ask.start for ask in asks} == {min(standing.answered[i] for i in standing.running)}
+        assert {ask.stop - ask.start for ask in asks} == {2}
+        for ask in asks:
+            answer(race, ask, scores, cost=cost)
+
+
+def test_when_all_is_known_the_best_is_the_best() -> None:
+    """A race may end with somebody within epsilon of the best; who has the whole table need not put up with that."""
+    scores = np.ones((2, 100))
+    scores[0, 60:80] = scores[1, :10] = 0
+    race = Race(2, [1] * 100, Rules(epsilon=0.2))
+    drive(race, scores)
+    assert race.standing().leader == 0
+    for i, known in enumerate(race.standing().answered):
+        rest = np.arange(known, 100)
+        race.tell_many(i, rest, scores[i, rest], scores[i, rest])
+    standing = race.standing()
+    assert (standing.leader, standing.finished, standing.certificate) == (1, "exact", 0.0)
+    assert race.certificate_of(0) == pytest.approx(0.1)
+
+
+def test_rounding_does_not_keep_a_race_open() -> None:
+    """The same grades in another order are a tie, whatever their sums are to the last bit."""
+    grades = np.round(np.random.default_rng(0).random(30), 2)
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(30)
+        race = Race(2, [1] * 30, Rules(epsilon=0.0))
+        for i, row in enumerate((grades, grades[order])):
+            race.tell_many(i, np.arange(30), row, row)
+        standing = race.standing()
+        assert (standing.finished, standing.running) == ("exact", (standing.leader,))
+        assert standing.certificate == pytest.approx(0, abs=1e-12)
 
 
 def test_more_than_was_asked_changes_nothing_until_it_is_needed() -> None:

@@ -127,6 +127,19 @@ def test_a_pot_is_the_same_whenever_it_is_looked_at() -> None:
         assert early.lost_at(one, other) == late.lost_at(one, other)
 
 
+def test_a_pot_goes_as_far_as_both_have_come() -> None:
+    """A rival that was settled early says of itself what its answers allow, and no more."""
+    scores = coins(3, [0.8, 0.7, 0.6], 60)
+    short, mixed = played(scores, 2, 0.01, batch=10), played(scores, 2, 0.01, batch=10)
+    for _ in range(4):
+        mixed.leaders.append(0)
+        mixed.running.append((0, 2))
+        mixed.play(0)
+        mixed.play(2)
+    assert mixed.pot(0, 1) == short.pot(0, 1)
+    assert mixed.pot(0, 2) != short.pot(0, 2)
+
+
 def test_who_is_far_behind_loses_and_a_certificate_says_so() -> None:
     """Always wrong against always right: settled within a few units, at epsilon and at every tolerance."""
     scores = np.vstack([np.zeros(50), np.ones(50), np.ones(50)])
