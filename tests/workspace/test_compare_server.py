@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
-    """Usage, cost, latency and first-token time come from the wire; a second run asks nobody and prints the same bytes."""
+    """Usage, cost, latency and first-token time come from the wire; a second run prints the same bytes, unasked."""
     with (
         serve_in_thread(FakeServer(FakeModel("plain-1", reply=_right))) as plain,
         serve_in_thread(

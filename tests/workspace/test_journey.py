@@ -48,9 +48,7 @@ def answering(name: str, pace: Pace) -> FakeModel:
 class House:
     """A folder with cases, a provider that keeps count, and the command line."""
 
-    def __init__(
-        self, folder: Path, server: FakeServer, models: dict[str, FakeModel], pace: Pace, run: Run
-    ) -> None:
+    def __init__(self, folder: Path, server: FakeServer, models: dict[str, FakeModel], pace: Pace, run: Run) -> None:
         self.folder, self.server, self.models, self.pace, self.run = folder, server, models, pace, run
         rows = "".join(f"q{n},capital of country {n},city {n}\n" for n in range(CASES))
         (folder / "cases.csv").write_text("id,input,target\n" + rows)

@@ -84,7 +84,9 @@ def judged(folder: Path) -> Iterator[Callable[..., ReportData]]:
                     "candidates": [{"recorded": "outputs.jsonl"}],
                 }
                 (folder / "task.yaml").write_text(json.dumps(task))
-                return workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions(repeats=repeats, full=True))
+                return workspace.compare(
+                    workspace.load_task(folder / "task.yaml"), CompareOptions(repeats=repeats, full=True)
+                )
 
         yield run
 

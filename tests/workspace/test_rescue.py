@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from touchstone.workspace.workspace import Workspace
 
 
 @pytest.fixture
-def damaged(tmp_path: Path) -> Iterator[Path]:
+def damaged(tmp_path: Path) -> Path:
     """A store with a whole comparison, and a page of outputs in its middle overwritten."""
     house = House(tmp_path, cases=120)
     with house.workspace:
@@ -30,7 +29,7 @@ def damaged(tmp_path: Path) -> Iterator[Path]:
     body = bytearray(file.read_bytes())
     body[(root - 1) * page_bytes : (root - 1) * page_bytes + 200] = b"\xff" * 200
     file.write_bytes(body)
-    yield file
+    return file
 
 
 def test_a_damaged_store_is_told_saved_and_left_alone(damaged: Path) -> None:
