@@ -31,6 +31,9 @@ class Broken(NamedTuple):
 
 def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confidence: float) -> tuple[Broken, ...]:
     """Every constraint the candidate breaks; empty when it qualifies. A candidate without a score breaks them all."""
+    if trial.estimate is None and not trial.outcomes.asked:
+        template = N_("none of its {planned} cells was asked")
+        return (Broken("unmeasured", Reason(template=template, values={"planned": trial.outcomes.planned})),)
     if trial.estimate is None:
         values = {"planned": trial.outcomes.planned, "errors": trial.outcomes.error + trial.outcomes.in_doubt}
         template = N_("none of its {planned} cells has a score; {errors} ended in an error")
