@@ -2,9 +2,9 @@
 How many calls the race saves on recorded answers of real models, and how often it errs.
 
 Each draw takes some of the models and some of the questions in random order and races over the recorded answers by the
-public interface. Reported: median share of the calls of a full run, for the proven and for the quick finish; winners
-whose mean over all drawn questions is more than epsilon below the best; certificates that turned out false, looked at
-after every round; and how often two candidates of equal skill are told apart when one looks after every round.
+public interface, once for each finish. Reported: median share of the calls of a full run; winners whose mean over all
+drawn questions is more than epsilon below the best; races in which a certificate turned out false; and how often two
+candidates of equal skill are told apart when one looks after every round.
 
     python benchmarks/race_savings.py --draws 300 --candidates 10 --cases 1000
 """
@@ -23,22 +23,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as parquet
 
-from touchstone.evaluation.race import Race, Rules, Standing
+from touchstone.evaluation.race import Ask, Race, Rules, Standing
 
 ROOT = Path(__file__).resolve().parent.parent
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Draw:
+class Ran:
     """One race and what it should have found."""
 
     share: float
-    quick_share: float
     wrong: bool
-    quick_wrong: bool
-    broken: int
-    looks: int
+    broken: bool
 
 
 def recorded(folder: Path, best: int | None) -> Matrix:
@@ -56,35 +53,30 @@ def recorded(folder: Path, best: int | None) -> Matrix:
     return scores[order[:best]] if best else scores
 
 
-def run(scores: Matrix, rules: Rules, certificates: bool) -> Draw:
-    """One race over the columns in their order."""
+def run(scores: Matrix, rules: Rules, certificates: bool) -> Ran:
+    """One race over the columns in their order; certificates are looked at after every round, or at the end only."""
     candidates, cases = scores.shape
     means = scores.mean(axis=1)
     race = Race(candidates, [1] * cases, rules)
-    broken = looks = calls = 0
+    broken, calls = False, 0
     while asks := race.next():
-        for ask in asks:
-            units = np.arange(ask.start, ask.stop)
-            race.tell_many(ask.candidate, units, scores[ask.candidate, units], scores[ask.candidate, units])
-            calls += len(units)
-        if certificates:
-            looks += 1
-            broken += is_broken(race.standing(), means)
+        calls += sum(answer(race, ask, scores) for ask in asks)
+        broken = broken or (certificates and is_broken(race.standing(), means))
     end = race.standing()
-    looks += 1
-    broken += is_broken(end, means)
-    line = end.quick_line
-    if end.leader is None or line is None:
-        raise SystemExit("a race ended without a leader or a quick line")
-    bar = means.max() - rules.epsilon - 1e-9
-    return Draw(
+    if end.leader is None:
+        raise SystemExit("a race ended without a leader")
+    return Ran(
         share=calls / scores.size,
-        quick_share=line.cases / scores.size,
-        wrong=bool(means[end.leader] < bar),
-        quick_wrong=bool(means[line.leader] < bar),
-        broken=broken,
-        looks=looks,
+        wrong=bool(means[end.leader] < means.max() - rules.epsilon - 1e-9),
+        broken=broken or is_broken(end, means),
     )
+
+
+def answer(race: Race, ask: Ask, scores: Matrix) -> int:
+    """Tells the recorded answers; how many."""
+    units = np.arange(ask.start, ask.stop)
+    race.tell_many(ask.candidate, units, scores[ask.candidate, units], scores[ask.candidate, units])
+    return len(units)
 
 
 def is_broken(standing: Standing, means: npt.NDArray[np.float64]) -> bool:
@@ -105,8 +97,7 @@ def false_winners(runs: int, cases: int, seed: int) -> int:
         separated = False
         while not separated and (asks := race.next()):
             for ask in asks:
-                units = np.arange(ask.start, ask.stop)
-                race.tell_many(ask.candidate, units, scores[ask.candidate, units], scores[ask.candidate, units])
+                answer(race, ask, scores)
             standing = race.standing()
             separated = standing.leader is not None and not standing.ties_future
         found += separated
@@ -132,31 +123,27 @@ def main() -> None:
     scores = recorded(options.data, options.best)
     if options.candidates > scores.shape[0] or options.cases > scores.shape[1]:
         sys.exit(f"{options.data} has {scores.shape[0]} models and {scores.shape[1]} questions; ask for fewer")
-    rules = Rules(epsilon=options.epsilon)
-    started = time.process_time()
-    draws = []
-    for at in range(options.draws):
-        random = np.random.default_rng([options.seed, at])
-        models = random.choice(scores.shape[0], options.candidates, replace=False)
-        cases = random.choice(scores.shape[1], options.cases, replace=False)
-        draws.append(run(scores[np.ix_(models, cases)], rules, options.certificates))
-    spent = time.process_time() - started
-
     print(
         f"{options.data.name}: {options.candidates} x {options.cases}, {options.draws} draws, epsilon {options.epsilon}"
     )
-    for name, shares, wrong in (
-        ("proven", [draw.share for draw in draws], sum(draw.wrong for draw in draws)),
-        ("quick", [draw.quick_share for draw in draws], sum(draw.quick_wrong for draw in draws)),
-    ):
+    for rules in (Rules(epsilon=options.epsilon), Rules(epsilon=options.epsilon, finish="quick")):
+        started = time.process_time()
+        ran = []
+        for at in range(options.draws):
+            random = np.random.default_rng([options.seed, at])
+            models = random.choice(scores.shape[0], options.candidates, replace=False)
+            cases = random.choice(scores.shape[1], options.cases, replace=False)
+            ran.append(run(scores[np.ix_(models, cases)], rules, options.certificates))
+        spent = time.process_time() - started
+        shares = [one.share for one in ran]
         tenth, ninth = np.quantile(shares, [0.1, 0.9])
+        cells = sum(shares) * options.candidates * options.cases
         print(
-            f"  {name:<7} median share of calls {statistics.median(shares):6.1%}"
-            f"  (mean {statistics.mean(shares):.1%}, 10-90 % {tenth:.1%} to {ninth:.1%})  wrong {wrong}"
+            f"  {rules.finish:<7} median share of calls {statistics.median(shares):6.1%}"
+            f"  (mean {statistics.mean(shares):.1%}, 10-90 % {tenth:.1%} to {ninth:.1%})"
+            f"  wrong {sum(one.wrong for one in ran)}  certificate broken in {sum(one.broken for one in ran)}"
+            f"  {spent / cells * 1e6:.0f} us per cell"
         )
-    cells = sum(draw.share for draw in draws) * options.candidates * options.cases
-    print(f"  certificates broken {sum(draw.broken for draw in draws)} of {sum(draw.looks for draw in draws)}")
-    print(f"  {spent / cells * 1e6:.1f} microseconds of processor time per cell")
     if options.identical:
         found = false_winners(options.identical, options.cases, options.seed)
         print(f"two candidates of equal skill told apart: {found} of {options.identical}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,15 @@ def test_what_is_installed_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) ->
     for kind in ("scorer", "reader", "model", "strategy", "answer_reader", "scorer"):
         assert plugins.names(kind)
     assert looks == [1]
+
+
+def test_the_version_of_a_package_is_the_one_its_metadata_says(install: Install, tmp_path: Path) -> None:
+    """Of every installed package, whatever its description says; None of a package that is not there."""
+    for found in distributions():
+        assert plugins.version_of(found.metadata["Name"]) == version(found.metadata["Name"])
+    install("told", "[touchstone.scorer]\ntold = told:Told\n")
+    metadata = tmp_path / "told/told-1.0.dist-info/METADATA"
+    metadata.write_text("Metadata-Version: 2.1\nName: told\nVersion:  3.2.1rc1 \n\nAbout\n\nVersion: 9\n")
+    assert plugins.version_of("told") == "3.2.1rc1"
+    assert plugins.origin("scorer", "told") == "told:Told 3.2.1rc1"
+    assert plugins.version_of("no-such-package-here") is None

@@ -7,8 +7,9 @@ A group is `touchstone.KIND`; nothing is imported until it is named. Known kinds
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any
 
 from touchstone.errors import SettingsError, UnknownName
@@ -85,4 +86,18 @@ def origin(kind: str, name: str) -> str:
     point = _members(kind).get(name)
     if point is None:
         return ""
-    return f"{point.value} {point.dist.version if point.dist is not None else ''}".strip()
+    return f"{point.value} {_version(point.dist) if point.dist is not None else ''}".strip()
+
+
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None when it is not installed."""
+    try:
+        return _version(distribution(package))
+    except PackageNotFoundError:
+        return None
+
+
+def _version(package: Distribution) -> str:
+    # `Distribution.version` reads the whole metadata, with the description, by the rules of mail.
+    found = re.search(r"^Version:[ \t]*(\S+)", package.read_text("METADATA") or "", re.MULTILINE)
+    return found[1] if found else package.version

@@ -125,16 +125,14 @@ def test_an_unfinished_race_for_the_cheapest_says_nothing_of_the_best(
     assert [other.kind for other in found.passed_over] == ["not_shown_within"]
 
 
-def test_two_models_under_one_name_are_not_ranked(trial: Trial, compare: Compare, scores: Scores) -> None:
-    """What was measured is neither of them (F18): the candidate is rejected, and both names are said."""
+def test_two_models_under_one_name_carry_no_ranking(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """What was measured is neither of them (F18): nobody is chosen, and both names are said."""
     table = {"one": scores(0.9, 100), "other": scores(0.5, 100)}
     trials = [trial("one", table["one"], served_models=("m-2026-01", "m-2026-09")), trial("other", table["other"])]
     found = decide(trials, compare(table))
-    assert found.chosen == "other"
-    [rejected] = found.rejected
-    assert (rejected.candidate, rejected.kind) == ("one", "two_models")
-    assert "m-2026-01, m-2026-09" in rejected.reason.text()
-    assert decide([trial("one", table["one"], served_models=("m",))], ()).rejected == ()
+    assert (found.verdict, found.chosen) == ("insufficient", None)
+    assert "m-2026-01, m-2026-09" in found.why.text()
+    assert decide([trial("one", table["one"], served_models=("m",)), trials[1]], compare(table)).verdict == "winner"
 
 
 def test_a_share_of_refusals_is_held_at_its_upper_end(trial: Trial, compare: Compare, scores: Scores) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from touchstone.evaluation.bars import COST_CEILING, SLOW_SHARE, Quantity, Requirement
@@ -34,6 +34,7 @@ def ends(requirement: Requirement, rows: list[tuple[Any, float, float, float]]) 
     return requirement.values(kind, low, high, np.array([row[2] for row in rows]), np.array([row[3] for row in rows]))
 
 
+@example(rows=[("scored", 0.0, 1.0, NAN)], quantity="cost_usd", limit=2.2250738585e-313)
 @given(
     rows=cells,
     quantity=st.sampled_from(["score", "latency_s", "cost_usd", "refused"]),

@@ -158,7 +158,7 @@ class Sums(RuleBasedStateMachine):
 
 
 TestSums = Sums.TestCase
-TestSums.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestSums.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 
 
 @given(
@@ -166,7 +166,7 @@ TestSums.settings = settings(max_examples=60, stateful_step_count=25, deadline=N
     order=st.randoms(use_true_random=False),
     cap=st.none() | st.floats(0, 50),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_when_everything_is_settled_nothing_is_held(holds: Sequence[float], order: Any, cap: float | None) -> None:
     """Not even a rest of a sum of floats: who waits for it to come free would wait for ever."""
     engine = in_memory()

@@ -24,6 +24,7 @@ from touchstone.errors import (
     NoReply,
     OutOfCredit,
     ProviderFailed,
+    RateLimited,
     RequestRejected,
     SettingsError,
     StoreError,
@@ -37,7 +38,7 @@ from touchstone.evaluation.purse import NotStored, Purse, Stopped
 from touchstone.evaluation.recovery import balance_of, recover
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Message, Reply
 from touchstone.models.chat_reply import read_reply
-from touchstone.models.fake import FakeModel, FakeReply
+from touchstone.models.fake import FakeFailure, FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer
 from touchstone.models.openai_compatible import OpenAICompatible
 
@@ -469,10 +470,13 @@ async def test_an_unread_reply_of_a_killed_run_that_is_no_answer_is_bought_anew(
 
     await fails(Journal(model, purse, offline=True), asks())
     assert purse.ledger.reply(key) is not None
+    model.fail = FakeFailure(error="request_rejected")
+    await fails(Journal(model, purse), asks())
+    assert purse.ledger.reply(key) is None
     journal = Journal(model, purse)
     assert (await journal.complete(asks())).text == "hello"
     assert (await journal.complete(asks())).text == "hello"
-    assert len(model.calls) == 1
+    assert len(model.calls) == 2
 
 
 async def killed(file: Path, model: ChatModel, stored: bytes) -> None:
@@ -600,6 +604,14 @@ async def test_a_rate_limit_is_waited_for_and_is_no_failure(purse: Purse) -> Non
     assert len(model.calls) == 10
     assert len(clock.waits) >= 9
     assert (await settled(purse)).retries == 9
+
+
+async def test_rate_limits_use_up_none_of_the_sends_of_a_failing_provider(purse: Purse) -> None:
+    """Three failures are tried again, after however many pauses."""
+    ends: list[ModelError | str] = [*[RateLimited("later")] * 5, *[ProviderFailed("down")] * 3, "ok"]
+    model = FakeModel(paid=True, reply=lambda _request: ends.pop(0))
+    assert (await patient(model, purse).complete(asks())).text == "ok"
+    assert len(model.calls) == 9
 
 
 @pytest.mark.parametrize(("error", "times"), [("provider_failed", 3), ("rate_limited", 3), ("no_reply", 1)])

@@ -429,8 +429,9 @@ async def test_a_run_that_has_everything_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize("race", [False, True])
-async def test_told_to_stop_once_it_finishes_what_is_in_flight(race: bool) -> None:
+async def test_told_to_stop_once_it_finishes_what_is_in_flight(monkeypatch: pytest.MonkeyPatch, race: bool) -> None:
     """Nothing further is begun or paid; what was sent is answered and kept; the rest is asked by the next run (F22)."""
+    monkeypatch.setattr(module, "READ_LAST_S", 0.02)
     stop = StopSignal()
     answers = Answers(right, gate=asyncio.Event())
     run = measurement(answers, concurrency=4, stop=stop, race=Batches(2, 10, 5) if race else None)
@@ -438,7 +439,7 @@ async def test_told_to_stop_once_it_finishes_what_is_in_flight(race: bool) -> No
     while len(answers.asked) < 4:
         await asyncio.sleep(0)
     stop.ask()
-    await asyncio.sleep(0.05 if race else 1.2)
+    await asyncio.sleep(0.2)
     assert not task.done()
     assert answers.purse.stopping
     assert answers.gate is not None
@@ -471,6 +472,7 @@ async def test_told_to_stop_twice_it_stops_at_once() -> None:
 async def test_what_is_in_flight_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """After half a minute a call that hangs is given up like the others."""
     monkeypatch.setattr(module, "FINISH_IN_FLIGHT_S", 0.05)
+    monkeypatch.setattr(module, "READ_LAST_S", 0.05)
     stop = StopSignal()
     answers = Answers(right, gate=asyncio.Event())
     task = asyncio.create_task(collect(measurement(answers, concurrency=4, stop=stop)))
@@ -482,9 +484,31 @@ async def test_what_is_in_flight_is_not_waited_for_for_ever(monkeypatch: pytest.
     assert answers.purse.in_flight == 0
 
 
+async def test_what_is_not_paid_has_a_moment_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replies that came are read and scored, and a free candidate's answer is not thrown away either."""
+    monkeypatch.setattr(module, "READ_LAST_S", 60.0)
+    stop, turn = StopSignal(), asyncio.Event()
+    asked: list[int] = []
+
+    async def answer(cell: Cell) -> Outcome:
+        asked.append(cell.ordinal)
+        await turn.wait()
+        return outcome(cell)
+
+    task = asyncio.create_task(collect(measurement(answer, concurrency=4, stop=stop)))
+    while len(asked) < 4:
+        await asyncio.sleep(0)
+    stop.ask()
+    await asyncio.sleep(0.1)
+    turn.set()
+
+    assert len(await task) == len(asked) == 4
+
+
 async def test_who_waits_for_an_account_is_not_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a stop nobody waits half a minute for cells that were never sent."""
     monkeypatch.setattr(module, "FINISH_IN_FLIGHT_S", 1_000.0)
+    monkeypatch.setattr(module, "READ_LAST_S", 0.05)
     stop, turn = StopSignal(), asyncio.Event()
     waiting: list[int] = []
 
@@ -563,6 +587,17 @@ async def test_who_cannot_be_asked_is_left_out_and_the_others_go_on(reason: Any,
     assert len(answers.asked) < 60
     if racing:
         assert race.said == ["withdraw 1"]
+
+
+async def test_the_cases_of_those_who_cannot_be_asked_are_not_read() -> None:
+    """Of ten thousand cases the first few are enough to see that nobody answers."""
+    run = measurement(Answers(lambda _cell: Unasked(closed_for(None))), cases=10_000, candidates=1)
+    loaded: list[int] = []
+    load = run.load_cases
+    run.load_cases = lambda ordinals: loaded.append(len(ordinals)) or load(ordinals)  # type: ignore[func-returns-value]
+
+    assert await collect(run) == []
+    assert sum(loaded) <= 2 * 64
 
 
 async def test_who_was_settled_before_its_account_closed_does_not_hold_up_the_end() -> None:

@@ -122,7 +122,7 @@ async def test_what_has_ended_is_left_alone(ledger: Ledger, file: Path) -> None:
         max_size=12,
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_after_a_crash_the_money_of_every_run_adds_up(
     tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[str, float, str]]
 ) -> None:

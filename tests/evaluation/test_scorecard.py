@@ -220,15 +220,14 @@ def test_scores_are_those_of_the_leading_complete_units(drawn: tuple[CaseOrder, 
 
 def test_a_cell_counts_once() -> None:
     """The same cell a second time changes nothing and completes nothing."""
-    order = CaseOrder.draw(2, 1)
-    card = Scorecard(order, 1)
-    right = Cell(0, 0, "scored", 1.0, 0.0, 0.0, 0.0).outcome
-    wrong = Cell(0, 0, "scored", 0.0, 0.0, 0.0, 0.0).outcome
-    first = card.add(0, 0, right)
-    assert first is not None
-    assert card.add(0, 0, wrong) is None
+    card = Scorecard(CaseOrder.draw(2, 1, ["a", "a"]), 1)
+    right, wrong = (Cell(0, 0, "scored", score, 0.0, 0.0, 0.0).outcome for score in (1.0, 0.0))
+    for outcome in (right, wrong, right):
+        assert card.add(0, 0, outcome) is None
     assert card.answered(0) == 1
-    assert first.low == first.high == 1.0
+    whole = card.add(0, 1, Cell(1, 0, "scored", 0.5, 0.0, 0.0, 0.0).outcome)
+    assert whole is not None
+    assert whole.low == whole.high == 0.75
 
 
 @pytest.mark.parametrize(

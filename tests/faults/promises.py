@@ -32,6 +32,9 @@ def sent_digest(attempt: Row) -> str:
 
 def interrupted(store: Store, bill: Path, *, in_flight: int) -> None:
     """After a kill: an intent for everything that was sent, at most `in_flight` of them open, no reply lost."""
+    if not store.path.exists():
+        assert requests(bill) == 0, "P1: something was sent before there was a store"
+        return
     attempts = store.attempts()
     _everything_sent_was_written_down_before(attempts, bill)
     _no_reply_is_lost(store, attempts)

@@ -322,7 +322,7 @@ def test_f18_each_attempt_keeps_who_answered(bill: Path, write_task: Write, comp
 def test_f18_a_model_that_changes_during_a_run_is_told(
     change: str, bill: Path, write_task: Write, compare: Measure
 ) -> None:
-    """Two names or builds behind one candidate: the result says so, and no winner is declared over the mixture."""
+    """Two names or builds behind one candidate: the result says so; over two names no winner is declared."""
     texts = [f"fault:as,model=m-2024-05-13,fingerprint=fp_1 say:yes {n}" for n in range(20)]
     texts += [f"fault:as,model=m-2024-05-13,fingerprint=fp_1,{change} say:yes {n}" for n in range(20)]
     with in_thread(bill) as provider:
@@ -332,7 +332,8 @@ def test_f18_a_model_that_changes_during_a_run_is_told(
         found = compare()
     told = [*found["warnings"], *found["decision"]["caveats"]]
     assert any("one" in line and ("more than one model" in line or "two models" in line) for line in told), told
-    assert found["decision"]["verdict"] != "winner"
+    if change.startswith("model"):
+        assert found["decision"]["verdict"] == "insufficient"
 
 
 def test_f18_odd_names_do_no_harm(bill: Path, write_task: Write, compare: Measure, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ OUTPUTS = {
     "deep": '{"a":' * 5_000 + "1" + "}" * 5_000,
     "letters": "answer is (" * 20_000,
     "repeated": "a" * 100_000 + "!",
+    "repeated in JSON": json.dumps("a" * 5_000 + "!"),
     "after": "Answer:" * 30_000,
     "labels": "a b " * 50_000,
     "thinking": "<think>" * 30_000,

@@ -88,7 +88,7 @@ def test_a_changed_environment_compiles_all_anew(page: Page, tmp_path: Path, mon
     touch(tmp_path / "maker.py", 5)
     assert page(trim_blocks=True) == (TEXT, BOTH)
     assert page(trim_blocks=True)[1] == []
-    monkeypatch.setattr(kept_templates, "version", lambda _: "99.0")
+    monkeypatch.setattr(kept_templates, "version_of", lambda _: "99.0")
     assert page(trim_blocks=True)[1] == BOTH
 
 

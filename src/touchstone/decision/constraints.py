@@ -38,14 +38,6 @@ def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confid
         values = {"planned": trial.outcomes.planned, "errors": trial.outcomes.error + trial.outcomes.in_doubt}
         template = N_("none of its {planned} cells has a score; {errors} ended in an error")
         return (Broken("unmeasured", Reason(template=template, values=values)),)
-    if len(trial.served_models) > 1:
-        # What was measured is neither of them (promises.md, F18).
-        template = N_(
-            "more than one model answered under its name: {served}; ask for each by its dated name, as candidates "
-            "of their own"
-        )
-        values_two = {"served": ", ".join(trial.served_models)}
-        return (Broken("two_models", Reason(template=template, values=values_two)),)
     return (
         *_score(trial, trial.estimate, constraints.min_score, confidence),
         *_cost_per_case(trial, constraints.max_usd_per_case),

@@ -45,7 +45,8 @@ def decide(
     1. Whoever breaks a constraint on the conservative end of its interval is rejected; an unknown fact that is
        constrained breaks it.
     2. The leader is the best mean among the rest that nobody among them significantly beats on common cells.
-    3. `insufficient`, and nobody is chosen, when the judge failed its control rows; or when the leader, or somebody
+    3. `insufficient`, and nobody is chosen, when more than one model answered under a name; when the judge failed its
+       control rows; or when the leader, or somebody
        who cannot be told apart from it, has fewer than `FEWEST_TO_RANK` cases or a score in less than 80 % of its
        cells.
     4. Goal `best`: the leader wins when it beats everybody else who qualifies (p adjusted by Holm over all pairs of
@@ -91,8 +92,16 @@ def decide(
     tied = [
         trial for trial in qualifying if leader and trial is not leader and not contest.beats(leader.name, trial.name)
     ]
+    mixed = [trial for trial in ordered if len(trial.served_models) > 1]
     if leader is None:
         choice = _nobody(measured, faults)
+    elif mixed:
+        # What was measured under such a name is neither of the models (promises.md, F18).
+        template = N_(
+            "more than one model answered as {name}: {served}; ask for each by its dated name, as its own candidate"
+        )
+        values = {"name": mixed[0].name, "served": ", ".join(mixed[0].served_models)}
+        choice = Choice("insufficient", Reason(template=template, values=values))
     elif judge == "unfit":
         why = Reason(template=N_("the judge failed its control rows; no ranking may rest on it"))
         choice = Choice("insufficient", why)

@@ -61,7 +61,8 @@ class Requirement:
             return _ends((latency_s > self.limit).astype(float), np.isnan(latency_s))
         if self.limit <= 0:
             return _ends((cost_usd > 0).astype(float), np.isnan(cost_usd))
-        return _ends(np.minimum(cost_usd / (COST_CEILING * self.limit), 1.0), np.isnan(cost_usd))
+        ceiling = COST_CEILING * self.limit
+        return _ends(np.minimum(cost_usd, ceiling) / ceiling, np.isnan(cost_usd))
 
 
 def _ends(values: Vector, unknown: Vector) -> tuple[Vector, Vector]:

@@ -19,6 +19,7 @@ from touchstone.evaluation.crash_points import crash_point
 from touchstone.evaluation.lane import Lane
 from touchstone.evaluation.ledger import Served, canonical, key_of
 from touchstone.evaluation.purse import NotStored, Purse, Stopped, Turn
+from touchstone.evaluation.statements import USAGE_SHRANK
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Reply
 
 OUTPUT_TOKENS_WITHOUT_LIMIT = 4096
@@ -277,9 +278,7 @@ class Journal:
             held_usd=worst_usd,
             cost_usd=completion.cost_usd,
             unpriced=completion.cost_usd is None,
-            error="the usage went down within the reply; the larger count was taken"
-            if completion.usage.shrank
-            else None,
+            error=USAGE_SHRANK if completion.usage.shrank else None,
             received=reply.body if _is_unexplained(completion) else b"",
             served=_served(completion),
         )

@@ -28,6 +28,9 @@ from touchstone.evaluation.workers import Workers
 FINISH_IN_FLIGHT_S = 30.0
 """How long a run that was told to stop waits for the calls in flight (promises.md, F22)."""
 
+READ_LAST_S = 1.0
+"""And then for what takes no call that is paid: the last replies are read and scored."""
+
 LONGEST_PAUSE_S = 120.0
 """A run waits so long for an account that asked for a pause when nothing else is left to do; else it ends (F1)."""
 
@@ -172,12 +175,9 @@ class Measurement:
         deadline = time.monotonic() + FINISH_IN_FLIGHT_S
         while workers.busy and self.stop.asked == 1 and time.monotonic() < deadline and self.purse.in_flight:
             await asyncio.sleep(0.02)
-        if self.stop.asked == 1:
-            # The last replies have come; reading and scoring them takes no call.
-            for _ in range(50):
-                if not workers.busy:
-                    break
-                await asyncio.sleep(0.02)
+        deadline = time.monotonic() + READ_LAST_S
+        while workers.busy and self.stop.asked == 1 and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
         await workers.close()
         for answered in self._take(workers.leftover()):
             yield answered

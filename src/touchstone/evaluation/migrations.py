@@ -28,6 +28,8 @@ def _share_trials_and_count_money(connection: sa.Connection) -> None:
         ("comparison", "race", _bytes(connection)),
         ("outcome", "run", "VARCHAR(32)"),
         ("outcome", "queue_s", "FLOAT"),
+        ("outcome", "system_fingerprint", "VARCHAR"),
+        ("outcome", "remark", "VARCHAR"),
     ):
         run(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
     new = (

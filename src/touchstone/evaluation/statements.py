@@ -7,13 +7,15 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.noun_json import safe_text
+from touchstone.language import N_
 
 Row = tuple[Any, ...]
+
+USAGE_SHRANK = N_("the usage went down within the reply; the larger count was taken")
 
 
 class Statement:
@@ -64,6 +66,8 @@ def _put_if_absent(table: sa.Table, dialect: sa.Dialect) -> Statement:
     """Insert whole rows; a row of the same key stays as it is."""
     clause: Any = table.insert().prefix_with("OR IGNORE")
     if dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         clause = postgresql.insert(table).on_conflict_do_nothing()
     return Statement(clause, [column.name for column in table.c], dialect)
 
@@ -72,6 +76,8 @@ def _put(table: sa.Table, dialect: sa.Dialect, *, replace: bool = False) -> Stat
     """Insert whole rows; `replace` overwrites the row of the same key."""
     clause: Any = table.insert()
     if replace and dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         clause = postgresql.insert(table)
         keys = list(table.primary_key)
         clause = clause.on_conflict_do_update(
@@ -166,6 +172,8 @@ def outcome_row(trial: int, ordinal: int, outcome: Outcome, run: str | None) -> 
         outcome.queue_s,
         completion.first_token_s if completion else None,
         safe_text(completion.served_model) if completion and completion.served_model else None,
+        safe_text(completion.system_fingerprint) if completion and completion.system_fingerprint else None,
+        USAGE_SHRANK if usage and usage.shrank else None,
         safe_text(outcome.error) if outcome.error else None,
         outcome.retries,
         outcome.from_cache,

@@ -174,6 +174,8 @@ outcomes = sa.Table(
     sa.Column("queue_s", sa.Float),  # waited in our own limiter, which is no latency
     sa.Column("first_token_s", sa.Float),
     sa.Column("served_model", sa.String),
+    sa.Column("system_fingerprint", sa.String),
+    sa.Column("remark", sa.String),  # what is odd about the reply and did not keep it from being scored
     sa.Column("error", sa.String),
     sa.Column("retries", sa.Integer, nullable=False, default=0),
     sa.Column("from_cache", sa.Boolean, nullable=False, default=False),

@@ -8,7 +8,6 @@ where it may not write. Whoever can change it can change our modules as well, an
 from __future__ import annotations
 
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import version
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -16,6 +15,8 @@ from zlib import crc32
 
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
+
+from touchstone.plugins import version_of
 
 
 class KeptTemplates(BytecodeCache):
@@ -28,7 +29,7 @@ class KeptTemplates(BytecodeCache):
 
     def __init__(self, maker: Path) -> None:
         self.maker = maker
-        self.engine = crc32(version("jinja2").encode())
+        self.engine = crc32((version_of("jinja2") or "").encode())
 
     def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
         """The code of a template; of one that is no file, being read out of an archive, there is none yet."""

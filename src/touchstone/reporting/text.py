@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from xml.sax.saxutils import escape
+from functools import cache
 
 from markupsafe import Markup
 from markupsafe import escape as escape_html
@@ -20,7 +20,6 @@ _SEQUENCES = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]"
     r"|\x1b[ -/]*[0-~]?"
 )
-_XML_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def is_invisible(character: str) -> bool:
@@ -74,7 +73,16 @@ def terminal(text: str) -> str:
 
 def xml(text: str) -> str:
     """Text for an XML attribute or element: escaped, and without the characters that XML 1.0 does not allow."""
-    return escape(_XML_FORBIDDEN.sub("\ufffd", _SEQUENCES.sub("", text)), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+    from xml.sax.saxutils import escape
+
+    allowed = _xml_forbidden().sub("\ufffd", _SEQUENCES.sub("", text))
+    return escape(allowed, {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
+
+
+@cache
+def _xml_forbidden() -> re.Pattern[str]:
+    # Compiled when it is needed: classes of most characters there are take long to compile.
+    return re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def markdown(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 _JOINERS = re.compile(r"[\s_\-]+")
 _ENDS = " \t\r\n\"'`*“”‘’「」『』《》.,:;!?。，：；！？()[]{}<>（）【】"
 CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 """Characters of writing without blanks between words, as the inside of a character class (Hangul is counted too)."""
-_TOKENS = re.compile(rf"[{CJK}]|[^\W_{CJK}]+")
-_CJK = re.compile(rf"[{CJK}]")
 
 
 def plain(text: str) -> str:
@@ -26,12 +25,18 @@ def label_key(label: str) -> str:
 
 def has_cjk(text: str) -> bool:
     """Whether any Chinese, Japanese or Korean character stands in `text`."""
-    return _CJK.search(text) is not None
+    return _compiled(rf"[{CJK}]").search(text) is not None
 
 
 def tokens(text: str) -> list[str]:
     """Words of `text` in lower case, without punctuation; every Chinese character is a word of its own."""
-    return _TOKENS.findall(text.casefold())
+    return _compiled(rf"[{CJK}]|[^\W_{CJK}]+").findall(text.casefold())
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # When it is needed: classes of so many characters take long to compile.
+    return re.compile(pattern)
 
 
 def short(text: str) -> str:

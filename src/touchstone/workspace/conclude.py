@@ -136,6 +136,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
             *_unfinished(stored, raced),
             *_warnings(stored, judge),
             *gather.failures(ledger, stored),
+            *gather.remarks(ledger, stored),
             *gather.changed_models(stored, served),
         ),
     )

@@ -265,6 +265,23 @@ def served_names(ledger: Ledger, stored: Stored) -> tuple[tuple[str, ...], ...]:
     )
 
 
+def remarks(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+    """What is odd about replies that were scored all the same, and builds that changed under one name."""
+    comparisons = Comparisons(ledger)
+    found = []
+    for spec, trial in zip(stored.specs, stored.trials, strict=True):
+        for remark, n in comparisons.counted(trial, "remark"):
+            template = N_("{candidate}: {n} replies: {remark}")
+            found.append(Note(template=template, values={"candidate": spec.name, "n": n, "remark": remark}))
+        builds = sorted(build for build, _ in comparisons.counted(trial, "system_fingerprint"))
+        if len(builds) > 1:
+            template = N_(
+                "{candidate}: what runs behind this name changed, so more than one model build answered: {builds}"
+            )
+            found.append(Note(template=template, values={"candidate": spec.name, "builds": ", ".join(builds)}))
+    return tuple(found)
+
+
 def changed_models(stored: Stored, served: Sequence[Sequence[str]]) -> tuple[Note, ...]:
     """A warning for every candidate under whose name more than one model answered."""
     return tuple(

@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +24,7 @@ from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.race import Ask, Race, Standing
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED, Scorecard
+from touchstone.plugins import version_of
 from touchstone.reporting.live import Progress
 from touchstone.scoring.base import Scorer
 from touchstone.scoring.judge import Judge
@@ -347,10 +347,5 @@ def scorer_spec(scorer: Scorer) -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: version_of(name) for name in _LIBRARIES}
+    return {name: version for name, version in found.items() if version is not None}
