@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome
-from touchstone.evaluation.statements import Statement, Statements, outcome_row
+from touchstone.evaluation.statements import USAGE_SHRANK, Statement, Statements, outcome_row
 from touchstone.models.base import Completion, TextPart, Usage
 from touchstone.scoring.base import Reading, Score
 from touchstone.storage.database import open_database
@@ -134,11 +134,12 @@ def test_a_cell_is_a_row_of_its_table() -> None:
         kind="scored",
         completion=Completion(
             parts=(TextPart(text="yes \ud800"),),
-            usage=Usage(input_tokens=7, output_tokens=1, estimated=True),
+            usage=Usage(input_tokens=7, output_tokens=1, estimated=True, shrank=True),
             cost_usd=0.5,
             latency_s=1.5,
             first_token_s=0.25,
             served_model="m-1",
+            system_fingerprint="fp_1",
         ),
         reading=Reading(answer="yes", how="whole"),
         scores=(
@@ -175,6 +176,8 @@ def test_a_cell_is_a_row_of_its_table() -> None:
         "queue_s": 0.0625,
         "first_token_s": 0.25,
         "served_model": "m-1",
+        "system_fingerprint": "fp_1",
+        "remark": USAGE_SHRANK,
         "error": None,
         "retries": 3,
         "from_cache": True,
