@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.conftest import Run
+from typer.main import get_command
 
+from touchstone.cli.app import build_app
 from touchstone.cli.help_page import in_our_words, mistake_in_our_words
 from touchstone.language import set_language
 
@@ -104,3 +108,17 @@ def test_a_mistake_in_the_flags_is_said_in_one_language(
 def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
     """A newer library may say more."""
     assert mistake_in_our_words("Something new.") == "Something new"
+
+
+def test_one_command_alone_is_the_command_among_all() -> None:
+    """Whoever names a verb gets it with the same flags and words; what is no verb gives all of them."""
+    every: Any = get_command(build_app())
+    assert list(every.commands) == ["demo", "init", "compare", "decide", "report", "trials"]
+    for verb, command in every.commands.items():
+        alone: Any = get_command(build_app(verb))
+        assert list(alone.commands) == [verb]
+        flags = [(param.name, param.opts, param.help) for param in command.params]
+        assert [(param.name, param.opts, param.help) for param in alone.commands[verb].params] == flags
+        assert (alone.help, alone.commands[verb].help) == (every.help, command.help)
+    for other in ("comprae", "--version", ""):
+        assert list(get_command(build_app(other)).commands) == list(every.commands)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from touchstone.evaluation.sequences import (
     difference_sequence,
     mean_sequence,
     mean_sequence_here,
+    stakes_before,
 )
 
 scores = st.lists(
@@ -160,6 +161,14 @@ def test_one_value_says_little() -> None:
     """No interval of nothing; after one value nothing is excluded, unless the set is small."""
     assert mean_sequence([1.0]) == (0.0, 1.0)
     assert mean_sequence_here([1.0], 2) == (0.5, 1.0)
+
+
+@given(values=scores, last=st.floats(0, 1))
+def test_a_stake_is_known_before_its_value(values: list[float], last: float) -> None:
+    """Another last value changes no stake, its own included."""
+    first, second = np.array(values), np.array([*values[:-1], last])
+    weights = np.ones(len(values))
+    assert np.array_equal(stakes_before(first, weights, 0.95), stakes_before(second, weights, 0.95))
 
 
 def test_values_in_no_random_order_give_ends_in_order() -> None:

@@ -32,7 +32,7 @@ def sent_digest(attempt: Row) -> str:
 
 def interrupted(store: Store, bill: Path, *, in_flight: int) -> None:
     """After a kill: an intent for everything that was sent, at most `in_flight` of them open, no reply lost."""
-    if not store.path.exists():
+    if not store.begun:
         assert requests(bill) == 0, "P1: something was sent before there was a store"
         return
     attempts = store.attempts()

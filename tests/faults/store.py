@@ -22,6 +22,11 @@ class Store:
         """The store that commands run in a folder use."""
         return cls(folder / ".touchstone" / "touchstone.sqlite")
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a store with tables; who dies early enough leaves none."""
+        return self.path.exists() and bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = 'attempt'"))
+
     def rows(self, query: str, *values: object) -> list[Row]:
         """What a query finds, one mapping per row."""
         with closing(sqlite3.connect(self.path, timeout=30)) as connection:

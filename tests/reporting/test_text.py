@@ -53,6 +53,15 @@ def test_invisible_characters_are_written_out() -> None:
     assert visible("a\u202eb\x00c\ud800\n\t👩\u200d💻") == "a⟨U+202E⟩b⟨U+0000⟩c⟨U+D800⟩\n\t👩\u200d💻"
 
 
+def test_no_invisible_character_of_unicode_is_left_out() -> None:
+    """Whatever version of Unicode this Python has: what acts without being seen is written out, also after a letter."""
+    kept = "\n\t\u200c\u200d"
+    hidden = [one for one in map(chr, range(0x110000)) if is_invisible(one) and one not in kept]
+    assert len(hidden) > 2000
+    assert not [one for one in hidden if visible(f"a{one}") == f"a{one}"]
+    assert visible(f"a{kept}") == f"a{kept}"
+
+
 @given(anything)
 def test_xml_is_well_formed(text: str) -> None:
     """Any text makes a valid attribute and a valid element."""

@@ -88,14 +88,19 @@ def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
 
 
 def test_the_key_is_nowhere(folder: Path, touchstone: Run) -> None:
-    """A key that is used stands in no file of the workspace and in nothing that is printed, also when it is refused."""
-    with serve_in_thread(FakeServer(FakeModel("streamed-1", reply=_right), key="sk-canary-4711")) as server:
-        (folder / "task.yaml").write_text(TASK.format(plain=server.base_url, streamed=server.base_url))
+    """A key stands in no file of the workspace and in nothing that is printed, when it is refused and when it is used."""
+    with (
+        serve_in_thread(FakeServer(FakeModel("plain-1", reply=_half_right))) as plain,
+        serve_in_thread(FakeServer(FakeModel("streamed-1", reply=_right), key="sk-canary-4711")) as streamed,
+    ):
+        (folder / "task.yaml").write_text(TASK.format(plain=plain.base_url, streamed=streamed.base_url))
+        refused = touchstone("compare", "task.yaml", "--json", environment={"OWN_KEY": "sk-canary-0815"})
         result = touchstone(
             "compare", "task.yaml", "--report", "report.html", environment={"OWN_KEY": "sk-canary-4711"}
         )
-        refused = touchstone("compare", "task.yaml", "--json", environment={"OWN_KEY": "sk-canary-0815"})
 
+    assert refused.returncode == 2
+    assert "the key or its rights were not accepted" in refused.stderr
     assert result.returncode == 0, result.stderr
     for text in (result.stdout, result.stderr, refused.stdout, refused.stderr):
         assert "canary" not in text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +21,14 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def build_app() -> typer.Typer:
-    """The command line, in the language that is set."""
+def build_app(verb: str | None = None) -> typer.Typer:
+    """
+    The command line, in the language that is set.
+
+    Args:
+        verb: The one command that is needed, where that is known: the library looks at every parameter of every
+            command it has. Anything else gives all commands.
+    """
     app = typer.Typer(
         name="touchstone",
         cls=Group,
@@ -41,18 +48,21 @@ def build_app() -> typer.Typer:
     ) -> None:
         """What stands before the verb."""
 
-    app.command(
-        "demo", cls=Command, help=_("A real comparison on shipped cases: no key, no network, a decision and a report.")
-    )(demo.demo)
-    app.command("init", cls=Command, help=_("Write a commented task file, from a file of cases or from a template."))(
-        init.init
-    )
-    app.command(
-        "compare", cls=Command, help=_("Measure all candidates of a task file on its cases and say which to take.")
-    )(compare.compare)
-    app.command("decide", cls=Command, help=_("Decide again from stored trials under other constraints, at no cost."))(
-        decide.decide
-    )
-    app.command("report", cls=Command, help=_("Write the report of a stored comparison again."))(report.report)
-    app.command("trials", cls=Command, help=_("List stored comparisons."))(trials.trials)
+    commands: dict[str, tuple[Callable[..., Any], str]] = {
+        "demo": (
+            demo.demo,
+            _("A real comparison on shipped cases: no key, no network, a decision and a report."),
+        ),
+        "init": (init.init, _("Write a commented task file, from a file of cases or from a template.")),
+        "compare": (
+            compare.compare,
+            _("Measure all candidates of a task file on its cases and say which to take."),
+        ),
+        "decide": (decide.decide, _("Decide again from stored trials under other constraints, at no cost.")),
+        "report": (report.report, _("Write the report of a stored comparison again.")),
+        "trials": (trials.trials, _("List stored comparisons.")),
+    }
+    for name in [verb] if verb in commands else commands:
+        command, words = commands[name]
+        app.command(name, cls=Command, help=words)(command)
     return app

@@ -38,7 +38,8 @@ def _run() -> int:
     # The library keeps the class of all mistakes to itself and gives its children away.
     usage_error: Any = typer.BadParameter.__mro__[1]
     try:
-        code = get_command(build_app())(sys.argv[1:] or ["--help"], standalone_mode=False)
+        arguments = sys.argv[1:] or ["--help"]
+        code = get_command(build_app(arguments[0]))(arguments, standalone_mode=False)
     except usage_error as error:
         command = error.ctx.command_path if error.ctx else "touchstone"
         say(

@@ -46,14 +46,32 @@ class Replay:
     def move(self, levels: Sequence[int], line: int) -> Move:
         """See `Plan.move`; the levels are those of the board, and the line is always the proven one."""
         move = self._round()
-        while move.targets and all(levels[i] >= target for i, target in move.targets.items()):
-            for i in move.targets:
+        while self._unfit(move, levels) or (
+            move.targets and all(levels[i] >= target for i, target in move.targets.items())
+        ):
+            for i in move.targets or move.verdict.running:
                 self._claims.play(i)
             move = self._round()
         present = self._field.eligible(levels)
         if present and all(levels[i] == self._last for i in present):
             return Move(self._exact(levels, present), {})
         return move
+
+    def _unfit(self, move: Move, levels: Sequence[int]) -> bool:
+        """The race is over, but what else is known of its winner shows that it misses a bar; it goes on alone."""
+        leader = move.verdict.focus
+        if move.targets or leader is None or self._field.missed(leader, levels[leader]) is None:
+            return False
+        self._enter(
+            leader if self._claims.reached(leader) else None, move.verdict.running, self._claims.reached(leader)
+        )
+        return True
+
+    def _enter(self, leader: int | None, running: tuple[int, ...], top: int) -> None:
+        # It is there already when all that had come this far have turned out to miss a bar.
+        if len(self._claims.leaders) == top:
+            self._claims.leaders.append(leader)
+            self._claims.running.append(running)
 
     def certificate(self, candidate: int, leader: int) -> float | None:
         """What the accounts say of a rival of the leader; see `Claims.certificate`."""
@@ -85,10 +103,7 @@ class Replay:
             self._note_quick_line(leader, verdict, reached)
         if len(verdict.running) == 1 or top == self._last:
             return Move(verdict, {})
-        # It is there already when all that had come this far have turned out to miss a bar.
-        if len(claims.leaders) == top:
-            claims.leaders.append(leader)
-            claims.running.append(verdict.running)
+        self._enter(leader, verdict.running, top)
         return Move(verdict, dict.fromkeys(verdict.running, top + 1))
 
     def _note_quick_line(self, leader: int, verdict: Verdict, reached: Sequence[int]) -> None:

@@ -58,7 +58,7 @@ def mean_sequence(
     """
     x, weights = _checked(values, sizes, 0.0)
     # For clusters of n cases the mean by case is m exactly when n x (value - m) is 0 on average.
-    return _interval(weights * x, weights, _stakes(x, weights, confidence), confidence)
+    return _interval(weights * x, weights, stakes_before(x, weights, confidence), confidence)
 
 
 def mean_sequence_here(
@@ -90,7 +90,7 @@ def mean_sequence_here(
     left = total - np.arange(count, dtype=np.float64)
     lifted = weights * x + _before(weights * x) / left
     slopes = weights + _before(weights) / left
-    low, high = _interval(lifted, slopes, _stakes(x, weights, confidence), confidence)
+    low, high = _interval(lifted, slopes, stakes_before(x, weights, confidence), confidence)
     low, high = max(low, certain[0]), min(high, certain[1])
     # Only when the interval is wrong, or by rounding once all is known, do the two not meet.
     return (low, high) if low <= high else certain
@@ -150,7 +150,7 @@ def _checked(values: npt.ArrayLike, sizes: Sequence[int] | None, least: float) -
     return x, counts[: len(x)] / counts.max()
 
 
-def _stakes(x: Floats, weights: Floats, confidence: float) -> Floats:
+def stakes_before(x: Floats, weights: Floats, confidence: float) -> Floats:
     """What is best for a normal mean of the spread seen before each value, shape (horizons, values)."""
     seen = np.arange(2, len(x) + 2, dtype=np.float64)
     mean = (0.5 + np.add.accumulate(weights * x)) / (1 + np.add.accumulate(weights))

@@ -41,7 +41,7 @@ def _written(character: str) -> str:
 
 def _hidden_in(text: str) -> list[str]:
     """The hidden characters of a text; nearly always none, and then nothing need be replaced."""
-    return [character for character in set(text) if _is_hidden(character)]
+    return [] if text.isprintable() else [character for character in set(text) if _is_hidden(character)]
 
 
 def visible(text: str) -> str:
