@@ -88,7 +88,7 @@ def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
 
 
 def test_the_key_is_nowhere(folder: Path, touchstone: Run) -> None:
-    """A key stands in no file of the workspace and in nothing that is printed, when it is refused and when it is used."""
+    """A key, refused or accepted, stands in no file of the workspace and in nothing that is printed."""
     with (
         serve_in_thread(FakeServer(FakeModel("plain-1", reply=_half_right))) as plain,
         serve_in_thread(FakeServer(FakeModel("streamed-1", reply=_right), key="sk-canary-4711")) as streamed,
