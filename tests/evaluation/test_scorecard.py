@@ -43,7 +43,8 @@ class Cell:
 
     @property
     def answered(self) -> bool:
-        return self.kind not in OWN_FAILURES
+        """A reply that is a failure, such as one of another model, has its price; silence has none."""
+        return self.kind not in OWN_FAILURES or self.cost_usd is not None
 
     @property
     def outcome(self) -> Outcome:
@@ -59,11 +60,9 @@ class Cell:
             retry_usd=self.retry_usd,
         )
 
-    # As it lies in the store
-
     @property
-    def stored_usd(self) -> float:
-        """What the caller of `load` makes of it: a failed cell has no answer to pay for, its lost sends it has."""
+    def all_usd(self) -> float:
+        """With its lost sends; NaN where one of the two is not known."""
         found = (self.cost_usd, self.retry_usd) if self.answered else (0.0, self.retry_usd)
         return NAN if None in found else sum(usd for usd in found if usd is not None)
 
@@ -81,7 +80,7 @@ class Cell:
 
     @property
     def bars(self) -> list[tuple[float, float]]:
-        latency, cost = self.stored_latency_s, self.stored_usd
+        latency, cost = self.stored_latency_s, self.all_usd
         return [
             self.ends,
             (0.0, 1.0) if latency != latency else (float(latency > 1.0),) * 2,
@@ -102,7 +101,7 @@ def expected(order: CaseOrder, repeats: int, cells: list[Cell]) -> dict[int, Uni
             tuple(sum(cell.bars[at][end] for cell in own) / len(own) for end in (0, 1))
             for at in range(len(REQUIREMENTS))
         ]
-        cost = sum(cell.stored_usd for cell in own) / len(own)
+        cost = sum(cell.all_usd for cell in own) / len(own)
         found[unit] = UnitResult(
             unit=unit,
             low=sum(cell.ends[0] for cell in own) / len(own),
@@ -145,7 +144,10 @@ def load(card: Scorecard, candidate: int, cells: list[Cell]) -> dict[int, UnitRe
         np.array([cell.repeat for cell in cells], dtype=np.int64),
         np.array([KINDS.index(cell.kind) for cell in cells], dtype=np.uint8),
         np.array([cell.score if cell.kind == "scored" else NAN for cell in cells], dtype=float),
-        np.array([cell.stored_usd for cell in cells], dtype=float),
+        *(
+            np.array([NAN if usd is None else usd for usd in column], dtype=float)
+            for column in ([cell.cost_usd for cell in cells], [cell.retry_usd for cell in cells])
+        ),
         np.array([cell.stored_latency_s for cell in cells], dtype=float),
     )
     assert bars.shape == (len(units), len(card.requirements), 2)

@@ -76,10 +76,16 @@ class Scorecard:
         kind: Vector,
         score: Vector,
         cost_usd: Vector,
+        retry_usd: Vector,
         latency_s: Vector,
     ) -> tuple[Vector, Vector, Vector, Vector, Vector]:
         """
         Take stored cells over; nothing was taken before.
+
+        Args:
+            candidate: Whose cells they are.
+            ordinal, repeat, kind, score, cost_usd, retry_usd, latency_s: Columns of `outcome`, shape (cells,), NaN for
+                what is null; the kind as its place in `packed.KINDS`.
 
         Returns:
             (units, low, high, bars, cost_usd) of the units that are complete, for `Race.tell_many`: shapes (n,), (n,),
@@ -87,6 +93,8 @@ class Scorecard:
         """
         column = self._columns[candidate]
         low, high = score_ends(kind, score)
+        # A cell that failed without a reply has no cost of its own; what its sends may have cost is retry_usd.
+        cost_usd = np.where(is_kind(kind, OWN_FAILURES) & np.isnan(cost_usd), 0.0, cost_usd) + retry_usd
         unit = self._unit_of[ordinal]
         units = self.order.units
         flat = np.frombuffer(column.done, dtype=np.uint8).copy()

@@ -191,14 +191,14 @@ class _Session:
         if not kept.any():
             return
         cells = {name: values[kept] for name, values in cells.items()}
-        cost_usd = np.where(is_kind(cells["kind"], FAILED), 0.0, cells["cost_usd"]) + cells["retry_usd"]
         units, low, high, bars, unit_usd = self.card.load(
             position,
             cells["ordinal"].astype(np.int64),
             cells["repeat"].astype(np.int64),
             cells["kind"],
             cells["score"],
-            cost_usd,
+            cells["cost_usd"],
+            cells["retry_usd"],
             cells["latency_s"],
         )
         self.watch.loaded(position, cells["kind"], cells["score"])

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-import numpy as np
-
 from touchstone.decision.base import Constraints, Goal, RaceEvidence, Volume
 from touchstone.evaluation.base import TrialSummary
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.race import Race, Rules, Settled, Standing
-from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED, Scorecard
+from touchstone.evaluation.scorecard import ASKED_AGAIN, Scorecard
 from touchstone.language import N_
 from touchstone.reporting.base import Note, RaceInfo, RaceLane, RaceStep
 from touchstone.workspace.gather import Stored
@@ -53,7 +51,6 @@ def rerun(stored: Stored, file: TaskFile, goal: Goal, constraints: Constraints, 
     for position, cells in enumerate(stored.cells):
         kept = ~is_kind(cells.kind, ASKED_AGAIN)
         if kept.any():
-            cost_usd = np.where(is_kind(cells.kind, FAILED), 0.0, cells.cost_usd) + cells.retry_usd
             race.tell_many(
                 position,
                 *card.load(
@@ -62,7 +59,8 @@ def rerun(stored: Stored, file: TaskFile, goal: Goal, constraints: Constraints, 
                     cells.repeat[kept],
                     cells.kind[kept],
                     cells.score[kept],
-                    cost_usd[kept],
+                    cells.cost_usd[kept],
+                    cells.retry_usd[kept],
                     cells.latency_s[kept],
                 ),
             )
