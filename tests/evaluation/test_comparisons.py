@@ -13,7 +13,7 @@ import pytest
 
 from touchstone.evaluation import comparisons as module
 from touchstone.evaluation.base import Outcome, OutcomeKind, Recipe
-from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.comparisons import Comparisons, TextCounts
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.packed import COLUMNS, KINDS
 from touchstone.models.base import Completion, TextPart
@@ -283,11 +283,22 @@ def test_any_number_of_cells_is_read_whatever_the_block(
 
 
 def test_texts_are_counted_the_commonest_first(comparisons: Comparisons, ledger: Ledger) -> None:
-    """Ties in the order of the alphabet, cells without one left out."""
+    """Ties in the order of the alphabet, cells without one left out; the packed copy says the same."""
     texts = ["b", "a", "c", "c", None]
     keep(ledger, 1, [(at, an_outcome("error", error=text)) for at, text in enumerate(texts)])
-    assert comparisons.counted(1, "error") == [("c", 2), ("a", 1), ("b", 1)]
-    assert comparisons.counted(2, "error") == []
+    for _ in range(2):
+        assert comparisons.texts(1)["error"] == TextCounts((("c", 2), ("a", 1), ("b", 1)), 4)
+        assert comparisons.texts(1)["remark"] == TextCounts((), 0)
+        assert comparisons.texts(2)["error"] == TextCounts((), 0)
+        comparisons.pack(1)
+
+
+def test_of_many_different_texts_the_commonest_are_kept(comparisons: Comparisons, ledger: Ledger) -> None:
+    """A hundred are named, and all are counted."""
+    keep(ledger, 1, [(at, an_outcome("error", error=f"reason {max(at, 1):03}")) for at in range(150)])
+    comparisons.pack(1)
+    found = comparisons.texts(1)["error"]
+    assert (found.common[0], len(found.common), found.cells) == (("reason 001", 2), 100, 150)
 
 
 def test_single_cells_are_found(comparisons: Comparisons, ledger: Ledger) -> None:

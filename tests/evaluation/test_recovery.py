@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,25 @@ async def test_a_hold_without_an_intent_comes_free(ledger: Ledger, file: Path) -
         connection.commit()
     assert recover(ledger) == 0
     assert balance_of(ledger, "run") == Balance("run", cap_usd=5.0, spent_usd=0.25)
+
+
+async def test_what_is_open_is_found_without_reading_every_attempt(ledger: Ledger) -> None:
+    """Both queries use the index of open attempts, however many have ended."""
+    await sent(ledger, "run", "key", 0.75)
+    asked: list[tuple[str, Any]] = []
+
+    @sa.event.listens_for(ledger.engine, "before_cursor_execute")
+    def _note(_c: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        if statement.startswith("SELECT") and "FROM attempt" in statement:
+            asked.append((statement, values))
+
+    recover(ledger)
+    unread(ledger)
+    assert len(asked) == 2
+    with ledger.engine.connect() as connection:
+        for statement, values in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            assert "attempt_open" in plan[0][-1], plan
 
 
 async def test_what_has_ended_is_left_alone(ledger: Ledger, file: Path) -> None:

@@ -7,16 +7,15 @@ store shares the cap: the check and the reservation are one step that nobody can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from touchstone.evaluation.statements import Row, Statements
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """One row of the `budget` table."""
 
     run: str
@@ -92,8 +91,8 @@ class Books:
         before = self.balance(item.run)
         if not before.covers(item.usd):
             return False
-        self._open[item.run] = replace(
-            before, held_usd=before.held_usd + item.usd, made=before.made + 1, retries=before.retries + item.retry
+        self._open[item.run] = before._replace(
+            held_usd=before.held_usd + item.usd, made=before.made + 1, retries=before.retries + item.retry
         )
         return True
 
@@ -101,8 +100,7 @@ class Books:
         """Free what was held and book what it cost."""
         before = self.balance(item.run)
         held_usd = before.held_usd - item.released_usd
-        self._open[item.run] = replace(
-            before,
+        self._open[item.run] = before._replace(
             held_usd=held_usd if held_usd > _NOTHING_USD else 0.0,
             spent_usd=before.spent_usd + item.booked_usd,
             made=before.made - (not item.sent),
@@ -113,12 +111,9 @@ class Books:
 
     def write(self) -> None:
         """Write back what was changed."""
-        rows: Sequence[Row] = [tuple(getattr(found, name) for name in _COLUMNS) for found in self._open.values()]
-        if rows:
-            self._statements.put_budget.run(self._connection, rows)
+        if self._open:
+            self._statements.put_budget.run(self._connection, list(self._open.values()))
 
 
 _NOTHING_USD = 1e-9
 """Sums of floats leave a rest behind that no call holds, and who waits for it would wait for ever."""
-
-_COLUMNS = [field.name for field in fields(Balance)]

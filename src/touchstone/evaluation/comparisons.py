@@ -7,8 +7,9 @@ share it. So a further candidate, another goal or a higher cap finds the cells o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -23,7 +24,24 @@ from touchstone.evaluation.store_errors import store_errors
 
 Vector = np.ndarray[Any, Any]
 
-_BLOCK = 20_000
+_BLOCK = 4_000
+"""Rows read at a time; as Python objects they take six times the room of their arrays."""
+
+_FEW = ("kind", "run")
+
+TEXTS = ("error", "served_model", "system_fingerprint", "remark")
+"""Columns of a cell in which most cells say the same."""
+
+_MOST_TEXTS = 100
+
+
+class TextCounts(NamedTuple):
+    """What one column of a trial's cells says."""
+
+    common: tuple[tuple[str, int], ...]
+    """(text, cells that say it), the commonest first; at most a hundred."""
+    cells: int
+    """Cells that say anything."""
 
 
 class Comparisons:
@@ -223,10 +241,11 @@ class Comparisons:
     def pack(self, trial: int) -> None:
         """Make the packed copy of a trial's numbers; whoever adds cells drops it first."""
         body, cells = pack(self.columns(trial, COLUMNS))
+        texts = orjson.dumps(self._count_texts(trial))
         table = tables.packed_cells
         with store_errors(), self._ledger.engine.begin() as connection:
             connection.execute(table.delete().where(table.c.trial == trial))
-            connection.execute(table.insert().values(trial=trial, cells=cells, body=body))
+            connection.execute(table.insert().values(trial=trial, cells=cells, texts=texts, body=body))
 
     def drop_packed(self, trials: Sequence[int]) -> None:
         """Forget the packed copies: cells are about to be added."""
@@ -243,31 +262,48 @@ class Comparisons:
             .order_by(table.c.ordinal, table.c.repeat)
         )
         blocks: dict[str, list[Vector]] = {column: [] for column in columns}
+        # Of kinds and runs there are a few; the driver makes every row a text of its own.
+        shared: dict[str, str] = {}
         with store_errors(), self._ledger.engine.connect() as connection:
             text = str(query.compile(dialect=connection.dialect))
             given: Any = (trial,) if connection.dialect.paramstyle == "qmark" else {"b_trial": trial}
             found = connection.exec_driver_sql(text, given)
             while rows := found.fetchmany(_BLOCK):
                 for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                    if column in _FEW:
+                        values = tuple(shared.setdefault(value, value) for value in values)
                     # Missing numbers are NaN here and nowhere else: they leave this room as None or not at all.
                     blocks[column].append(np.array(values, dtype=float if column in NUMERIC else object))
         return {
-            column: np.concatenate(found) if found else np.empty(0, dtype=float if column in NUMERIC else object)
-            for column, found in blocks.items()
+            column: np.concatenate(blocks.pop(column) or [np.empty(0, dtype=float if column in NUMERIC else object)])
+            for column in columns
         }
 
-    def counted(self, trial: int, column: str) -> list[tuple[str, int]]:
-        """How often each text stands in a column of a trial's cells, the commonest first."""
-        table = tables.outcomes
-        number = sa.func.count()
-        query = (
-            sa.select(table.c[column], number)
-            .where(table.c.trial == trial, table.c[column].is_not(None))
-            .group_by(table.c[column])
-            .order_by(number.desc(), table.c[column])
-        )
+    def texts(self, trial: int) -> Mapping[str, TextCounts]:
+        """What the cells of a trial say in words: `TEXTS`, each with the commonest first."""
+        query = sa.select(tables.packed_cells.c.texts).where(tables.packed_cells.c.trial == trial)
         with store_errors(), self._ledger.engine.connect() as connection:
-            return [(text, count) for text, count in connection.execute(query)]
+            stored = connection.execute(query).scalar()
+        counted = self._count_texts(trial) if stored is None else orjson.loads(bytes(stored))
+        return {
+            name: TextCounts(tuple((text, n) for text, n in common), cells) for name, (common, cells) in counted.items()
+        }
+
+    def _count_texts(self, trial: int) -> dict[str, tuple[list[tuple[str, int]], int]]:
+        table = tables.outcomes
+        said = [table.c[name] for name in TEXTS]
+        # Together, because one look at every cell costs what four would cost each.
+        query = sa.select(*said, sa.func.count()).where(table.c.trial == trial).group_by(*said)
+        found: dict[str, Counter[str]] = {name: Counter() for name in TEXTS}
+        with store_errors(), self._ledger.engine.connect() as connection:
+            for *texts, n in connection.execute(query):
+                for name, text in zip(TEXTS, texts, strict=True):
+                    if text is not None:
+                        found[name][text] += n
+        return {
+            name: (sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_TEXTS], counts.total())
+            for name, counts in found.items()
+        }
 
     def cell(self, trial: int, ordinal: int, repeat: int = 0) -> Mapping[str, Any] | None:
         """One stored cell."""

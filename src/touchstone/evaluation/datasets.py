@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from touchstone.data.base import Case, CaseSummary
 from touchstone.evaluation import tables
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
+from touchstone.evaluation.statements import Statement
 from touchstone.evaluation.store_errors import store_errors
 
 _BLOCK = 1_000
@@ -133,14 +134,15 @@ class Datasets:
 
     def case_column(self, dataset: str, split: str, column: str) -> list[Any]:
         """`case_id`, `group_name` or `tags` of every case of a split, in order."""
-        table = tables.cases
-        query = (
-            sa.select(table.c[column])
-            .where(table.c.dataset == dataset, table.c.split == split)
-            .order_by(table.c.ordinal)
+        find = Statement(
+            sa.select(tables.cases.c[column])
+            .where(tables.cases.c.dataset == sa.bindparam("b_dataset"), tables.cases.c.split == sa.bindparam("b_split"))
+            .order_by(tables.cases.c.ordinal),
+            ["b_dataset", "b_split"],
+            self._engine.dialect,
         )
         with store_errors(), self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
+            return [value for (value,) in find.find(connection, (dataset, split))]
 
     def has_groups(self, dataset: str, split: str) -> bool:
         """Whether any case of a split belongs to a group."""

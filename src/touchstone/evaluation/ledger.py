@@ -11,9 +11,11 @@ import asyncio
 import hashlib
 import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,9 +63,15 @@ def key_of(endpoint: str, body: bytes) -> str:
     return hashlib.sha256(endpoint.encode() + b"\0" + body).hexdigest()
 
 
+@lru_cache(maxsize=1)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
 def now() -> str:
     """The wall clock as a label; nothing is ever computed from it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    second, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(second)}.{milliseconds:03d}+00:00"
 
 
 @dataclass(frozen=True, slots=True)

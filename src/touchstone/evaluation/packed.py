@@ -48,13 +48,13 @@ def pack(columns: Mapping[str, Vector]) -> tuple[bytes, int]:
     cells = len(columns["ordinal"])
     runs = sorted({str(run) for run in columns["run"] if run is not None})
     numbers = {run: place + 1 for place, run in enumerate(runs)}
-    parts = [
-        kind_codes(columns["kind"]).tobytes(),
-        np.fromiter((numbers.get(run, 0) for run in columns["run"]), dtype="<u2", count=cells).tobytes(),
+    parts: list[Any] = [
+        kind_codes(columns["kind"]),
+        np.fromiter((numbers.get(run, 0) for run in columns["run"]), dtype="<u2", count=cells),
+        *(columns[name].astype(kind, copy=False) for name, kind in _TYPES.items()),
     ]
-    parts += [columns[name].astype(kind).tobytes() for name, kind in _TYPES.items()]
     header = orjson.dumps({"version": 1, "cells": cells, "kinds": KINDS, "runs": runs, "types": _TYPES})
-    return struct.pack("<I", len(header)) + header + b"".join(parts), cells
+    return b"".join((struct.pack("<I", len(header)), header, *parts)), cells
 
 
 def unpack(body: bytes, run: str | None) -> dict[str, Vector]:

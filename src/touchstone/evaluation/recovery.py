@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,6 +13,9 @@ from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.storage.database import begin_write
+
+_OPEN = sa.text("attempt.state IN ('intent', 'unread')")
+"""The very words of the index `attempt_open`: SQLite uses it for nothing else, and would read every attempt."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def recover(ledger: Ledger) -> int:
         .select_from(
             attempts.outerjoin(replies, sa.and_(replies.c.key == attempts.c.key, replies.c.attempt == attempts.c.id))
         )
-        .where(attempts.c.state == "intent")
+        .where(attempts.c.state == "intent", _OPEN)
     )
     with store_errors(), ledger.engine.begin() as connection:
         begin_write(connection)
@@ -58,21 +61,20 @@ def recover(ledger: Ledger) -> int:
         for run, found in lost.items():
             books = connection.execute(sa.select(budgets).where(budgets.c.run == run)).one_or_none()
             before = Balance(run) if books is None else Balance(*books)
-            after = replace(
-                before,
+            after = before._replace(
                 held_usd=0.0,
                 spent_usd=before.spent_usd + sum(hold_usd or 0.0 for hold_usd, _ in found),
                 in_doubt=before.in_doubt + sum(not has_reply for _, has_reply in found),
                 unpriced=before.unpriced + sum(hold_usd is None for hold_usd, _ in found),
             )
-            ledger.statements.put_budget.run(connection, [_row(after)])
+            ledger.statements.put_budget.run(connection, [after])
     return in_doubt
 
 
 def unread(ledger: Ledger) -> Mapping[int, Unread]:
     """Attempts whose reply is stored and was never read, by number."""
     table = tables.attempts
-    query = sa.select(table.c.id, table.c.run, table.c.cost_usd).where(table.c.state == "unread")
+    query = sa.select(table.c.id, table.c.run, table.c.cost_usd).where(table.c.state == "unread", _OPEN)
     with store_errors(), ledger.engine.connect() as connection:
         return {number: Unread(run, booked_usd) for number, run, booked_usd in connection.execute(query)}
 
@@ -83,7 +85,7 @@ def open_budget(ledger: Ledger, run: str, cap_usd: float | None) -> Balance:
     with store_errors(), ledger.engine.begin() as connection:
         # Others may be sending already: nothing of the row is written but the cap.
         begin_write(connection)
-        ledger.statements.open_budget.run(connection, [_row(Balance(run))])
+        ledger.statements.open_budget.run(connection, [Balance(run)])
         connection.execute(table.update().where(table.c.run == run).values(cap_usd=cap_usd))
         row = connection.execute(sa.select(table).where(table.c.run == run)).one()
     return Balance(*row)
@@ -95,7 +97,3 @@ def balance_of(ledger: Ledger, run: str) -> Balance | None:
     with store_errors(), ledger.engine.connect() as connection:
         row = connection.execute(sa.select(table).where(table.c.run == run)).one_or_none()
     return None if row is None else Balance(*row)
-
-
-def _row(balance: Balance) -> tuple[object, ...]:
-    return tuple(getattr(balance, column.name) for column in tables.budgets.c)

@@ -196,10 +196,9 @@ def _price_source(settings: Mapping[str, Any]) -> str | None:
 
 def slices(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[Slice, ...]:
     """Scores by tag, the most frequent tags first; tags of fewer than five cases are left out."""
-    tags = [found.split("\n") if found else [] for found in ledger.datasets.case_column(stored.dataset, "test", "tags")]
     places: dict[str, list[int]] = {}
-    for place, own in enumerate(tags):
-        for tag in own:
+    for place, tags in enumerate(ledger.datasets.case_column(stored.dataset, "test", "tags")):
+        for tag in tags.split("\n") if tags else ():
             places.setdefault(tag, []).append(place)
     chosen = sorted(
         (tag for tag, where in places.items() if len(where) >= _FEWEST_IN_SLICE),
@@ -244,12 +243,12 @@ def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     comparisons = Comparisons(ledger)
     found = []
     for spec, trial, closed in zip(stored.specs, stored.trials, stored.closed, strict=True):
-        errors = comparisons.counted(trial, "error")
-        if errors:
+        errors = comparisons.texts(trial)["error"]
+        if errors.cells:
             found.append(
                 Note(
                     template=N_("{candidate}: {n} cells have no answer; most often: {reason}"),
-                    values={"candidate": spec.name, "n": sum(n for _, n in errors), "reason": errors[0][0]},
+                    values={"candidate": spec.name, "n": errors.cells, "reason": errors.common[0][0]},
                 )
             )
         if closed:
@@ -261,7 +260,7 @@ def served_names(ledger: Ledger, stored: Stored) -> tuple[tuple[str, ...], ...]:
     """For every candidate the names of the models that answered, as the provider echoed them."""
     comparisons = Comparisons(ledger)
     return tuple(
-        tuple(sorted(name for name, _ in comparisons.counted(trial, "served_model"))) for trial in stored.trials
+        tuple(sorted(name for name, _ in comparisons.texts(trial)["served_model"].common)) for trial in stored.trials
     )
 
 
@@ -270,10 +269,11 @@ def remarks(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     comparisons = Comparisons(ledger)
     found = []
     for spec, trial in zip(stored.specs, stored.trials, strict=True):
-        for remark, n in comparisons.counted(trial, "remark"):
+        texts = comparisons.texts(trial)
+        for remark, n in texts["remark"].common:
             template = N_("{candidate}: {n} replies: {remark}")
             found.append(Note(template=template, values={"candidate": spec.name, "n": n, "remark": remark}))
-        builds = sorted(build for build, _ in comparisons.counted(trial, "system_fingerprint"))
+        builds = sorted(build for build, _ in texts["system_fingerprint"].common)
         if len(builds) > 1:
             template = N_(
                 "{candidate}: what runs behind this name changed, so more than one model build answered: {builds}"

@@ -16,14 +16,14 @@ from touchstone.config import Settings
 from touchstone.errors import SettingsError, StoreDamaged, StoreError, UnknownName
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.measure import StopSignal
 from touchstone.storage.lock import EngineLock
 from touchstone.workspace.base import CompareOptions, Demands, Files, Plan, StoredComparison
-from touchstone.workspace.taskfile import Task, load_task
 
 if TYPE_CHECKING:
+    from touchstone.evaluation.measure import StopSignal
     from touchstone.reporting.base import ReportData
     from touchstone.reporting.live import Progress
+    from touchstone.workspace.taskfile import Task
 
 
 class Workspace:
@@ -87,6 +87,8 @@ class Workspace:
 
     def load_task(self, path: Path) -> Task:
         """A task file, read and checked; nothing else is touched. Raises `TaskError`."""
+        from touchstone.workspace.taskfile import load_task
+
         return load_task(path)
 
     def plan(self, task: Task, options: CompareOptions) -> Plan:
@@ -121,6 +123,7 @@ class Workspace:
             UserError: something must be changed first; nobody was asked.
             StoreBusy: another engine measures into this workspace.
         """
+        from touchstone.evaluation.measure import StopSignal
         from touchstone.workspace.session import measure
 
         with EngineLock(self.ledger.engine) as lock:
