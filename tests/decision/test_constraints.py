@@ -9,7 +9,7 @@ import pytest
 
 from touchstone.decision.base import Constraints, Volume
 from touchstone.decision.constraints import Broken, broken
-from touchstone.evaluation.base import Cost, Latency, OutcomeCounts, TrialSummary
+from touchstone.evaluation.base import Cost, Estimate, Latency, OutcomeCounts, TrialSummary
 from touchstone.evaluation.intervals import estimate, wilson
 
 Scores = Callable[..., list[float]]
@@ -134,6 +134,9 @@ def test_latency_must_hold_at_its_upper_end(trial: Trial, scores: Scores) -> Non
     few = trial("a", some, latency=Latency(p95=1.0, n=40))
     [fault] = check(few, max_p95_latency_s=9)
     assert fault.cases_needed == 72
+    [fault] = check(trial("a", some, latency=Latency(p95=1.0, n=400)), max_p95_latency_s=9)
+    assert fault.cases_needed is None
+    assert "of too few cases or groups" in fault.reason.text()
 
 
 @pytest.mark.parametrize(
@@ -183,3 +186,21 @@ def test_calls_in_doubt_are_counted_among_the_errors(trial: Trial) -> None:
     lost = trial("a", [], errors=40).model_copy(update={"outcomes": OutcomeCounts(planned=40, error=10, in_doubt=30)})
     [fault] = check(lost)
     assert "40 ended in an error" in fault.reason.text()
+
+
+def test_refusals_must_hold_at_the_upper_end_that_was_measured(trial: Trial, scores: Scores) -> None:
+    """After a race that is the end of an interval that holds at any moment; a share nobody knows is unknown."""
+
+    def refusing(high: float) -> TrialSummary:
+        share = Estimate(mean=0.01, low=0.0, high=high, n=300, method="anytime-valid 95 %")
+        return trial("a", scores(0.9, 300), refused=share)
+
+    assert check(refusing(0.05), max_refused_share=0.05) == ()
+    [fault] = check(refusing(0.06), max_refused_share=0.05)
+    assert fault.reason.text() == (
+        "it declines 1.0% of the cases, which meets the limit of 5.0%, but on 300 cases the upper end 6.0% does not"
+    )
+    [fault] = check(refusing(0.06), max_refused_share=0.005)
+    assert fault.reason.text() == "it declines 1.0% of the cases, more than 0.5%"
+    [fault] = check(trial("a", scores(0.9, 300)), max_refused_share=0.05)
+    assert fault.kind == "unknown"

@@ -10,6 +10,7 @@ import pytest
 from touchstone.decision.base import Constraints, Goal, RaceEvidence
 from touchstone.decision.decide import decide
 from touchstone.evaluation.base import OutcomeCounts, PairResult, TrialSummary
+from touchstone.evaluation.intervals import estimate
 
 Scores = Callable[..., list[float]]
 Trial = Callable[..., TrialSummary]
@@ -65,6 +66,10 @@ def test_nobody_tied_is_a_winner(trial: Trial, compare: Compare, scores: Scores)
     assert (found.verdict, found.chosen) == ("winner", "best")
     assert [other.kind for other in found.passed_over] == ["worse"]
     assert decide(trials, compare(table)).verdict == "insufficient"
+    # Nothing adjusts the pairs of a race for being many, and the sentence does not say that all hold at once.
+    assert found.why.text() == (
+        "best is better than each other candidate that qualifies (each at 95% confidence for itself)"
+    )
 
 
 @pytest.mark.parametrize(("planned", "finished"), [(25, True), (400, False)])
@@ -75,6 +80,43 @@ def test_few_cases_in_all_or_a_race_cut_short_carry_no_ranking(
     table = {"best": scores(1.0, 25), "bad": scores(0.0, 25)}
     trials = [asked(trial, name, values, planned) for name, values in table.items()]
     assert decide(trials, compare(table), race=raced("best", finished=finished)).verdict == "insufficient"
+
+
+def with_gaps(trial: TrialSummary, missing: int) -> TrialSummary:
+    """So many further answers, whose judge said nothing."""
+    counts = trial.outcomes.model_copy(
+        update={"judge_unparsed": missing, "skipped_race": trial.outcomes.planned - trial.outcomes.scored - missing}
+    )
+    return trial.model_copy(update={"outcomes": counts})
+
+
+def test_missing_scores_that_could_turn_the_order_round_choose_nobody(
+    trial: Trial, compare: Compare, scores: Scores
+) -> None:
+    """As without a race: all was asked, and what the judge did not say may decide."""
+    table = {"best": scores(0.94, 600), "next": scores(0.85, 600)}
+    trials = [with_gaps(asked(trial, "best", table["best"], 700), 100), asked(trial, "next", table["next"], 600)]
+    found = decide(trials, compare(table), race=raced("best", best=0.043))
+    assert found.verdict == "insufficient"
+    assert "missing cells could turn the order of best and next round" in found.why.text()
+    assert decide(trials, compare(table)).verdict == "insufficient"
+
+
+def test_a_rival_that_the_race_settled_in_spite_of_its_gaps_is_tied(
+    trial: Trial, compare: Compare, scores: Scores
+) -> None:
+    """The race took each missing score at its best for the rival; the pair, which left them out, shows nothing."""
+    table = {"best": scores(0.9, 400), "next": scores(0.75, 100)}
+    settled = with_gaps(asked(trial, "next", table["next"], 400), 250).model_copy(update={"state": "eliminated"})
+    trials = [asked(trial, "best", table["best"], 400), settled]
+    found = decide(trials, compare(table), race=raced("best", "next", best=0.01))
+    assert (found.verdict, found.chosen, found.indistinguishable) == ("tie", "best", ("best", "next"))
+
+
+def test_who_is_alone_needs_as_many_cases_as_without_a_race(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """A race is over at once where nobody else may be chosen; that is no proof that few cases are enough."""
+    alone = asked(trial, "alone", scores(1.0, 10), 400)
+    assert decide([alone], (), race=raced("alone", alone=0.0)).verdict == "insufficient"
 
 
 def test_a_leader_that_breaks_a_constraint_is_not_taken(trial: Trial, compare: Compare, scores: Scores) -> None:
@@ -140,7 +182,8 @@ def test_a_share_of_refusals_is_held_at_its_upper_end(trial: Trial, compare: Com
 
     def refusing(n: int, refused: int) -> TrialSummary:
         counts = OutcomeCounts(planned=n, scored=n - refused, refused=refused)
-        return trial("m", scores(0.9, n)).model_copy(update={"outcomes": counts})
+        share = estimate([1.0] * refused + [0.0] * (n - refused))
+        return trial("m", scores(0.9, n)).model_copy(update={"outcomes": counts, "refused": share})
 
     limit = Constraints(max_refused_share=0.05)
     assert decide([refusing(300, 3)], (), constraints=limit).rejected == ()

@@ -177,7 +177,9 @@ def test_further_scorers_have_scores_of_their_own(ledger: Ledger) -> None:
             (2, 0, (Score(scorer="exact", value=0.0),)),
         ]
     ]
-    found = further_scores(Comparisons(ledger), stored(ledger, cells), planned_cases=4, scorers=("exact", "length"))
+    found = further_scores(
+        Comparisons(ledger), stored(ledger, cells), planned_cases=4, repeats=2, scorers=("exact", "length")
+    )
 
     assert list(found) == ["length"]
     assert found["length"][0] == 0.75
@@ -201,7 +203,7 @@ def test_further_scorers_count_unusable_answers_as_the_first_does(ledger: Ledger
         (3, outcome("unparsed").model_copy(update={"scores": broken})),
     ]
     found = further_scores(
-        Comparisons(ledger), stored(ledger, cells), planned_cases=5, scorers=("exact", "length", "label")
+        Comparisons(ledger), stored(ledger, cells), planned_cases=5, repeats=1, scorers=("exact", "length", "label")
     )
 
     np.testing.assert_array_equal(found["length"], [0.0, np.nan, 1.0, np.nan, 1.0])
@@ -216,9 +218,24 @@ def test_scorers_of_one_name_are_told_apart(ledger: Ledger) -> None:
         Score(scorer=name.split()[0], value=value) for name, value in zip(names, [1.0, 0.0, 1.0, 0.5], strict=True)
     )
     cells = [(0, outcome("scored").model_copy(update={"scores": scores}))]
-    found = further_scores(Comparisons(ledger), stored(ledger, cells), planned_cases=1, scorers=names)
+    found = further_scores(Comparisons(ledger), stored(ledger, cells), planned_cases=1, repeats=1, scorers=names)
     assert {name: float(values[0]) for name, values in found.items()} == {
         "contains 2": 0.0,
         "exact": 1.0,
         "contains 3": 0.5,
     }
+
+
+def test_a_case_is_whole_when_each_of_its_answers_was_asked_for(ledger: Ledger) -> None:
+    """Failed or declined is asked; skipped, or not there yet, is not."""
+    cells = [
+        *[(0, outcome("scored", repeat, score=1.0)) for repeat in (0, 1)],
+        *[(1, outcome(kind, repeat)) for repeat, kind in enumerate(("error", "refused"))],
+        *[(2, outcome(kind, repeat)) for repeat, kind in enumerate(("refused", "skipped_cancel"))],
+        (3, outcome("scored", 1, score=1.0)),
+    ]
+    found = load(ledger, cells, 5, 2)
+
+    assert found.whole().tolist() == [True, True, False, False, False]
+    assert found.refused().tolist()[:4] == [0.0, 1.0, 1.0, 0.0]
+    assert np.isnan(found.refused()[4])

@@ -287,30 +287,44 @@ def test_texts_are_counted_the_commonest_first(comparisons: Comparisons, ledger:
     texts = ["b", "a", "c", "c", None]
     keep(ledger, 1, [(at, an_outcome("error", error=text)) for at, text in enumerate(texts)])
     for _ in range(2):
-        assert comparisons.texts(1)["error"] == TextCounts((("c", 2), ("a", 1), ("b", 1)), 4)
-        assert comparisons.texts(1)["remark"] == TextCounts((), 0)
-        assert comparisons.texts(2)["error"] == TextCounts((), 0)
+        assert comparisons.texts(1, 1)["error"] == TextCounts((("c", 2), ("a", 1), ("b", 1)), 4)
+        assert comparisons.texts(1, 1)["remark"] == TextCounts((), 0)
+        assert comparisons.texts(2, 1)["error"] == TextCounts((), 0)
         comparisons.pack(1)
+
+
+def test_further_draws_of_another_comparison_are_left_out(comparisons: Comparisons, ledger: Ledger) -> None:
+    """Of columns and of texts, packed or not; also where an older version packed without saying how many it counted."""
+    cells = [(0, an_outcome("error", error=f"draw {draw}", repeat=draw)) for draw in (0, 1, 1_000_000)]
+    keep(ledger, 1, cells)
+    for _ in range(2):
+        for repeats in (1, 2, 1_000_001):
+            draws = [draw for draw in (0, 1, 1_000_000) if draw < repeats]
+            assert comparisons.columns(1, ("repeat",), repeats)["repeat"].tolist() == draws
+            assert comparisons.texts(1, repeats)["error"].common == tuple((f"draw {draw}", 1) for draw in draws)
+        comparisons.pack(1)
+    with ledger.engine.begin() as connection:
+        old = orjson.dumps({name: [[["draw 0", 1]], 1] for name in module.TEXTS})
+        connection.execute(module.tables.packed_cells.update().values(texts=old))
+    assert comparisons.texts(1, 1)["remark"] == TextCounts((), 0)
 
 
 def test_of_many_different_texts_the_commonest_are_kept(comparisons: Comparisons, ledger: Ledger) -> None:
     """A hundred are named, and all are counted."""
     keep(ledger, 1, [(at, an_outcome("error", error=f"reason {max(at, 1):03}")) for at in range(150)])
     comparisons.pack(1)
-    found = comparisons.texts(1)["error"]
+    found = comparisons.texts(1, 1)["error"]
     assert (found.common[0], len(found.common), found.cells) == (("reason 001", 2), 100, 150)
 
 
 def test_single_cells_are_found(comparisons: Comparisons, ledger: Ledger) -> None:
-    """By case, in order, with all repeats; one by its repeat; None where there is none."""
+    """By case, in order, with all repeats; nothing where there is none."""
     keep(ledger, 1, CELLS)
     assert [(cell["ordinal"], cell["repeat"]) for cell in comparisons.cells_at(1, [1, 0, 7])] == [
         (0, 0),
         (1, 0),
         (1, 1),
     ]
-    found = comparisons.cell(1, 1, 1)
-    assert found is not None
+    found = comparisons.cells_at(1, [1])[1]
     assert (found["score"], found["retries"]) == (1.0, 2)
-    assert comparisons.cell(1, 3, 1) is None
     assert comparisons.cells_at(1, []) == []

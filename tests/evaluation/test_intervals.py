@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from touchstone.evaluation.intervals import (
+    _Beyond,
     amount_interval,
     estimate,
     quantile_interval,
@@ -216,3 +217,79 @@ def test_quantile_of_equal_amounts_and_wrong_quantiles() -> None:
     assert quantile_interval([2.0] * 100, 0.95) == (2.0, 2.0, 2.0)
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantile_interval([1.0], 1.0)
+
+
+@given(
+    amounts=st.lists(st.integers(0, 9).map(float) | st.floats(0, 1), min_size=2, max_size=200),
+    quantile=st.sampled_from([0.5, 0.9, 0.95]),
+    confidence=st.sampled_from([0.8, 0.95]),
+)
+@settings(max_examples=60, deadline=None)
+def test_groups_of_one_amount_have_the_interval_between_order_statistics(
+    amounts: list[float], quantile: float, confidence: float
+) -> None:
+    """The way through groups is the usual one where nobody shares a group with anybody."""
+    value, low, high = quantile_interval(amounts, quantile, confidence)
+    tested = _Beyond(np.array(amounts), np.arange(len(amounts)), 1 - quantile, (1 - confidence) / 2).ends()
+
+    assert quantile_interval(amounts, quantile, confidence, range(len(amounts))) == (value, low, high)
+    assert tested[0] == low or (low == value and tested[0] is not None and tested[0] >= value)
+    assert tested[1] == high or (high == value and tested[1] is not None and tested[1] <= value)
+
+
+@given(amounts=st.lists(st.integers(0, 9), min_size=2, max_size=60), each=st.integers(1, 4), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_quantile_of_groups_depends_on_what_was_seen_alone(
+    amounts: list[int], each: int, data: st.DataObject
+) -> None:
+    """Its ends lie around the value and are amounts that were seen; in which order the cells stand changes nothing."""
+    groups = [place // each for place in range(len(amounts))]
+    value, low, high = found = quantile_interval([float(amount) for amount in amounts], 0.5, 0.95, groups)
+    turned = data.draw(st.permutations(range(len(amounts))))
+
+    assert low is None or low <= value
+    assert high is None or value <= high
+    assert {low, high} <= {None, value, *amounts}
+    assert found == quantile_interval([amounts[at] for at in turned], 0.5, 0.95, [groups[at] for at in turned])
+
+
+@pytest.mark.parametrize("cases", [72, 150, 400])
+def test_ten_answers_to_a_slow_case_are_one_slow_case(cases: int) -> None:
+    """
+    Of all cases 5.5 % take 9 s, so that is the 95th percentile: each end is wrong in about 2.5 % of all runs.
+
+    Taken one by one, ten answers to each case would give too low an upper end in a fifth of them.
+    """
+    runs, wrong = 200, 0
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(cases), 10).tolist()
+    for _ in range(runs):
+        slow = generator.random(cases) < 0.055
+        latency_s = np.repeat(np.where(slow, 9.0, 1.0), 10) + generator.random(10 * cases) * 0.01
+        _, _, high = quantile_interval(latency_s, 0.95, 0.95, groups)
+        assert high is not None
+        wrong += high < 9
+
+    assert wrong <= 0.05 * runs
+
+
+def test_few_slow_or_quick_cases_have_no_upper_end_however_often_they_were_asked() -> None:
+    """It takes 72 cases, as many as of single answers; one case says nothing at all."""
+    for cases, known in ((71, False), (72, True)):
+        groups = np.repeat(np.arange(cases), 5).tolist()
+        latency_s = np.random.default_rng(1).random(5 * cases)
+        assert (quantile_interval(latency_s, 0.95, 0.95, groups)[2] is not None) is known
+    assert quantile_interval([1.0] * 500, 0.95, 0.95, ["a"] * 500) == (1.0, None, None)
+
+
+def test_answers_that_have_nothing_to_do_with_their_case_are_nearly_independent() -> None:
+    """Repeats help where an answer is slow by chance: the interval is much closer than that of one answer a case."""
+    latency_s = np.random.default_rng(4).random((200, 10))
+    _, low, high = quantile_interval(latency_s.ravel(), 0.95, 0.95, np.repeat(np.arange(200), 10).tolist())
+    _, alone_low, alone_high = quantile_interval(latency_s[:, 0], 0.95)
+
+    assert low is not None
+    assert high is not None
+    assert alone_low is not None
+    assert alone_high is not None
+    assert high - low < 0.6 * (alone_high - alone_low)

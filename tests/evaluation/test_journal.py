@@ -33,7 +33,7 @@ from touchstone.errors import (
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.journal import CellCalls, Journal, cell_calls, worst_case_usd
 from touchstone.evaluation.lane import Lane, LaneClosed, LaneSettings
-from touchstone.evaluation.ledger import Ledger, canonical, request_key
+from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.evaluation.purse import NotStored, Purse, Stopped
 from touchstone.evaluation.recovery import balance_of, recover
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Message, Reply
@@ -103,6 +103,10 @@ def patient(model: ChatModel, purse: Purse, clock: Clock | None = None, **more: 
 
 def asks(text: object = "hello", **fields: Any) -> ChatRequest:
     return ChatRequest(messages=(Message(role="user", content=str(text)),), **fields)
+
+
+def request_key(endpoint: str, request: ChatRequest) -> str:
+    return key_of(endpoint, canonical(request))
 
 
 def on_disk(file: Path, query: str) -> list[Any]:
@@ -271,12 +275,11 @@ async def test_an_attempt_says_who_answered_and_where(purse: Purse, file: Path) 
 
 
 async def test_models_of_this_process_are_asked_without_a_journal(purse: Purse, file: Path) -> None:
-    """What costs nothing and goes nowhere leaves no intent; it is counted, and heeds a stop."""
+    """What costs nothing and goes nowhere leaves no intent; and it heeds a stop."""
     journal = Journal(FakeModel(), purse)
     await journal.complete(asks())
 
     assert states(file) == []
-    assert purse.free_calls == 1
     purse.stop()
     with pytest.raises(Stopped):
         await journal.complete(asks())
@@ -330,7 +333,10 @@ async def test_a_committed_reply_is_never_bought_again(file: Path) -> None:
     found = []
     models = []
     purses = []
+    tallies = []
     for _ in range(2):
+        tallies.append(CellCalls())
+        cell_calls.set(tallies[-1])
         ledger = Ledger(file)
         models.append(FakeModel(price=PER_CALL))
         purses.append(Purse(ledger))
@@ -341,7 +347,7 @@ async def test_a_committed_reply_is_never_bought_again(file: Path) -> None:
 
     assert [len(model.calls) for model in models] == [20, 0]
     assert found[0] == found[1]
-    assert [purse.from_cache for purse in purses] == [0, 20]
+    assert [(tally.made, tally.from_cache) for tally in tallies] == [(20, 0), (0, 20)]
     assert [purse.spent_usd for purse in purses] == [5.0, 0.0]
 
 
@@ -477,6 +483,51 @@ async def test_an_unread_reply_of_a_killed_run_that_is_no_answer_is_bought_anew(
     assert (await journal.complete(asks())).text == "hello"
     assert (await journal.complete(asks())).text == "hello"
     assert len(model.calls) == 2
+
+
+async def test_replies_that_say_nothing_are_forgotten_by_other_runs_and_by_those_that_retry(
+    file: Path, ledger: Ledger
+) -> None:
+    """Kept with their attempts; the run that bought them keeps to them, and nothing is bought twice in a sitting."""
+    model = FakeModel(paid=True)
+
+    async def told(run: str, **how: Any) -> list[bool]:
+        journal = Journal(model, Purse(ledger, run), **how)
+        found = []
+        for _cell in range(2):
+            await journal.complete(asks())
+            found.append(await journal.forget([asks()]))
+        if any(found):
+            await journal.complete(asks())
+        return found
+
+    assert await told("one") == [False, False]
+    assert await told("one") == [False, False]
+    assert await told("one", offline=True, retry_failed=True) == [False, False]
+    assert len(model.calls) == 1
+    assert await told("one", retry_failed=True) == [True, True]
+    assert len(model.calls) == 2
+    assert await told("two") == [True, True]
+    assert len(model.calls) == 3
+    await ledger.drain()
+    rows = on_disk(file, "SELECT run, retry, received IS NULL FROM attempt ORDER BY id")
+    assert rows == [("one", 0, 0), ("one", 1, 0), ("two", 1, 1)]
+
+
+async def test_a_reply_that_two_cells_forget_is_bought_anew_once(ledger: Ledger) -> None:
+    """Whoever comes second waits for what the first one buys."""
+    model = FakeModel(paid=True)
+    await Journal(model, Purse(ledger, "one")).complete(asks())
+    journal = Journal(model, Purse(ledger, "two"))
+
+    async def cell() -> None:
+        await journal.complete(asks())
+        assert await journal.forget([asks()])
+        await journal.complete(asks())
+
+    await asyncio.gather(*(cell() for _ in range(8)))
+    assert len(model.calls) == 2
+    assert not await Journal(model, Purse(ledger, "two")).forget([asks()])
 
 
 async def killed(file: Path, model: ChatModel, stored: bytes) -> None:

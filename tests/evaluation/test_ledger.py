@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,11 +23,13 @@ from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome, Recipe
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.comparisons import Comparisons
-from touchstone.evaluation.ledger import Ledger, Served, StoredReply, canonical, key_of, request_key
+from touchstone.evaluation.ledger import Ledger, Served, StoredReply, canonical, key_of
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
+from touchstone.evaluation.recordings import Recording, Recordings
 from touchstone.evaluation.recovery import balance_of, open_budget, recover, unread
 from touchstone.models.base import ChatRequest, Completion, Message, Reply, TextPart, Usage
 from touchstone.scoring.base import Reading, Score
+from touchstone.storage.lock import EngineLock
 
 any_text = st.text(st.characters(), max_size=40)
 """Every text Python can hold: NUL, lone surrogates, control and direction marks among them."""
@@ -58,6 +61,10 @@ def summary(digest: str) -> CaseSummary:
 
 def asks(text: str = "hello", **fields: object) -> ChatRequest:
     return ChatRequest(messages=(Message(role="user", content=text),), **fields)
+
+
+def request_key(endpoint: str, request: ChatRequest) -> str:
+    return key_of(endpoint, canonical(request))
 
 
 def on_disk(file: Path, query: str) -> list[tuple[object, ...]]:
@@ -159,8 +166,6 @@ async def test_a_cost_replaces_what_was_booked_before(ledger: Ledger) -> None:
     balance = await ledger.settle(attempt, "run", state="replied", cost_usd=0.25, correction_usd=1.0)
 
     assert balance == Balance("run", spent_usd=0.25, made=1)
-    assert ledger.attempt_hold(attempt) == ("replied", 1.0)
-    assert ledger.attempt_hold(attempt + 1) is None
 
 
 async def test_who_gives_up_before_sending_takes_no_money_with_it(ledger: Ledger, file: Path) -> None:
@@ -244,7 +249,6 @@ def test_everything_that_changes_a_request_changes_its_key(change: dict[str, obj
     """The draw too, which is never sent; and the endpoint."""
     assert request_key("e", asks(**change)) != request_key("e", asks())
     assert request_key("f", asks()) != request_key("e", asks())
-    assert request_key("e", asks(**change)) == key_of("e", canonical(asks(**change)))
 
 
 def test_the_keys_of_stored_replies_do_not_change() -> None:
@@ -299,8 +303,8 @@ def an_outcome(repeat: int = 0, text: str = "yes") -> Outcome:
 
 
 def cell(ledger: Ledger, trial: int, ordinal: int, repeat: int = 0) -> dict[str, Any] | None:
-    found = Comparisons(ledger).cell(trial, ordinal, repeat)
-    return None if found is None else dict(found)
+    found = Comparisons(ledger).cells_at(trial, [ordinal])
+    return next((dict(one) for one in found if one["repeat"] == repeat), None)
 
 
 @given(text=any_text)
@@ -434,13 +438,12 @@ def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None
         lambda: comparisons.unfinished("t", "p"),
         lambda: comparisons.entries("c"),
         lambda: comparisons.find_trial("d"),
-        lambda: comparisons.cell(1, 0),
+        lambda: comparisons.cells_at(1, [0]),
         lambda: comparisons.columns(1, ("kind",)),
-        lambda: comparisons.texts(1),
+        lambda: comparisons.texts(1, 1),
         lambda: comparisons.numbers(1),
         lambda: balance_of(ledger, "run"),
         lambda: unread(ledger),
-        lambda: ledger.attempt_hold(1),
         lambda: ledger.datasets.has_groups("d", "test"),
         lambda: ledger.datasets.cases_at("d", "test", [0]),
         lambda: list(ledger.datasets.cases("d", "test")),
@@ -451,6 +454,51 @@ def test_a_store_that_cannot_be_read_says_so(ledger: Ledger, file: Path) -> None
     for read in reads:
         with pytest.raises(StoreError, match="no such table"):
             read()
+
+
+def test_an_engine_that_was_replaced_writes_nothing_any_more(ledger: Ledger, file: Path) -> None:
+    """Whatever is to be written: each transaction looks whether its number still holds."""
+    comparisons = Comparisons(ledger)
+    started = {"task": "t", "fingerprint": "f", "run_key": "k", "parts": {}, "dataset": "d", "spec": {}}
+    ended: dict[str, Any] = {"state": "finished", "ending": None, "judge": None, "rest": {0: "planned"}, "closed": {}}
+    recipe = Recipe(model="m", strategy="prompt")
+    writes: list[Callable[[], object]] = [
+        lambda: comparisons.start(identity="c", **started),
+        lambda: comparisons.go_on("c", {}),
+        lambda: comparisons.keep_race("c", {"steps": []}),
+        lambda: comparisons.keep_verdict("c", "clear", "a"),
+        lambda: comparisons.trial("digest", recipe),
+        lambda: comparisons.enter("c", 0, 1, "a", {}),
+        lambda: comparisons.pack(1),
+        lambda: comparisons.drop_packed([1]),
+        lambda: comparisons.finish("c", **ended),
+        lambda: ledger.datasets.add(summary("d"), [Case(id="a")]),
+        lambda: ledger.datasets.keep_check("files", summary("d")),
+        lambda: Recordings(ledger, "f").add([("m", "a", Recording(output="x"))]),
+        lambda: open_budget(ledger, "run", 1.0),
+        lambda: recover(ledger),
+        lambda: asyncio.run(ledger.intend("run", "key", "e", "answer", b"{}", 1.0)),
+    ]
+    with EngineLock(ledger.engine) as lock:
+        ledger.fence = lock.number
+    with closing(sqlite3.connect(file)) as connection:
+        before = list(connection.iterdump())
+        for write in writes:
+            with pytest.raises(StoreError, match="taken over"):
+                write()
+        assert list(connection.iterdump()) == before
+
+
+def test_every_transaction_of_an_engine_is_opened_in_one_place() -> None:
+    """Who writes past `Ledger.writing` and the group commit writes past the fence."""
+    package = Path(ledger_module.__file__).parent.parent
+    begun = {
+        path.relative_to(package).as_posix(): path.read_text(encoding="utf-8").count(".begin()")
+        for room in package.iterdir()
+        if room.is_dir() and room.name != "storage"
+        for path in room.rglob("*.py")
+    }
+    assert {path: times for path, times in begun.items() if times} == {"evaluation/ledger.py": 1}
 
 
 def test_a_full_disk_at_opening_says_so(file: Path) -> None:

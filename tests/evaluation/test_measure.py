@@ -698,6 +698,28 @@ async def test_without_a_judge_nobody_is_asked_any_further(racing: bool) -> None
         assert race.withdrawn == {0, 1}
 
 
+async def test_who_was_left_out_from_the_start_does_not_come_back_with_the_others() -> None:
+    """A judge that pauses closes everybody and lets everybody in again, but for whom facts had ruled out."""
+    pausing = [True]
+
+    def says(cell: Cell) -> Outcome | Unasked:
+        if pausing and len(answers.asked) > 10:
+            pausing.pop()
+            return Unasked(closed_for(0.05), of_judge=True)
+        return outcome(cell)
+
+    answers = Answers(says)
+    race: Any = Batches(3, 30, 10)
+    race.withdraw(2)
+    run = measurement(answers, cases=30, candidates=3, concurrency=2, race=race, left_out=frozenset({2}))
+    await collect(run)
+
+    assert run.ending == "finished"
+    assert {"restore 0", "restore 1"} <= set(race.said)
+    assert race.withdrawn == {2}
+    assert {candidate for candidate, _, _ in answers.asked} == {0, 1}
+
+
 async def test_a_real_race_without_accounts_does_not_pass_for_finished() -> None:
     """Who was withdrawn is settled for the race, and open for the run."""
     card = Scorecard(CaseOrder.draw(100, 1), 2)

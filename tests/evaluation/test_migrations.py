@@ -19,7 +19,7 @@ from touchstone.errors import StoreError
 from touchstone.evaluation.base import Recipe
 from touchstone.evaluation.cells import Cells
 from touchstone.evaluation.comparisons import Comparisons
-from touchstone.evaluation.journal import Journal
+from touchstone.evaluation.journal import CellCalls, Journal, cell_calls
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.migrations import SCHEMA
 from touchstone.evaluation.purse import Purse
@@ -245,8 +245,7 @@ def test_cells_are_the_numbers_they_were(ledger: Ledger) -> None:
     assert (cells.cost_usd[0], cells.retry_usd[0], cells.latency_s[0], cells.retries[0]) == (0.25, 0.125, 1.5, 2)
     assert np.isnan(cells.queue_s[0])
     assert (cells.counts().scored, cells.counts().skipped_cancel) == (1, 1)
-    found = comparisons.cell(9, 0, 1)
-    assert found is not None
+    [found] = [cell for cell in comparisons.cells_at(9, [0]) if cell["repeat"] == 1]
     assert (found["kind"], found["text"], found["served_model"], found["run"]) == ("scored", "y", "m-1", None)
     comparisons.pack(3)
     assert Cells.load(comparisons, 3, planned_cases=1, repeats=1).counts().error == 1
@@ -261,13 +260,14 @@ def test_cases_and_recordings_are_there(ledger: Ledger) -> None:
 async def test_an_old_reply_is_found_and_nothing_is_bought_again(ledger: Ledger) -> None:
     """Under the same key; it counts as bought by another run, and costs this one nothing."""
     model = FakeModel(paid=True)
-    purse = Purse(ledger, cap_usd=None)
+    purse, calls = Purse(ledger, cap_usd=None), CellCalls()
+    cell_calls.set(calls)
     journal = Journal(model, purse)
     assert (await journal.complete(asks())).text == "kept"
     assert (await journal.complete(asks("new"))).text == "new"
 
     assert model.calls == [asks("new")]
-    assert purse.from_cache == 1
+    assert (calls.made, calls.from_cache) == (1, 1)
     stored = ledger.reply(key_of_version_1(model.endpoint, asks()))
     assert stored is not None
     assert (stored.attempt, stored.run) == (None, None)

@@ -144,3 +144,16 @@ def test_neighbouring_seeds_have_nothing_in_common() -> None:
 
     assert abs(correlations.mean()) < 0.005
     assert abs(correlations).max() < 0.25
+
+
+@given(groups=grouped, seed=st.integers(0, 9), data=st.data())
+def test_some_cases_alone_keep_their_order_and_their_clusters(
+    groups: list[str | None], seed: int, data: st.DataObject
+) -> None:
+    """What is left of each cluster stays together; a cluster of which nothing is left is no unit."""
+    order = CaseOrder.draw(len(groups), seed, groups)
+    places = data.draw(st.sets(st.integers(0, max(0, len(groups) - 1)), min_size=1)) if groups else set()
+    found = order.only(np.array(sorted(places), dtype=np.int64))
+    units = [[place for place in order.cases_of(unit, unit + 1) if place in places] for unit in range(order.units)]
+
+    assert [found.cases_of(unit, unit + 1).tolist() for unit in range(found.units)] == [own for own in units if own]

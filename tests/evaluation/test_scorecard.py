@@ -15,6 +15,7 @@ from touchstone.evaluation.bars import Requirement
 from touchstone.evaluation.base import STRICT_ZEROS, Outcome, OutcomeKind
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import KINDS
+from touchstone.evaluation.race import Race, Rules
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED, OWN_FAILURES, Scorecard, UnitResult
 from touchstone.models.base import Completion, TextPart
 from touchstone.scoring.base import Score
@@ -101,7 +102,7 @@ def expected(order: CaseOrder, repeats: int, cells: list[Cell]) -> dict[int, Uni
             tuple(sum(cell.bars[at][end] for cell in own) / len(own) for end in (0, 1))
             for at in range(len(REQUIREMENTS))
         ]
-        cost = sum(cell.all_usd for cell in own) / len(own)
+        cost = sum(cell.all_usd for cell in own) / repeats
         found[unit] = UnitResult(
             unit=unit,
             low=sum(cell.ends[0] for cell in own) / len(own),
@@ -264,6 +265,28 @@ def test_every_kind_is_asked_again_or_stays() -> None:
     assert {"error", "in_doubt", "judge_unparsed"} == FAILED
     assert not (ASKED_AGAIN | FAILED) & (STRICT_ZEROS | {"scored"})
     assert ASKED_AGAIN | FAILED | STRICT_ZEROS | {"scored"} == set(KINDS)
+
+
+def test_a_unit_costs_what_its_cases_cost_together() -> None:
+    """A race divides by cases, so a cluster of three is told at three times the price of a case, repeats averaged."""
+    cells = [Cell(at, repeat, "scored", 1.0, 0.25 + 0.5 * repeat, 0.0, 0.5) for at in range(4) for repeat in (0, 1)]
+    order = CaseOrder.draw(4, 2, ["a", "a", "a", None])
+    found = load(Scorecard(order, 1, 2), 0, cells)
+    costs = {int(order.sizes[unit]): result.cost_usd for unit, result in found.items()}
+    assert costs == {3: 1.5, 1: 0.5}
+
+    race = Race(1, order.sizes.tolist(), Rules())
+    for unit, result in found.items():
+        race.tell(0, unit, low=result.low, high=result.high, cost_usd=result.cost_usd)
+    assert race._board.cost_at(0, race._board.level(0)) == 0.5
+
+
+def test_a_requirement_is_shown_for_cases_and_not_for_clusters() -> None:
+    """Many right single cases and a large wrong cluster among them: nobody has shown 80 % right."""
+    groups = [*range(300), *[300] * 200]
+    card = Scorecard(CaseOrder.draw(500, 5, groups), 1, 1, (Requirement("min_score", "score", 0.8),))
+    load(card, 0, [Cell(at, 0, "scored", float(at < 300), 0.0, 0.0, 0.5) for at in range(500)])
+    assert not card.shows(0, 0.95)
 
 
 def shows(kind: Any, share: float, cells: int, *requirements: Requirement, **fields: Any) -> bool:

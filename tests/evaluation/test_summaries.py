@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from touchstone.catalog.base import Facts
 from touchstone.evaluation.base import STRICT_ZEROS, OutcomeKind, TrialSummary
 from touchstone.evaluation.cells import Cells
+from touchstone.evaluation.intervals import wilson
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import KINDS
 from touchstone.evaluation.summaries import Ground, summarise
@@ -274,3 +275,65 @@ def test_answers_to_the_same_cases_are_looked_at_together() -> None:
     assert found.unstable_share.mean == 0.5
     assert found.pass_hat_k[1].mean == 0.5
     assert summed(cells(rows[::2], 20, 1)).repeats is None
+
+
+def test_ten_answers_to_a_case_are_one_case_for_costs_and_latency_too() -> None:
+    """Slow and dear cases are so each time: 40 of them show no upper end, however often they were asked."""
+    generator = np.random.default_rng(3)
+    usd, seconds = generator.random(40), generator.random(40)
+    rows = [
+        {"ordinal": at, "repeat": repeat, "score": 1, "cost_usd": usd[at], "latency_s": seconds[at]}
+        for at in range(40)
+        for repeat in range(10)
+    ]
+    once, often = summed(cells(rows[::10])), summed(cells(rows, 40, 10))
+    asked = summed(cells([{**row, "ordinal": place, "repeat": 0} for place, row in enumerate(rows)]))
+
+    assert (often.latency.p95_high, once.latency.p95_high) == (None, None)
+    assert asked.latency.p95_high is not None
+    assert often.cost.per_case_low_usd == pytest.approx(once.cost.per_case_low_usd, abs=0.01)
+    assert often.cost.per_case_high_usd == pytest.approx(once.cost.per_case_high_usd, abs=0.01)
+    assert asked.cost.per_case_high_usd is not None
+    assert once.cost.per_case_high_usd is not None
+    assert asked.cost.per_case_high_usd < once.cost.per_case_high_usd - 0.03
+
+
+def test_groups_are_what_costs_and_latency_are_drawn_by() -> None:
+    """As scores are: a document that is long for one question is long for all of them."""
+    usd = np.repeat(np.random.default_rng(3).random(20), 10)
+    rows = [{"score": 1, "cost_usd": cost, "latency_s": cost} for cost in usd]
+    alone = summed(cells(rows))
+    grouped = summed(cells(rows), Ground([f"g{at // 10}" for at in range(200)], 0.95, 1, None, None))
+
+    assert (alone.cost.per_case_high_usd, grouped.cost.per_case_high_usd) != (None, None)
+    assert grouped.cost.per_case_high_usd > alone.cost.per_case_high_usd + 0.05
+    assert alone.latency.p95_high is not None
+    assert (grouped.latency.p95, grouped.latency.p95_high) == (alone.latency.p95, None)
+
+
+def test_the_share_that_was_declined_has_an_interval_of_its_own() -> None:
+    """Of the cells with a strict score, as one looks at them: once, at any moment, or in groups."""
+    rows = [{"kind": "refused"}] * 3 + [{"score": 1}] * 297 + [{"kind": "error"}] * 10
+    once = summed(cells(rows)).refused
+    ever = summed(cells(rows), Ground(None, 0.95, 1, None, 4, order=CaseOrder.draw(310, 1))).refused
+    grouped = summed(cells(rows), Ground([f"g{at // 3}" for at in range(310)], 0.95, 1, None, 4)).refused
+
+    assert once is not None
+    assert ever is not None
+    assert grouped is not None
+    assert (once.low, once.high, once.n) == (*wilson(3, 300), 300)
+    assert (ever.mean, ever.n, ever.method) == (0.01, 300, "anytime-valid 95 %")
+    assert ever.high > once.high
+    assert grouped.method.startswith("cluster bootstrap")
+    assert summed(cells([{"kind": "error"}])).refused is None
+
+
+def test_a_case_that_was_asked_in_part_is_not_known_yet() -> None:
+    """A run that was stopped between two answers to a case: its mean is still going to change."""
+    rows = [{"ordinal": at // 2, "repeat": at % 2, "score": float(at % 4 < 2)} for at in range(401)]
+    looked = Ground(None, 0.95, 1, None, 4, order=CaseOrder.draw(300, 1))
+    whole, more = (summed(cells(part, 300, 2), looked).estimate for part in (rows[:400], rows))
+
+    assert whole is not None
+    assert more is not None
+    assert (more.n, more.low, more.high) == (201, whole.low, whole.high)

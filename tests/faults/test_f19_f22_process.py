@@ -227,3 +227,71 @@ def test_f22_the_second_signal_stops_at_once(bill: Path, write_task: Write, tmp_
     assert [attempt["state"] for attempt in attempts] == ["in_doubt"] * IN_FLIGHT
     assert all(attempt["cost_usd"] == attempt["hold_usd"] for attempt in attempts)
     interrupted(Store.of(tmp_path), bill, in_flight=0)
+
+
+JUDGED = """\
+scorers:
+  - judge: {{model: {{model: openai-compatible, base_url: '{url}', served_name: judge-1,
+                    price: {{input_usd: 1, output_usd: 2}}}}, rubric: 'Is it right?'}}
+"""
+
+
+def _write_judged(write_task: Write, url: str, text: str) -> None:
+    path = write_task(url, [], task=JUDGED.format(url=url))
+    path.write_text(path.read_text().replace("cases.csv", "cases.jsonl").replace("kind: text", "kind: free"))
+    (path.parent / "cases.jsonl").write_text(json.dumps({"id": "q", "input": text}) + "\n")
+
+
+def test_f22_a_signal_is_heard_while_the_judge_is_examined(bill: Path, write_task: Write, tmp_path: Path) -> None:
+    """The control row in flight arrives and no further one is sent; the next start goes on from there."""
+    verdict = 'say:fine verdict:say:{"score":5,"reason":"right"}'
+    with in_own_process(bill, "--latency", "0.5") as url:
+        _write_judged(write_task, url, verdict)
+        with subprocess.Popen(
+            command("compare", "task.yaml"),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _until(lambda: requests(bill) >= 1, process)
+            process.send_signal(signal.SIGINT)
+            _stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130, stderr
+    assert "the same command goes on" in stderr
+    store = Store.of(tmp_path)
+    assert requests(bill) == len(store.attempts()) <= 2
+    assert {attempt["state"] for attempt in store.attempts()} == {"replied"}
+    assert store.rows("SELECT * FROM comparison") == []
+    with in_own_process(bill, "--port", url.split(":")[2].removesuffix("/v1")):
+        subprocess.run(
+            command("compare", "task.yaml"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
+        )
+    # Three control rows, an answer and its verdict; all in the books of one run.
+    assert requests(bill) == 5
+    assert len(store.rows("SELECT * FROM budget")) == 1
+    finished(store, bill, cap_usd=None, kills=0, in_flight=1)
+
+
+def test_f22_a_second_signal_leaves_a_judge_that_is_silent(bill: Path, write_task: Write, tmp_path: Path) -> None:
+    """The control row in flight is in doubt at its worst case, and the run ends at once."""
+    with in_own_process(bill) as url:
+        _write_judged(write_task, url, "say:fine verdict:fault:hang")
+        with subprocess.Popen(
+            command("compare", "task.yaml"),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _until(lambda: requests(bill) >= 1, process)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130, stderr
+    [attempt] = Store.of(tmp_path).attempts()
+    assert (attempt["state"], attempt["cost_usd"]) == ("in_doubt", attempt["hold_usd"])
+    interrupted(Store.of(tmp_path), bill, in_flight=0)

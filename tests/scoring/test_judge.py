@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,13 @@ class Bench:
         self.reply = reply
         self.cost_usd = cost_usd
         self.asked: list[ChatRequest] = []
+        self.forgettable = False
+        """Whether replies that gave no verdict were kept ones, once."""
+
+    async def forget(self, requests: Sequence[ChatRequest]) -> bool:
+        assert list(requests) == self.asked[-2:], "told of what was asked in vain"
+        forgettable, self.forgettable = self.forgettable, False
+        return forgettable
 
     async def complete(self, request: ChatRequest) -> Completion:
         self.asked.append(request)
@@ -93,6 +100,15 @@ async def test_what_is_not_exactly_a_verdict_is_asked_for_once_more_and_then_fai
     found = await judged(Judge(bench, "Correct?"), "Paris")
     assert (found.value, found.failed, found.cost_usd) == (None, True, 1.0)
     assert len(bench.asked) == 2
+
+
+async def test_kept_replies_without_a_verdict_are_asked_for_anew() -> None:
+    """Two calls again; what is paid for the verdict is what these cost."""
+    bench = says("5", "five", "hm", '{"score": 5, "reason": "x"}')
+    bench.forgettable = True
+    found = await judged(Judge(bench, "Correct?"), "Paris")
+    assert (found.value, found.failed, found.cost_usd) == (1.0, False, 1.0)
+    assert len(bench.asked) == 4
 
 
 async def test_the_second_try_counts() -> None:

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from touchstone.errors import SettingsError, StoreBusy, StoreError, StoreFull
 from touchstone.storage import lock as lock_module
 from touchstone.storage import process_lock
-from touchstone.storage.database import Schema, begin_write, ensure_schema, open_database
-from touchstone.storage.lock import EngineLock, check_fence, engine_works, fence_holds
+from touchstone.storage.database import Schema, begin_write, ensure_schema, lock_of, open_database
+from touchstone.storage.lock import EngineLock, check_fence, fence_holds
 
 notes = sa.Table("note", sa.MetaData(), sa.Column("text", sa.String))
 
@@ -91,11 +91,10 @@ def ends(file: Path) -> list[tuple[int, bool]]:
 def test_every_engine_has_a_higher_number(file: Path, store: sa.Engine) -> None:
     """Whether it was given a place or a database that is open already."""
     for place, number in ((file, 1), (store, 2), (str(file), 3)):
-        assert not engine_works(store)
+        assert not lock_of(store).held
         with EngineLock(place) as lock:
             assert lock.number == number
-            assert engine_works(store)
-            assert engine_works(file)
+            assert lock_of(store).held
 
     assert ends(file) == [(1, True), (2, True), (3, True)]
 
@@ -273,7 +272,7 @@ def test_a_start_that_fails_lets_go(file: Path, store: sa.Engine) -> None:
     with pytest.raises(StoreError, match="upgrade Touchstone"), EngineLock(store):
         pass
 
-    assert not engine_works(store)
+    assert not lock_of(store).held
 
 
 def test_tables_are_not_changed_under_an_engine(file: Path, child: Callable[..., subprocess.Popen[str]]) -> None:
@@ -321,12 +320,12 @@ def test_the_same_on_a_server(child: Callable[..., subprocess.Popen[str]]) -> No
     other = child(WORK, SERVER)
     say(other, "start")
     assert hear(other) == "1"
-    assert engine_works(engine)
+    assert lock_of(engine).held
     with pytest.raises(StoreBusy, match=f"process {other.pid}"), EngineLock(engine):
         pass
     other.kill()
     other.wait()
-    while engine_works(engine):  # until the server has noticed
+    while lock_of(engine).held:  # until the server has noticed
         pass
     ensure_schema(engine, Schema(name="notes", version=1, metadata=notes.metadata))
     with EngineLock(engine) as old:

@@ -282,6 +282,24 @@ def test_free_text_needs_no_further_words() -> None:
     assert default_system("", AnswerSpec(kind="text")) == ""
 
 
+async def test_twins_and_copies_and_repeats_never_share_a_draw(shop: Shop) -> None:
+    """A candidate that asks the same as another is told so, and what it sends differs in the draw alone."""
+    twins = [await Prompt().prepare(spec(), shop.workshop) for _ in range(3)]
+    other = await Prompt().prepare(spec(temperature=0.5), shop.workshop)
+    requests = []
+    for place, candidate in enumerate(twins):
+        assert isinstance(candidate, PromptCandidate)
+        assert isinstance(other, PromptCandidate)
+        assert candidate.asks == twins[0].asks != other.asks
+        candidate.twin = place
+        for copy in (0, 1, 5_000_000):
+            requests += [candidate.request(Case(id="1", input="x", copy_number=copy), draw) for draw in (0, 99)]
+        await candidate.close()
+    await other.close()
+    assert len({request.draw for request in requests}) == len(requests) == 18
+    assert len({request.model_copy(update={"draw": 0}).model_dump_json() for request in requests}) == 1
+
+
 async def test_a_copy_of_a_case_is_a_draw_of_its_own(shop: Shop) -> None:
     """What is asked twice is answered twice, whatever the repeats of the run; nothing else of the request differs."""
     candidate = await Prompt().prepare(spec(), shop.workshop)

@@ -2,111 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from tests.conftest import Run
-
-from touchstone.models.base import ChatRequest
-from touchstone.models.fake import FakeModel, FakeReply
-from touchstone.models.fake_server import FakeServer, serve_in_thread
-
-CASES = 400
-PRICES = {"large": 10.0, "small": 1.0, "poor": 0.5, "late": 2.0}
-"""USD per million output tokens."""
-SKILL = {"large": 0.95, "small": 0.9, "poor": 0.5, "late": 0.94}
-
-
-class Pace:
-    """How long the provider takes for an answer: one that somebody watches must not be over before they look."""
-
-    seconds = 0.02
-
-
-def answering(name: str, pace: Pace) -> FakeModel:
-    """A model that is right on a share of the cases, the same ones every time."""
-
-    def reply(request: ChatRequest) -> FakeReply:
-        question = str(request.messages[-1].content)
-        drawn = hashlib.sha256(f"{name}{question}".encode()).digest()[0] / 256
-        text = f"city {question.split()[-1]}" if drawn < SKILL[name] else "no idea"
-        return FakeReply(text=text, input_tokens=30, output_tokens=5, latency_s=pace.seconds)
-
-    return FakeModel(name, reply=reply)
-
-
-class House:
-    """A folder with cases, a provider that keeps count, and the command line."""
-
-    def __init__(self, folder: Path, server: FakeServer, models: dict[str, FakeModel], pace: Pace, run: Run) -> None:
-        self.folder, self.server, self.models, self.pace, self.run = folder, server, models, pace, run
-        rows = "".join(f"q{n},capital of country {n},city {n}\n" for n in range(CASES))
-        (folder / "cases.csv").write_text("id,input,target\n" + rows)
-
-    def task(self, *names: str, **more: Any) -> None:
-        candidates = [
-            {
-                "model": "openai-compatible",
-                "name": name,
-                "base_url": self.server.base_url,
-                "served_name": name,
-                "max_tokens": 10,
-                "price": {"input_usd": 0, "output_usd": PRICES[name]},
-            }
-            for name in names
-        ]
-        body = {"task": "capitals", "cases": "cases.csv", "answer": {"kind": "text"}, "candidates": candidates, **more}
-        (self.folder / "task.yaml").write_text(json.dumps({**body, "limits": {"concurrency": 8}}))
-
-    def compare(self, *flags: str, code: int = 0) -> dict[str, Any]:
-        result = self.run("compare", "task.yaml", "--json", *flags)
-        assert result.returncode == code, result.stderr
-        found: dict[str, Any] = json.loads(result.stdout)
-        return found
-
-    def start(self) -> subprocess.Popen[str]:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "touchstone", "compare", "task.yaml", "--json"],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    @property
-    def sold(self) -> int:
-        return len(self.server.bill)
-
-    def sold_by_model(self) -> Counter[str]:
-        return Counter(sale.model for sale in self.server.bill)
-
-    def usd(self) -> float:
-        return sum(PRICES[sale.model] * sale.output_tokens / 1e6 for sale in self.server.bill)
-
-    def nothing_was_sold_twice(self) -> None:
-        for name, model in self.models.items():
-            asked = Counter(str(request.messages[-1].content) for request in model.calls)
-            assert all(number == 1 for number in asked.values()), name
-
-
-@pytest.fixture
-def house(tmp_path: Path, touchstone: Run) -> Iterator[House]:
-    pace = Pace()
-    models = {name: answering(name, pace) for name in PRICES}
-    with serve_in_thread(FakeServer(models)) as server:
-        yield House(tmp_path, server, models, pace, touchstone)
+from tests.workspace.house import CASES, House
 
 
 def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from touchstone.config import load_settings
 from touchstone.data.base import Case, CaseSummary
-from touchstone.errors import TaskError, UserError
+from touchstone.errors import BudgetStop, TaskError, UserError
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.purse import Purse
+from touchstone.evaluation.measure import StopSignal
+from touchstone.evaluation.purse import Purse, Stopped
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -158,6 +159,135 @@ def test_a_judge_that_cannot_be_asked_costs_nothing(folder: Path) -> None:
             path.write_text(json.dumps(task))
             with pytest.raises(UserError, match=words):
                 workspace.compare(workspace.load_task(path), CompareOptions())
+        assert workspace.comparisons() == ()
+
+
+def _judged_task(folder: Path, server: FakeServer, **judge: Any) -> Path:
+    model = {
+        "model": "openai-compatible",
+        "base_url": server.base_url,
+        "served_name": "judge-1",
+        "price": {"input_usd": 0, "output_usd": 0, "per_call_usd": 0.25},
+    }
+    task = {
+        "task": "greet",
+        "cases": "cases.csv",
+        "answer": {"kind": "free"},
+        "scorers": [{"judge": {"model": model, "rubric": "Is it friendly?", **judge}}],
+        "candidates": [{"recorded": "outputs.jsonl"}],
+    }
+    (folder / "task.yaml").write_text(json.dumps(task))
+    return folder / "task.yaml"
+
+
+def test_verdicts_that_could_not_be_read_are_bought_anew_when_failed_cells_are_asked_again(folder: Path) -> None:
+    """Not by the same command, which asks nobody; by `--retry-failed`, once; and by a run of other rules."""
+    dumb = True
+
+    def reply(request: ChatRequest) -> FakeReply:
+        text = str(request.messages[1].content)
+        return FakeReply(text="Well.") if dumb and "hello friend g1" in text else _careful(request)
+
+    def task(**judge: Any) -> Any:
+        return workspace.load_task(_judged_task(folder, server, **judge))
+
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=reply))) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        first = workspace.compare(task(), CompareOptions(full=True))
+        assert first.comparison.candidates[0].outcomes.judge_unparsed == 11
+        sold = len(server.bill)
+        assert sold == 9 + 80 + 11
+        again = workspace.compare(task(), CompareOptions(full=True))
+        assert len(server.bill) == sold
+        assert again.comparison == first.comparison
+        still = workspace.compare(task(), CompareOptions(full=True, retry_failed=True))
+        assert still.comparison.candidates[0].outcomes.judge_unparsed == 11
+        assert len(server.bill) == sold + 22
+        dumb = False
+        mended = workspace.compare(task(), CompareOptions(full=True, retry_failed=True))
+        assert mended.comparison.candidates[0].outcomes.scored == 40
+        assert len(server.bill) == sold + 22 + 11
+        assert mended.comparison.spent_usd == 0.25 * len(server.bill)
+        assert mended.comparison.calls.retries == 22 + 11
+
+
+def test_a_verdict_that_could_not_be_read_is_not_reused_by_another_run(folder: Path) -> None:
+    """Only what says something is a reply to reuse (F25); the others' verdicts are."""
+    dumb = True
+
+    def reply(request: ChatRequest) -> FakeReply:
+        text = str(request.messages[1].content)
+        return FakeReply(text="Well.") if dumb and "hello friend g1" in text else _careful(request)
+
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=reply))) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        workspace.compare(workspace.load_task(_judged_task(folder, server)), CompareOptions(full=True))
+        dumb, sold = False, len(server.bill)
+        path = _judged_task(folder, server)
+        other = json.loads(path.read_text())
+        other["scorers"].append({"length": {"maximum": 9}})
+        path.write_text(json.dumps(other))
+        data = workspace.compare(workspace.load_task(path), CompareOptions(full=True))
+    assert data.comparison.candidates[0].outcomes.scored == 40
+    assert len(server.bill) == sold + 11
+
+
+def test_what_control_rows_cost_counts_for_the_next_start(folder: Path) -> None:
+    """A cap that they exceed ends the run as such, and a second start under it buys nothing that the first did not."""
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=_careful))) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        task = workspace.load_task(_judged_task(folder, server))
+        bought = []
+        for _start in range(3):
+            with pytest.raises(BudgetStop, match="--max-usd"):
+                workspace.compare(task, CompareOptions(max_usd=1.0))
+            bought.append(len(server.bill))
+        assert bought == [4, 4, 4]
+        assert workspace.comparisons() == ()
+        data = workspace.compare(task, CompareOptions(max_usd=100))
+        assert data.comparison.spent_usd == 0.25 * len(server.bill)
+        assert len(workspace.comparisons()) == 1
+
+
+def test_control_rows_that_an_offline_run_does_not_find_stay_unanswered(folder: Path) -> None:
+    """The run goes on with what is stored, nobody is asked, and the report says what is missing."""
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=_careful))) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        data = workspace.compare(workspace.load_task(_judged_task(folder, server)), CompareOptions(offline=True))
+        assert server.requests == 0
+    assert data.ending == "offline"
+    judge = data.judge
+    assert judge is not None
+    assert (judge.controls, judge.controls_passed, judge.controls_unanswered, judge.fit) == (9, 0, 9, False)
+    assert judge.error is not None
+    assert "offline" in judge.error
+
+
+def test_a_run_that_is_told_to_stop_sends_no_further_control_row(folder: Path) -> None:
+    """Not even the first when it was told before; nothing is left that could pass for a result."""
+    stop = StopSignal()
+
+    def one(request: ChatRequest) -> FakeReply:
+        stop.ask()
+        return _careful(request)
+
+    with (
+        serve_in_thread(FakeServer(FakeModel("judge-1", reply=one))) as server,
+        Workspace(load_settings(folder / "store")) as workspace,
+    ):
+        task = workspace.load_task(_judged_task(folder, server))
+        for _start in range(2):
+            with pytest.raises(Stopped):
+                workspace.compare(task, CompareOptions(), stop=stop)
+            assert len(server.bill) == 1
         assert workspace.comparisons() == ()
 
 

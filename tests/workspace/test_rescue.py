@@ -10,7 +10,12 @@ from tests.workspace.test_workspace import House
 
 from touchstone.config import load_settings
 from touchstone.errors import StoreDamaged
+from touchstone.evaluation.base import Outcome
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.ledger import Ledger
+from touchstone.scoring.base import Score
 from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.rescue import rescued
 from touchstone.workspace.workspace import Workspace
 
 
@@ -52,3 +57,27 @@ def test_a_damaged_store_is_told_saved_and_left_alone(damaged: Path) -> None:
     replies = connection.execute("SELECT count(*) FROM reply").fetchone()[0]
     connection.close()
     assert replies == 360
+
+
+async def test_no_packed_number_speaks_for_a_cell_that_is_lost(tmp_path: Path) -> None:
+    """What is counted after a rescue is what was saved; packed copies are made anew."""
+    file = tmp_path / "store" / "touchstone.sqlite"
+    ledger = Ledger(file)
+    for ordinal in range(10):
+        cell = Outcome(case="c", candidate="a", kind="scored", scores=(Score(scorer="exact", value=1.0),))
+        await ledger.keep_outcome(1, ordinal, cell)
+    await ledger.drain()
+    Comparisons(ledger).pack(1)
+    ledger.close()
+    connection = sqlite3.connect(file)
+    connection.execute("DELETE FROM outcome WHERE ordinal >= 6")  # as if a damaged page had held them
+    connection.commit()
+    connection.close()
+
+    told = rescued(file, StoreDamaged("{file} is damaged", file=str(file)))
+    assert " 0 could not be read" in str(told)
+    saved = Ledger(tmp_path / "store-salvaged" / file.name)
+    assert len(Comparisons(saved).numbers(1)["kind"]) == 6
+    Comparisons(saved).pack(1)
+    assert len(Comparisons(saved).numbers(1)["kind"]) == 6
+    saved.close()

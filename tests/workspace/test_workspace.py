@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ from typing import Any
 import pytest
 
 from touchstone.config import load_settings
-from touchstone.errors import DataError, SettingsError, TaskError, UnknownName
+from touchstone.errors import DataError, ModelError, RequestRejected, SettingsError, TaskError, UnknownName
+from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.html import render
 from touchstone.reporting.result import to_json
-from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.base import CompareOptions, Demands, cap_sentence
 from touchstone.workspace.workspace import Workspace
 
 TASK: dict[str, Any] = {
@@ -102,6 +105,76 @@ def test_deciding_again_asks_nobody(house: House) -> None:
     assert strict.decision.verdict == "none_qualifies"
     assert {item.candidate for item in strict.decision.rejected} == {"fake/good", "fake/cheap", "fake/poor"}
     assert all("0.99" in item.reason.text() for item in strict.decision.rejected)
+
+
+def test_a_model_compared_with_itself_shows_its_noise(house: House) -> None:
+    """Two names for one model draw apart, and both are paid; alone, either is free again."""
+    chance = random.Random(3)
+
+    def noisy(_request: ChatRequest) -> FakeReply:
+        return FakeReply(text=chance.choice(["refund", "delivery", "login"]))
+
+    with serve_in_thread(FakeServer(FakeModel("m", reply=noisy))) as server:
+        twins = [
+            {
+                "model": "openai-compatible",
+                "name": name,
+                "base_url": server.base_url,
+                "served_name": "m",
+                "price": {"input_usd": 0, "output_usd": 0, "per_call_usd": usd},
+            }
+            for name, usd in (("one", 0.25), ("two", 0.5))
+        ]
+        data = house.compare(CompareOptions(full=True), candidates=twins).comparison
+        assert len(server.bill) == data.calls.made == 400
+        assert data.spent_usd == 200 * (0.25 + 0.5)
+        assert data.pairs[0].discordance is not None
+        assert data.pairs[0].discordance > 0.2
+        for twin in twins:
+            alone = house.compare(CompareOptions(full=True), candidates=[twin]).comparison
+            assert (alone.spent_usd, alone.candidates[0].outcomes.scored) == (0.0, 200)
+        assert len(server.bill) == 400
+
+
+def test_another_comparisons_further_draws_are_in_no_number(house: House) -> None:
+    """One answer a case stays one when three were asked for: no score, failure, model or verdict of theirs."""
+    asked: Counter[str] = Counter()
+
+    def changing(request: ChatRequest) -> FakeReply | ModelError:
+        text = str(request.messages[-1].content)
+        asked[text] += 1
+        if asked[text] == 1:
+            return FakeReply(text="refund")
+        return RequestRejected("no") if asked[text] == 2 else FakeReply(text="login please", served_model="m-2")
+
+    def grades(request: ChatRequest) -> FakeReply:
+        return FakeReply(
+            text=json.dumps({"score": 5 if "login" in str(request.messages[-1].content) else 1, "reason": ""})
+        )
+
+    models = {"m": FakeModel("m", reply=changing), "judge-1": FakeModel("judge-1", reply=grades)}
+    with serve_in_thread(FakeServer(models)) as server:
+        price = {"input_usd": 0, "output_usd": 0, "per_call_usd": 0.25}
+        at = {"model": "openai-compatible", "base_url": server.base_url, "price": price}
+        task = {
+            "candidates": [{**at, "served_name": "m"}],
+            "scorers": [
+                "label",
+                {"length": {"maximum": 8}},
+                {"judge": {"model": {**at, "served_name": "judge-1"}, "rubric": "?"}},
+            ],
+        }
+        first = house.compare(**task)
+        more = house.compare(CompareOptions(repeats=3), **task)
+        # Another goal is another comparison, whose judge is looked at anew.
+        again = [house.compare(**task), house.compare(**task, goal="cheapest-within: 0.5")]
+    assert any("no" in warning.text() for warning in more.comparison.warnings)
+    for data in again:
+        assert data.comparison.candidates[0].scorers == first.comparison.candidates[0].scorers
+        assert data.settings == first.settings
+        assert data.comparison.warnings == first.comparison.warnings
+        assert data.judge == first.judge
+    assert to_json(again[0].comparison) == to_json(first.comparison)
 
 
 def test_same_rows_same_report_elsewhere(house: House, tmp_path: Path) -> None:
@@ -237,6 +310,50 @@ def test_plan_counts_calls_and_money_and_asks_nobody(house: House) -> None:
     assert [candidate.calls for candidate in after.candidates] == [0, 0, 0]
 
 
+def test_a_race_plans_nothing_for_whom_it_will_not_ask(house: House) -> None:
+    """Who breaks a constraint whatever it answers costs no call, nor one of the judge's; without a race it is asked."""
+    judge = {"model": "fake/judge", "price": {"input_usd": 1, "output_usd": 1}}
+    candidates = [
+        {**candidate, "licence": licence}
+        for candidate, licence in zip(TASK["candidates"], ("open", "proprietary", "open"), strict=True)
+    ]
+    more = {"constraints": {"licence": "open"}, "scorers": [{"judge": {"model": judge, "rubric": "Is it right?"}}]}
+    task = house.workspace.load_task(house.write("task.yaml", json.dumps({**TASK, "candidates": candidates, **more})))
+    raced = house.workspace.plan(task, CompareOptions())
+    assert [candidate.calls for candidate in raced.candidates] == [200, 0, 200, 400 + 9]
+    assert raced.candidates[1].worst_usd == 0
+    full = house.workspace.plan(task, CompareOptions(full=True))
+    assert [candidate.calls for candidate in full.candidates] == [200, 200, 200, 600 + 9]
+
+
+@pytest.mark.parametrize(("limit", "firm"), [({}, True), ({"max_tokens": None}, False)])
+def test_a_cap_is_firm_when_the_judge_has_a_limit_too(house: House, limit: dict[str, None], firm: bool) -> None:
+    """Said in the plan and before anybody is asked; at worst each verdict takes two calls."""
+
+    def grades(_request: ChatRequest) -> FakeReply:
+        return FakeReply(text="fine")
+
+    with serve_in_thread(FakeServer(FakeModel("judge-1", reply=grades))) as server:
+        model = {
+            "model": "openai-compatible",
+            "base_url": server.base_url,
+            "served_name": "judge-1",
+            "price": {"input_usd": 0, "output_usd": 0, "per_call_usd": 0.25},
+        }
+        scorers = ["label", {"judge": {"model": model, "rubric": "Is it right?", **limit}}]
+        candidates = [{**TASK["candidates"][0], "max_tokens": 5}]
+        path = house.write("task.yaml", json.dumps({**TASK, "scorers": scorers, "candidates": candidates}))
+        task, options = house.workspace.load_task(path), CompareOptions(max_usd=500.0)
+        plan = house.workspace.plan(task, options)
+        assert plan.cap_is_firm is firm
+        assert plan.candidates[1].expected_usd == 209 * 0.25
+        told: list[str] = []
+        data = house.workspace.compare(task, options, notice=told.append)
+    assert [line for line in told if "cap" in line] == [cap_sentence(500.0, firm, str)]
+    assert data.judge is not None
+    assert data.judge.cost_usd == plan.candidates[1].worst_usd == 2 * 209 * 0.25
+
+
 def test_unknown_comparisons_are_named(house: House) -> None:
     """An id nobody knows names those there are; an empty workspace says how to begin."""
     with pytest.raises(SettingsError, match="nothing was measured"):
@@ -304,3 +421,35 @@ def test_the_plan_prices_call_by_call_and_names_the_judge(house: House) -> None:
     plan = house.workspace.plan(house.workspace.load_task(house.folder / "task.yaml"), CompareOptions())
     judge = plan.candidates[-1]
     assert (judge.strategy, judge.calls, judge.expected_usd) == ("judge", 609, None)
+
+
+def test_the_cheapest_is_cheapest_by_case_and_not_by_group(tmp_path: Path) -> None:
+    """
+    A race that may choose the cheapest counts what all cases of a group cost.
+
+    One candidate writes a lot where a group is large: a case of it costs twice as much as one of the other, though the
+    mean of its groups is lower.
+    """
+    house = House(tmp_path, 180)
+    rows = [(f"c{n}", f"question number {n}", f"g{n if n < 60 else n // 20 + 1000}") for n in range(180)]
+    house.write("cases.csv", "id,input,target,group\n" + "".join(f"{i},{q},refund,{group}\n" for i, q, group in rows))
+    long = " It is about money that somebody wants back" * 4
+    for name, single, grouped in (("even", " Yes" * 15, " Yes" * 15), ("uneven", "", long)):
+        replies = [f"Label: refund.{single if n < 60 else grouped}" for n in range(180)]
+        lines = [json.dumps({"input": q, "reply": reply}) for (_, q, _), reply in zip(rows, replies, strict=True)]
+        house.write(f"{name}.jsonl", "\n".join(lines))
+    candidates = [
+        {"model": f"fake/{name}", "script": f"{name}.jsonl", "price": {"input_usd": 0, "output_usd": 10}}
+        for name in ("even", "uneven")
+    ]
+    with house.workspace:
+        found = house.compare(
+            candidates=candidates, goal={"cheapest-within": 0.2}, columns={"group": "group"}
+        ).comparison
+
+    even, uneven = (candidate.cost.per_case_usd for candidate in found.candidates)
+    assert found.race.finish == "proven"
+    assert even is not None
+    assert uneven is not None
+    assert even < uneven / 1.5
+    assert found.decision.chosen == "fake/even"

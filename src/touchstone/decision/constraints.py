@@ -12,7 +12,6 @@ from touchstone.decision.projection import usd_per_month
 from touchstone.evaluation.base import Estimate, TrialSummary
 from touchstone.evaluation.bounds import FINE
 from touchstone.evaluation.distributions import normal_quantile
-from touchstone.evaluation.intervals import wilson
 from touchstone.evaluation.power import fewest_for_quantile
 from touchstone.language import N_
 
@@ -43,7 +42,7 @@ def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confid
         *_cost_per_case(trial, constraints.max_usd_per_case),
         *_cost_per_month(trial, constraints.max_usd_per_month, volume),
         *_latency(trial, constraints.max_p95_latency_s, confidence),
-        *_refused(trial, constraints.max_refused_share, confidence),
+        *_refused(trial.refused, constraints.max_refused_share),
         *_licence(trial.licence, constraints.licence),
         *_hosting(trial.self_hostable, constraints.self_hostable),
     )
@@ -163,8 +162,14 @@ def _latency(trial: TrialSummary, limit: float | None, confidence: float) -> Ite
     elif latency.p95 > limit:
         template = N_("its 95th percentile of latency, {p95:.2f} s, is above the limit of {limit:g} s")
         yield Broken("constraint", Reason(template=template, values={"p95": latency.p95, "limit": limit}))
+    elif latency.p95_high is None and latency.n >= (needed := fewest_for_quantile(0.95, confidence)):
+        template = N_(
+            "its 95th percentile of latency, {p95:.2f} s, meets the limit of {limit:g} s, but the {n} measured cells "
+            "show no upper end: they are of too few cases or groups, or too few for an interval that holds after a race"
+        )
+        values: dict[str, str | int | float] = {"p95": latency.p95, "limit": limit, "n": latency.n}
+        yield Broken("constraint", Reason(template=template, values=values))
     elif latency.p95_high is None:
-        needed = fewest_for_quantile(0.95, confidence)
         template = N_(
             "its 95th percentile of latency, {p95:.2f} s, meets the limit of {limit:g} s, but {n} measured cells are "
             "too few for an upper end; it takes {needed}"
@@ -180,13 +185,15 @@ def _latency(trial: TrialSummary, limit: float | None, confidence: float) -> Ite
         yield Broken("constraint", Reason(template=template, values=values))
 
 
-def _refused(trial: TrialSummary, limit: float | None, confidence: float) -> Iterator[Broken]:
+def _refused(refused: Estimate | None, limit: float | None) -> Iterator[Broken]:
     if limit is None:
         return
-    refused, n = trial.outcomes.refused, trial.outcomes.strict_n
-    high = wilson(refused, n, confidence)[1]
-    values: dict[str, str | int | float] = {"share": refused / n, "limit": limit, "high": high, "n": n}
-    if refused / n > limit:
+    if refused is None:
+        yield Broken("unknown", Reason(template=N_("the share of the cases that it declines is unknown")))
+        return
+    share, high, n = refused.mean, refused.high, refused.n
+    values: dict[str, str | int | float] = {"share": share, "limit": limit, "high": high, "n": n}
+    if share > limit:
         template = N_("it declines {share:.1%} of the cases, more than {limit:.1%}")
         yield Broken("constraint", Reason(template=template, values=values))
     elif high > limit:

@@ -18,7 +18,7 @@ from touchstone.decision.base import (
 from touchstone.decision.caveats import caveats
 from touchstone.decision.constraints import Broken, broken
 from touchstone.decision.evidence import Contest
-from touchstone.decision.goals import Choice, best, cheapest_within, doubt
+from touchstone.decision.goals import Choice, best, cheapest_within, doubt, gaps_could_turn
 from touchstone.decision.order import axes, by_mean, names
 from touchstone.decision.projection import project
 from touchstone.decision.raced import raced_best, raced_cheapest
@@ -89,8 +89,14 @@ def decide(
     qualifying = [trial for trial in ordered if not faults[trial.name]]
     # A race for the cheapest that is not finished names whom it asks next, not whom to compare with.
     leader = _leader(qualifying, contest, race if race is not None and (goal.name == "best" or race.finished) else None)
+    settled = race.eliminated if race is not None else ()
     tied = [
-        trial for trial in qualifying if leader and trial is not leader and not contest.beats(leader.name, trial.name)
+        trial
+        for trial in qualifying
+        if leader
+        and trial is not leader
+        # A race takes a missing score as what is worse for its claim; a pair, which leaves it out, shows nothing then.
+        and (not contest.beats(leader.name, trial.name) or (trial.name in settled and gaps_could_turn(leader, trial)))
     ]
     mixed = [trial for trial in ordered if len(trial.served_models) > 1]
     if leader is None:

@@ -45,7 +45,7 @@ def doubt(
         return Choice("insufficient", Reason(template=template, values=values))
     # A race stops when few cases are enough; that there are few cases in all is another matter.
     few = [trial for trial in contenders if _n(trial) < FEWEST_TO_RANK]
-    if race is not None and race.finished and leader.outcomes.planned >= FEWEST_TO_RANK:
+    if race is not None and race.finished and race.eliminated and leader.outcomes.planned >= FEWEST_TO_RANK:
         few = []
     if few:
         template = N_("too few to rank: {names} with {n} cases; it takes at least {fewest}")
@@ -55,17 +55,25 @@ def doubt(
     return None
 
 
+def gaps_could_turn(leader: TrialSummary, trial: TrialSummary) -> bool:
+    """Whether the cells that have no score could put the other one ahead."""
+    return (has_gaps(leader) or has_gaps(trial)) and overlap(possible_means(leader), possible_means(trial))
+
+
+def open_order(leader: TrialSummary, trial: TrialSummary) -> Choice:
+    """No choice, because the cells without a score decide it."""
+    template = N_("missing cells could turn the order of {a} and {b} round; run the same command with --retry-failed")
+    return Choice("insufficient", Reason(template=template, values={"a": leader.name, "b": trial.name}))
+
+
 def best(
     leader: TrialSummary, tied: Sequence[TrialSummary], qualifying: Sequence[TrialSummary], contest: Contest
 ) -> Choice:
     """Goal `best`: the leader, or a tie with everybody it does not beat."""
     beaten = [trial for trial in qualifying if trial is not leader and trial not in tied]
     for trial in beaten:
-        if (has_gaps(leader) or has_gaps(trial)) and overlap(possible_means(leader), possible_means(trial)):
-            template = N_(
-                "missing cells could turn the order of {a} and {b} round; run the same command with --retry-failed"
-            )
-            return Choice("insufficient", Reason(template=template, values={"a": leader.name, "b": trial.name}))
+        if gaps_could_turn(leader, trial):
+            return open_order(leader, trial)
     lost = tuple(_worse(leader, trial, contest) for trial in beaten)
     if not tied:
         template = (

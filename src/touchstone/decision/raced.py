@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from touchstone.decision.base import PassedOver, RaceEvidence, Reason
 from touchstone.decision.evidence import Contest
-from touchstone.decision.goals import Choice, Values
+from touchstone.decision.goals import Choice, Values, gaps_could_turn, open_order
 from touchstone.decision.order import by_cost, not_outdone
 from touchstone.evaluation.base import TrialSummary
 from touchstone.language import N_
@@ -25,13 +25,20 @@ def raced_best(
     Of those tied only who is shown to be as close to the best as the goal asks may be taken instead of the leader: a
     rival that was settled early is tied for want of answers, and may be far below.
     """
-    lost = tuple(_settled(leader, trial, contest) for trial in qualifying if trial is not leader and trial not in tied)
+    beaten = [trial for trial in qualifying if trial is not leader and trial not in tied]
+    for trial in beaten:
+        if gaps_could_turn(leader, trial):
+            return open_order(leader, trial)
+    lost = tuple(_settled(leader, trial, contest) for trial in beaten)
     if not tied:
         if len(qualifying) == 1:
             why = Reason(template=N_("{name} is the only candidate that qualifies"), values={"name": leader.name})
         else:
-            template = N_("{name} is better than every other candidate that qualifies")
-            why = Reason(template=template, values={"name": leader.name})
+            template = N_(
+                "{name} is better than each other candidate that qualifies (each at {confidence:.0%} confidence for "
+                "itself)"
+            )
+            why = Reason(template=template, values={"name": leader.name, "confidence": 1 - contest.alpha})
         return Choice("winner", why, leader, passed_over=lost)
     reach = max(race.epsilon, race.certificate if race.certificate is not None else 0.0)
     close = [leader]
@@ -94,5 +101,7 @@ def _not_taken(trial: TrialSummary, taken: TrialSummary, tolerance: float) -> Pa
     if other is not None and cost >= other:
         template = N_("{name} costs less, or the same and is faster or better")
         return PassedOver(candidate=trial.name, kind="dearer", reason=Reason(template=template, values=values))
-    template = N_("cheaper than {name}, and shown to be more than {points:g} points below the best")
+    template = N_(
+        "the race settled it: shown to be more than {points:g} points below the best, or not to cost less than {name}"
+    )
     return PassedOver(candidate=trial.name, kind="not_shown_within", reason=Reason(template=template, values=values))

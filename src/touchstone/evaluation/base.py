@@ -229,6 +229,8 @@ class TrialSummary(Noun):
     """Strict convention; None when no cell has a score."""
     answered_only: Estimate | None = None
     """Over the cells with an answer; None when there is none."""
+    refused: Estimate | None = None
+    """Share that the model declined of the cells with a strict score; None when there is none."""
     bounds: tuple[float, float] | None = None
     """Worst and best mean over all cells that were asked; set when some of them have no score."""
     outcomes: OutcomeCounts

@@ -89,6 +89,11 @@ class Cells:
         """Which stored cells somebody was asked for, shape (cells,)."""
         return ~is_kind(self.kind, NOT_ASKED)
 
+    def whole(self) -> Vector:
+        """Cases of which every answer was asked for, shape (planned_cases,)."""
+        whole: Vector = np.bincount(self.ordinal[self.asked()], minlength=self.planned_cases) == self.repeats
+        return whole
+
     def strict(self) -> Vector:
         """Score per case (planned_cases,): strict zeros are 0, cells without a score NaN; repeats are averaged."""
         values = np.where(is_kind(self.kind, ("scored",)), self.score, np.nan).astype(float)
@@ -106,6 +111,11 @@ class Cells:
     def answered(self) -> Vector:
         """Score per case (planned_cases,), NaN where nothing was answered that could be scored."""
         return self._by_case(np.where(is_kind(self.kind, ("scored",)), self.score, np.nan).astype(float))
+
+    def refused(self) -> Vector:
+        """Share of each case's answers that were declined, of those with a strict score; NaN where none has one."""
+        with_score = is_kind(self.kind, STRICT_ZEROS | {"scored"})
+        return self._by_case(np.where(with_score, is_kind(self.kind, ("refused",)).astype(float), np.nan))
 
     def score_sum(self) -> float:
         """Sum of the scores of all cells that have one; strict zeros add nothing."""
@@ -131,7 +141,7 @@ def scorer_names(scorers: Sequence[str]) -> tuple[str, ...]:
 
 
 def further_scores(
-    comparisons: Comparisons, trial: int, *, planned_cases: int, scorers: Sequence[str]
+    comparisons: Comparisons, trial: int, *, planned_cases: int, repeats: int, scorers: Sequence[str]
 ) -> dict[str, Vector]:
     """
     Scores per case (planned_cases,) of every scorer but the first, by the strict convention, NaN where it has none.
@@ -141,9 +151,10 @@ def further_scores(
     a judge that broke down, leave the cell out.
 
     Args:
+        repeats: Answers per case of the comparison; further ones that another asked for are none of this one's.
         scorers: Names of the task's scorers in their order; see `scorer_names`.
     """
-    columns = comparisons.columns(trial, ("ordinal", "kind", "answer", "scores"))
+    columns = comparisons.columns(trial, ("ordinal", "kind", "answer", "scores"), repeats)
     totals = {name: np.zeros(planned_cases) for name in scorers[1:]}
     numbers = {name: np.zeros(planned_cases) for name in scorers[1:]}
     for ordinal, kind, answer, body in zip(

@@ -34,6 +34,11 @@ TEXTS = ("error", "served_model", "system_fingerprint", "remark")
 
 _MOST_TEXTS = 100
 
+_REPEATS = "repeats"
+"""Key among the packed texts: answers a case that were counted. Older copies do not say, and are not used."""
+
+_ALL_REPEATS = 1 << 30
+
 
 class TextCounts(NamedTuple):
     """What one column of a trial's cells says."""
@@ -64,7 +69,7 @@ class Comparisons:
         spec: Mapping[str, Any],
     ) -> None:
         """Open a comparison under its id."""
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             connection.execute(
                 tables.comparisons.insert().values(
                     id=identity,
@@ -104,7 +109,7 @@ class Comparisons:
             closed: Position to why the candidate could not be asked any further.
         """
         table = tables.entries
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             for position, kind in rest.items():
                 connection.execute(
                     table.update()
@@ -126,7 +131,7 @@ class Comparisons:
         self._update(identity, verdict=verdict, chosen=chosen)
 
     def _update(self, identity: str, **values: Any) -> None:
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             connection.execute(tables.comparisons.update().where(tables.comparisons.c.id == identity).values(**values))
 
     def find(self, identity: str) -> Mapping[str, Any] | None:
@@ -182,7 +187,7 @@ class Comparisons:
         """The trial of this digest, opened when there is none; its number."""
         table = tables.trials
         query = sa.select(table.c.id).where(table.c.digest == digest)
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             found = connection.execute(query).scalar()
             if found is None:
                 result = connection.execute(
@@ -195,7 +200,7 @@ class Comparisons:
     def enter(self, identity: str, position: int, trial: int, name: str, settings: Mapping[str, Any]) -> None:
         """A trial takes part in a comparison under a name."""
         table = tables.entries
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.comparison == identity, table.c.position == position))
             connection.execute(
                 table.insert().values(
@@ -240,25 +245,32 @@ class Comparisons:
 
     def pack(self, trial: int) -> None:
         """Make the packed copy of a trial's numbers; whoever adds cells drops it first."""
-        body, cells = pack(self.columns(trial, COLUMNS))
-        texts = orjson.dumps(self._count_texts(trial))
+        columns = self.columns(trial, COLUMNS)
+        body, cells = pack(columns)
+        repeats = int(columns["repeat"].max(initial=-1)) + 1
+        texts = orjson.dumps({_REPEATS: repeats, **self._count_texts(trial)})
         table = tables.packed_cells
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.trial == trial))
             connection.execute(table.insert().values(trial=trial, cells=cells, texts=texts, body=body))
 
     def drop_packed(self, trials: Sequence[int]) -> None:
         """Forget the packed copies: cells are about to be added."""
         table = tables.packed_cells
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.trial.in_(list(trials))))
 
-    def columns(self, trial: int, columns: Sequence[str]) -> dict[str, Vector]:
-        """Columns of a trial's cells as arrays, ordered by case and repeat; numbers that nobody knows are NaN."""
+    def columns(self, trial: int, columns: Sequence[str], repeats: int | None = None) -> dict[str, Vector]:
+        """
+        Columns of a trial's cells as arrays, ordered by case and repeat; numbers that nobody knows are NaN.
+
+        Args:
+            repeats: Answers a case that are meant; the further ones are another comparison's. None means all.
+        """
         table = tables.outcomes
         query = (
             sa.select(*(table.c[column] for column in columns))
-            .where(table.c.trial == sa.bindparam("b_trial"))
+            .where(table.c.trial == sa.bindparam("b_trial"), table.c.repeat < sa.bindparam("b_repeats"))
             .order_by(table.c.ordinal, table.c.repeat)
         )
         blocks: dict[str, list[Vector]] = {column: [] for column in columns}
@@ -266,7 +278,10 @@ class Comparisons:
         shared: dict[str, str] = {}
         with store_errors(), self._ledger.engine.connect() as connection:
             text = str(query.compile(dialect=connection.dialect))
-            given: Any = (trial,) if connection.dialect.paramstyle == "qmark" else {"b_trial": trial}
+            limit = _ALL_REPEATS if repeats is None else repeats
+            given: Any = {"b_trial": trial, "b_repeats": limit}
+            if connection.dialect.paramstyle == "qmark":
+                given = (trial, limit)
             found = connection.exec_driver_sql(text, given)
             while rows := found.fetchmany(_BLOCK):
                 for column, values in zip(columns, zip(*rows, strict=True), strict=True):
@@ -279,21 +294,26 @@ class Comparisons:
             for column in columns
         }
 
-    def texts(self, trial: int) -> Mapping[str, TextCounts]:
-        """What the cells of a trial say in words: `TEXTS`, each with the commonest first."""
+    def texts(self, trial: int, repeats: int) -> Mapping[str, TextCounts]:
+        """What the cells of a trial say in words, as far as so many answers a case go: `TEXTS`, the commonest first."""
         query = sa.select(tables.packed_cells.c.texts).where(tables.packed_cells.c.trial == trial)
         with store_errors(), self._ledger.engine.connect() as connection:
             stored = connection.execute(query).scalar()
-        counted = self._count_texts(trial) if stored is None else orjson.loads(bytes(stored))
+        counted = {} if stored is None else orjson.loads(bytes(stored))
+        # Counted over all draws; where some of them are another comparison's, the rows are looked at.
+        if counted.pop(_REPEATS, _ALL_REPEATS) > repeats:
+            counted = self._count_texts(trial, repeats)
         return {
             name: TextCounts(tuple((text, n) for text, n in common), cells) for name, (common, cells) in counted.items()
         }
 
-    def _count_texts(self, trial: int) -> dict[str, tuple[list[tuple[str, int]], int]]:
+    def _count_texts(self, trial: int, repeats: int = _ALL_REPEATS) -> dict[str, tuple[list[tuple[str, int]], int]]:
         table = tables.outcomes
         said = [table.c[name] for name in TEXTS]
         # Together, because one look at every cell costs what four would cost each.
-        query = sa.select(*said, sa.func.count()).where(table.c.trial == trial).group_by(*said)
+        query = (
+            sa.select(*said, sa.func.count()).where(table.c.trial == trial, table.c.repeat < repeats).group_by(*said)
+        )
         found: dict[str, Counter[str]] = {name: Counter() for name in TEXTS}
         with store_errors(), self._ledger.engine.connect() as connection:
             for *texts, n in connection.execute(query):
@@ -304,11 +324,6 @@ class Comparisons:
             name: (sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_TEXTS], counts.total())
             for name, counts in found.items()
         }
-
-    def cell(self, trial: int, ordinal: int, repeat: int = 0) -> Mapping[str, Any] | None:
-        """One stored cell."""
-        found = self.cells_at(trial, [ordinal])
-        return next((cell for cell in found if cell["repeat"] == repeat), None)
 
     def cells_at(self, trial: int, ordinals: Sequence[int]) -> list[Mapping[str, Any]]:
         """The stored cells of these cases, ordered by case and repeat."""

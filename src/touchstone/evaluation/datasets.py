@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,10 +30,12 @@ class Datasets:
 
     Args:
         engine: Of the ledger.
+        writing: Opens a transaction that may write; see `Ledger.writing`.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, writing: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
         self._engine = engine
+        self._writing = writing
 
     def add(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
         """Keep the cases under their digest; does nothing when they are already there."""
@@ -57,7 +60,7 @@ class Datasets:
     def keep_check(self, digest: str, summary: CaseSummary) -> None:
         """Remember what a check found, so that going on with a run need not look at every case again."""
         table = tables.checks
-        with store_errors(), self._engine.begin() as connection:
+        with store_errors(), self._writing() as connection:
             connection.execute(table.delete().where(table.c.digest == digest))
             connection.execute(table.insert().values(digest=digest, summary=to_json(summary)))
 
@@ -68,7 +71,7 @@ class Datasets:
             return connection.execute(query).scalar() is not None
 
     def _insert(self, summary: CaseSummary, cases: Iterable[Case]) -> None:
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             ordinals: dict[str, int] = {}
             block: list[dict[str, Any]] = []
             size = 0
@@ -127,10 +130,6 @@ class Datasets:
                 for ordinal, payload in connection.execute(query):
                     found[ordinal] = from_json(Case, payload)
         return [found[int(ordinal)] for ordinal in ordinals]
-
-    def case_at(self, dataset: str, split: str, ordinal: int) -> Case:
-        """One case by its place in its split."""
-        return self.cases_at(dataset, split, [ordinal])[0]
 
     def case_column(self, dataset: str, split: str, column: str) -> list[Any]:
         """`case_id`, `group_name` or `tags` of every case of a split, in order."""

@@ -9,7 +9,7 @@ what was answered; when it may go is the lane's word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from touchstone.catalog.base import Price
 from touchstone.errors import ModelError, NoReply, RateLimited, SettingsError
 from touchstone.evaluation.crash_points import crash_point
 from touchstone.evaluation.lane import Lane
-from touchstone.evaluation.ledger import Served, canonical, key_of
+from touchstone.evaluation.ledger import Served, StoredReply, canonical, key_of
 from touchstone.evaluation.purse import NotStored, Purse, Stopped, Turn
 from touchstone.evaluation.statements import USAGE_SHRANK
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Reply
@@ -77,6 +77,7 @@ class Journal:
         lane: Paces all calls of one account; one of its own by default.
         purpose: `answer` or `judge`.
         offline: Whether only stored replies may be used.
+        retry_failed: Whether replies that this very run bought, and that turned out to say nothing, are bought anew.
         sleep: How to wait before a retry, seconds; a test passes its own.
 
     Raises:
@@ -91,6 +92,7 @@ class Journal:
         lane: Lane | None = None,
         purpose: str = "answer",
         offline: bool = False,
+        retry_failed: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         # Here, because every paid call of a run goes through a journal: candidates', judges', a plug-in's.
@@ -106,7 +108,12 @@ class Journal:
         self.lane = lane or Lane(model.name, concurrency=_UNPACED)
         self.purpose = purpose
         self.offline = offline
+        self.retry_failed = retry_failed
         self.sleep = sleep
+        self._first: int | None = None
+        """The first attempt of this sitting; later ones have higher numbers, see `Ledger`."""
+        self._forgotten: set[str] = set()
+        """Keys of replies that are bought anew."""
 
     @property
     def name(self) -> str:
@@ -134,7 +141,7 @@ class Journal:
 
         Raises:
             ModelError: the last attempt's failure.
-        NotStored: the run is offline and the reply was never bought.
+            NotStored: the run is offline and the reply was never bought.
             LaneClosed: nobody at this endpoint or account can be asked for now.
             BudgetStop: the cap does not cover the call.
             Stopped: the run was told to stop.
@@ -142,7 +149,6 @@ class Journal:
         if not self.model.paid:
             if self.purse.stopping:
                 raise Stopped
-            self.purse.free_calls += 1
             return self.model.read(await self.model.send(request))
         body = canonical(request)
         key = key_of(self.model.endpoint, body)
@@ -160,6 +166,36 @@ class Journal:
             if not turn.users:
                 turns.pop(key, None)
 
+    async def forget(self, requests: Sequence[ChatRequest]) -> bool:
+        """
+        Told that the replies to these requests say nothing that was asked for; whether asking again may bring others.
+
+        What another run bought is no reply to reuse then (promises.md, F25), and what this run bought stays its own
+        until failed cells are asked for again: it goes on, however often, without asking anew. Whatever is forgotten
+        stays with the attempt that brought it.
+        """
+        ledger, found = self.purse.ledger, False
+        for request in requests if self.model.paid and not self.offline else ():
+            key = key_of(self.model.endpoint, canonical(request))
+            stored = None if key in self._forgotten else ledger.reply(key)
+            if key in self._forgotten:
+                found = True
+            elif stored is not None and self._is_old(stored):
+                found = True
+                self._forgotten.add(key)  # before anything is waited for: another cell may be told of the same reply
+                if stored.attempt is not None:
+                    await ledger.keep_unread(stored.attempt, stored.reply.body)
+                await ledger.drop_reply(key)
+        return found
+
+    def _is_old(self, stored: StoredReply) -> bool:
+        """Whether a reply comes from another run, or from a sitting whose failures are asked for again."""
+        if stored.run != self.purse.run:
+            return True
+        first, number = self._first, stored.attempt
+        now = first is not None and number is not None and number >= first and number >> 32 == first >> 32
+        return self.retry_failed and not now
+
     async def _complete(self, key: str, body: bytes, request: ChatRequest) -> Completion:
         cell = cell_calls.get() or CellCalls()
         completion = await self._stored(key, cell)
@@ -173,7 +209,9 @@ class Journal:
             send = await self.lane.enter(self.model.endpoint, retry=failures > 0)
             cell.queue_s += send.queued_s
             try:
-                completion = await self._ask_once(key, body, request, worst_usd, cell, retry=sends > 0)
+                completion = await self._ask_once(
+                    key, body, request, worst_usd, cell, retry=sends > 0 or key in self._forgotten
+                )
             except ModelError as error:
                 self.lane.leave(send, error)
                 if not isinstance(error, RateLimited):
@@ -223,7 +261,6 @@ class Journal:
         if stored.run == self.purse.run:
             cell.made += 1
         else:
-            self.purse.from_cache += 1
             cell.from_cache += 1
         return completion
 
@@ -232,6 +269,7 @@ class Journal:
     ) -> Completion:
         purse, ledger = self.purse, self.purse.ledger
         attempt = await purse.take(key, self.model.endpoint, self.purpose, body, worst_usd, retry=retry)
+        self._first = attempt if self._first is None else min(self._first, attempt)
         crash_point("after-intent")
         cell.made += 1
         reply: Reply | None = None

@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +25,6 @@ import orjson
 import sqlalchemy as sa
 
 from touchstone.errors import StoreError
-from touchstone.evaluation import tables
 from touchstone.evaluation.base import Outcome
 from touchstone.evaluation.budget import Balance, Books, Hold, Settle
 from touchstone.evaluation.crash_points import crash_point
@@ -35,7 +35,7 @@ from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.statements import Row, Statement, Statements, outcome_row
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.models.base import ChatRequest, Reply
-from touchstone.storage.database import ensure_schema, open_database
+from touchstone.storage.database import begin_write, ensure_schema, open_database
 from touchstone.storage.lock import check_fence
 
 _BLOCK = 1_000
@@ -51,11 +51,6 @@ def canonical(request: ChatRequest) -> bytes:
         return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate, which only escapes can write down
         return json.dumps(plain, sort_keys=True).encode()
-
-
-def request_key(endpoint: str, request: ChatRequest) -> str:
-    """SHA-256 hex digest under which the reply to this request of this endpoint is stored."""
-    return key_of(endpoint, canonical(request))
 
 
 def key_of(endpoint: str, body: bytes) -> str:
@@ -124,11 +119,11 @@ class Ledger:
         except StoreError:
             self.engine.dispose()
             raise
-        self.datasets = Datasets(self.engine)
+        self.datasets = Datasets(self.engine, self.writing)
         self.statements = Statements(self.engine.dialect)
         self._commits: GroupCommit[Hold | Settle | Write] = GroupCommit(self.engine, self._apply)
         self._reading: sa.Connection | None = None
-        # Random, then a sequence: no two processes give the same number, and a row's place is its time.
+        # Random, then a sequence: no two ledgers give the same number, and within a sitting a row's place is its time.
         self._numbers = count(int.from_bytes(os.urandom(4), "big") >> 1 << 32)
 
     def close(self) -> None:
@@ -138,12 +133,28 @@ class Ledger:
             self._reading = None
         self.engine.dispose()
 
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """
+        A transaction that writes: the one writer from its first statement on, and still the engine that may write.
+
+        Raises:
+            StoreError: another engine has taken over; nothing is written.
+        """
+        with self.engine.begin() as connection:
+            begin_write(connection)
+            self._check_fence(connection)
+            yield connection
+
+    def _check_fence(self, connection: sa.Connection) -> None:
+        if self.fence is not None:
+            check_fence(connection, self.fence)
+
     # Calls
 
     def _apply(self, connection: sa.Connection, items: Sequence[Hold | Settle | Write]) -> Sequence[Any]:
         """One transaction: holds are granted in their order, rows of one statement go in together."""
-        if self.fence is not None:
-            check_fence(connection, self.fence)
+        self._check_fence(connection)
         books = Books(connection, self.statements)
         groups: dict[Statement, list[Row]] = {}
         results: list[Any] = []
@@ -275,14 +286,6 @@ class Ledger:
     async def drop_reply(self, key: str) -> None:
         """Forget a reply that turned out to be no answer, so that a later run asks again."""
         await self._write(Write(self.statements.drop_reply, (key,)))
-
-    def attempt_hold(self, attempt: int) -> tuple[str, float | None] | None:
-        """(state, what was held) of one attempt; None when there is no such attempt."""
-        table = tables.attempts
-        query = sa.select(table.c.state, table.c.hold_usd).where(table.c.id == attempt)
-        with store_errors(), self.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else (row[0], row[1])
 
     # Cells
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from touchstone.evaluation.sequences import anytime_p, difference_sequence, mean
 Vector = np.ndarray[Any, Any]
 
 
-def anytime_estimate(scores: Vector, order: CaseOrder, confidence: float) -> Estimate:
+def anytime_estimate(scores: Vector, order: CaseOrder, confidence: float, asked: Vector | None = None) -> Estimate:
     """
     The mean of the scores that are there, with an interval for future cases that holds at any moment.
 
@@ -23,10 +23,11 @@ def anytime_estimate(scores: Vector, order: CaseOrder, confidence: float) -> Est
             is there.
         order: In which they were asked; a cluster counts as one.
         confidence: Between 0 and 1.
+        asked: As in `in_units`.
     """
     known = scores[~np.isnan(scores)]
-    values, sizes = in_units(scores, order)
-    low, high = mean_sequence(values, confidence, sizes=sizes)
+    values, sizes = in_units(scores, order, asked)
+    low, high = mean_sequence(values, confidence, sizes=sizes) if len(values) else (0.0, 1.0)
     mean = float(known.mean())
     return Estimate(
         mean=mean,
@@ -38,7 +39,9 @@ def anytime_estimate(scores: Vector, order: CaseOrder, confidence: float) -> Est
     )
 
 
-def anytime_pairs(names: Sequence[str], scores: Vector, order: CaseOrder, confidence: float) -> tuple[PairResult, ...]:
+def anytime_pairs(
+    names: Sequence[str], scores: Vector, order: CaseOrder, confidence: float, asked: Vector | None = None
+) -> tuple[PairResult, ...]:
     """
     All pairs of candidates on the cases both have, with intervals and p values that hold at any moment.
 
@@ -50,6 +53,7 @@ def anytime_pairs(names: Sequence[str], scores: Vector, order: CaseOrder, confid
         scores: Strict scores, shape (candidates, cases), NaN where there is none.
         order: In which the cases were asked.
         confidence: Of each pair's interval.
+        asked: As in `in_units`, shape (candidates, cases).
     """
     found = []
     binary = bool(np.isin(scores[~np.isnan(scores)], (0.0, 1.0)).all())
@@ -59,8 +63,8 @@ def anytime_pairs(names: Sequence[str], scores: Vector, order: CaseOrder, confid
             known = difference[~np.isnan(difference)]
             if not known.size:
                 continue
-            values, sizes = in_units(difference, order)
-            low, high = difference_sequence(values, confidence, sizes=sizes)
+            values, sizes = in_units(difference, order, None if asked is None else asked[a] & asked[b])
+            low, high = difference_sequence(values, confidence, sizes=sizes) if len(values) else (-1.0, 1.0)
             mean = float(known.mean())
             p = anytime_p(values, sizes=sizes)
             found.append(
@@ -81,44 +85,47 @@ def anytime_pairs(names: Sequence[str], scores: Vector, order: CaseOrder, confid
 
 
 def anytime_quantile(
-    amounts: Vector, ordinal: Vector, order: CaseOrder, quantile: float, confidence: float
+    amounts: Vector,
+    ordinal: Vector,
+    order: CaseOrder,
+    quantile: float,
+    confidence: float,
+    asked: Vector | None = None,
 ) -> tuple[float | None, float | None]:
     """
     Ends of a quantile, such as 0.95 of latencies, at any moment: where "this share is slower" is refuted, where not.
 
     An amount v is above the quantile when the share of amounts beyond v is shown to be below 1 - quantile. Source: the
-    inversion of a confidence sequence for a share, Howard and Ramdas (2022), Bernoulli 28:1704-1728, section 3.
+    inversion of a confidence sequence for a share, Howard and Ramdas (2022), Bernoulli 28:1704-1728, section 3. Answers
+    to one case, and cases of one cluster, may be slow together: the share is averaged over each of them first.
 
     Args:
         amounts: One per cell, NaN where unknown.
         ordinal: The case of each cell.
         order: In which the cases were asked.
+        asked: As in `in_units`.
 
     Returns:
         (low, high); an end is None while there is too little to say.
     """
-    places = np.empty(order.cases, dtype=np.int64)
-    places[order.ordinals] = np.arange(order.cases)
-    values = amounts[np.argsort(places[ordinal], kind="stable")]
-    values = values[~np.isnan(values)]
+    known = ~np.isnan(amounts)
+    values, place = amounts[known], ordinal[known]
     levels = np.unique(values)
+    cells = np.bincount(place, minlength=order.cases)
 
-    def beyond(place: int) -> tuple[float, float]:
-        return mean_sequence((values > levels[place]).astype(float), confidence)
+    def beyond(level: int) -> tuple[float, float]:
+        slow = np.bincount(place, weights=values > levels[level], minlength=order.cases)
+        shares, sizes = in_units(np.where(cells > 0, slow / np.maximum(cells, 1), np.nan), order, asked)
+        return mean_sequence(shares, confidence, sizes=sizes) if len(shares) else (0.0, 1.0)
 
-    above = _first(len(levels), lambda place: beyond(place)[1] <= 1 - quantile)
-    below = _first(len(levels), lambda place: beyond(place)[0] <= 1 - quantile)
-    high = float(levels[above]) if above < len(levels) and not _is_last(levels, values, above, quantile) else None
+    above = _first(len(levels), lambda level: beyond(level)[1] <= 1 - quantile)
+    below = _first(len(levels), lambda level: beyond(level)[0] <= 1 - quantile)
+    high = float(levels[above]) if above < len(levels) else None
     low = float(levels[below - 1]) if below > 0 else None
     return low, high
 
 
-def _is_last(levels: Vector, values: Vector, place: int, quantile: float) -> bool:
-    """Nobody was slower than the slowest: that says something only where it was shown for a share, not seen."""
-    return bool(place == len(levels) - 1 and (1 - quantile) * len(values) < 1)
-
-
-def _first(count: int, holds: Any) -> int:
+def _first(count: int, holds: Callable[[int], bool]) -> int:
     """The first place at which something holds that holds from there on; `count` when it never does."""
     low, high = 0, count
     while low < high:
@@ -130,19 +137,29 @@ def _first(count: int, holds: Any) -> int:
     return low
 
 
-def in_units(scores: Vector, order: CaseOrder) -> tuple[Vector, list[int] | None]:
+def in_units(scores: Vector, order: CaseOrder, asked: Vector | None = None) -> tuple[Vector, list[int] | None]:
     """
-    Means of the units that have a score, in the order of asking, and how many scores each has; None where all have one.
+    Means of the units of which every case was asked, in the order of asking, and the sizes that go with them.
+
+    A unit that was asked in part is left out: its mean is still going to change. Where a case was asked and has no
+    score, its unit counts with the others; a unit without any score does not.
 
     Args:
         scores: By the place of the case in its split, NaN where there is none.
+        order: In which the cases were asked.
+        asked: Whether every answer to a case was asked for, by its place; by default, where there is a score.
+
+    Returns:
+        (means, sizes): how many scores each unit has, and behind them the size of the order's largest unit, by which
+        bets are measured from the first unit on. None where no case is in a cluster.
     """
-    asked = scores[order.ordinals]
-    known = ~np.isnan(asked)
+    ordered = scores[order.ordinals]
+    known = ~np.isnan(ordered)
+    whole = known if asked is None else asked[order.ordinals]
     if order.units == order.cases:
-        return asked[known], None
-    unit = np.repeat(np.arange(order.units), order.sizes)[known]
-    sizes = np.bincount(unit, minlength=order.units)
-    sums = np.bincount(unit, weights=asked[known], minlength=order.units)
-    there = sizes > 0
-    return sums[there] / sizes[there], sizes[there].tolist()
+        return ordered[known & whole], None
+    unit = np.repeat(np.arange(order.units), order.sizes)
+    counts = np.bincount(unit[known], minlength=order.units)
+    sums = np.bincount(unit[known], weights=ordered[known], minlength=order.units)
+    there = (counts > 0) & (np.bincount(unit[~whole], minlength=order.units) == 0)
+    return sums[there] / counts[there], [*counts[there].tolist(), int(order.sizes.max())]

@@ -91,6 +91,7 @@ class Measurement:
         answer: Answers one cell.
         load_cases: Cases by their ordinals, in the order asked for.
         candidates: How many there are.
+        left_out: Candidates that the race was told to leave out from the start.
         concurrency: Cells being answered at most.
         race: Who is asked what; None asks everybody everything.
         stop: Tells it to stop.
@@ -105,6 +106,7 @@ class Measurement:
     answer: Callable[[Cell], Awaitable[Outcome | Unasked]]
     load_cases: Callable[[Sequence[int]], Sequence[Case]]
     candidates: int
+    left_out: frozenset[int] = frozenset()
     concurrency: int = 16
     race: Race | None = None
     stop: StopSignal = field(default_factory=StopSignal)
@@ -211,12 +213,12 @@ class Measurement:
             self._exhausted(cell.candidate, "offline", withdraw=self.race is not None)
         elif isinstance(reason, LaneClosed | ModelError):
             for candidate in range(self.candidates) if result.of_judge else (cell.candidate,):
-                if candidate not in self.closed:
+                if candidate not in self.closed and candidate not in self.left_out:
                     self.closed[candidate] = str(reason)
                     self.on_closed(candidate, str(reason))
                     if self.race is not None:
                         self.race.withdraw(candidate)
-                if isinstance(reason, LaneClosed) and reason.seconds is not None:
+                if candidate in self.closed and isinstance(reason, LaneClosed) and reason.seconds is not None:
                     self._open_again[candidate] = time.monotonic() + reason.seconds
 
     def _exhausted(self, candidate: int, ending: Ending, *, withdraw: bool = True) -> None:

@@ -68,6 +68,17 @@ class CaseOrder:
         found[self.ordinals] = np.repeat(np.arange(self.units), self.sizes)
         return found
 
+    def only(self, places: Integers) -> CaseOrder:
+        """
+        The same order of some cases alone, for numbers about them; a unit without any of them is no unit of it.
+
+        Args:
+            places: Ordinals of the cases, at least one.
+        """
+        kept = np.isin(self.ordinals, places)
+        sizes = np.add.reduceat(kept.astype(np.int64), self.starts[:-1])
+        return CaseOrder(self.ordinals[kept], np.concatenate(([0], np.cumsum(sizes[sizes > 0]))).astype(np.int64))
+
     def cases_of(self, start: int, stop: int) -> Integers:
         """Ordinals of the cases of the units from `start` to before `stop`."""
         return self.ordinals[self.starts[start] : self.starts[stop]]

@@ -59,17 +59,13 @@ class Purse:
         self.unread: dict[int, Unread] = {}
         """Replies that were stored and never read, by attempt; their cost is known once they are read."""
         self._is_open = False
-        self.from_cache = 0
-        """Calls answered by a reply that another run had bought."""
-        self.free_calls = 0
-        """Calls of models that are not journalled."""
         self.exhausted: BudgetStop | None = None
         """Why nothing that costs money is sent any more: after the first request that did not fit the short cases
         alone would go on."""
         self.stopping = False
         """Whether the run was told to stop: nothing is sent any more."""
         self.turns: dict[str, Turn] = {}
-        """Requests that are being bought, by key; two candidates may ask one endpoint the same."""
+        """Requests that are being bought, by key; two answers that say the same are judged by the same request."""
         self._in_flight = 0
         self._freed = asyncio.Event()
 

@@ -57,7 +57,7 @@ class Recordings:
         draws: dict[tuple[str, str], int] = {}
         block = []
         insert = tables.recordings.insert()
-        with store_errors(), self._ledger.engine.begin() as connection:
+        with store_errors(), self._ledger.writing() as connection:
             for given_model, given_id, recording in rows:
                 model, case_id = safe_text(given_model), safe_text(given_id)
                 draw = draws.get((model, case_id), 0)

@@ -12,7 +12,6 @@ from touchstone.evaluation import tables
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.store_errors import store_errors
-from touchstone.storage.database import begin_write
 
 _OPEN = sa.text("attempt.state IN ('intent', 'unread')")
 """The very words of the index `attempt_open`: SQLite uses it for nothing else, and would read every attempt."""
@@ -43,8 +42,7 @@ def recover(ledger: Ledger) -> int:
         )
         .where(attempts.c.state == "intent", _OPEN)
     )
-    with store_errors(), ledger.engine.begin() as connection:
-        begin_write(connection)
+    with store_errors(), ledger.writing() as connection:
         lost: dict[str, list[tuple[float | None, bool]]] = defaultdict(list)
         in_doubt = 0
         for number, run, hold_usd, has_reply in connection.execute(query).all():
@@ -82,9 +80,8 @@ def unread(ledger: Ledger) -> Mapping[int, Unread]:
 def open_budget(ledger: Ledger, run: str, cap_usd: float | None) -> Balance:
     """The balance of a run under this cap; what earlier sessions, and others that share it, spent or hold counts."""
     table = tables.budgets
-    with store_errors(), ledger.engine.begin() as connection:
+    with store_errors(), ledger.writing() as connection:
         # Others may be sending already: nothing of the row is written but the cap.
-        begin_write(connection)
         ledger.statements.open_budget.run(connection, [Balance(run)])
         connection.execute(table.update().where(table.c.run == run).values(cap_usd=cap_usd))
         row = connection.execute(sa.select(table).where(table.c.run == run)).one()

@@ -22,6 +22,9 @@ FAILED = frozenset({"error", "in_doubt", "judge_unparsed"})
 OWN_FAILURES = frozenset({"error", "in_doubt"})
 """A candidate's own failure counts 0 in a race (`method.md` 3); a judge's says nothing of the answer."""
 
+_MOST = tuple(0.0 if kind in STRICT_ZEROS | OWN_FAILURES else 1.0 for kind in KINDS)
+"""The most a cell of each kind in `KINDS` can be worth by the strict convention while it has no score."""
+
 
 @dataclass(frozen=True)
 class UnitResult:
@@ -32,6 +35,7 @@ class UnitResult:
     high: float
     bars: tuple[tuple[float, float], ...]
     cost_usd: float | None
+    """Of all its cases; repeats are averaged, as they are in the score."""
 
 
 class _Column:
@@ -89,7 +93,7 @@ class Scorecard:
 
         Returns:
             (units, low, high, bars, cost_usd) of the units that are complete, for `Race.tell_many`: shapes (n,), (n,),
-            (n,), (n, requirements, 2), (n,), the last one NaN where unknown.
+            (n,), (n, requirements, 2), (n,). A cost is that of the whole unit, as in `UnitResult`, NaN where unknown.
         """
         column = self._columns[candidate]
         low, high = score_ends(kind, score)
@@ -113,7 +117,7 @@ class Scorecard:
             column.low[whole] / cells,
             column.high[whole] / cells,
             np.moveaxis(bars, 0, 1),
-            column.cost_usd[whole] / cells,
+            column.cost_usd[whole] / self.repeats,
         )
 
     def add(self, candidate: int, ordinal: int, outcome: Outcome) -> UnitResult | None:
@@ -146,7 +150,7 @@ class Scorecard:
             column.bar_high[at, unit] += float(ends[1][0])
         if column.left[unit]:
             return None
-        cost_mean = float(column.cost_usd[unit]) / cells
+        unit_usd = float(column.cost_usd[unit]) / self.repeats
         return UnitResult(
             unit=unit,
             low=float(column.low[unit]) / cells,
@@ -155,7 +159,7 @@ class Scorecard:
                 (float(column.bar_low[at, unit]) / cells, float(column.bar_high[at, unit]) / cells)
                 for at in range(len(self.requirements))
             ),
-            cost_usd=None if np.isnan(cost_mean) else cost_mean,
+            cost_usd=None if np.isnan(unit_usd) else unit_usd,
         )
 
     def missing(self, candidate: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -177,7 +181,7 @@ class Scorecard:
         Costs are not looked at: they have no upper end before all is asked, and hardly vary.
         """
         column, end = self._columns[candidate], len(self.scores(candidate)[0])
-        cells = self._cells[:end]
+        cells, sizes = self._cells[:end], self.order.sizes.tolist()
         for at, requirement in enumerate(self.requirements):
             if requirement.quantity == "cost_usd":
                 continue
@@ -185,9 +189,9 @@ class Scorecard:
                 return False
             bar = requirement.bar
             if bar.kind == "at_least":
-                shown = mean_sequence(column.bar_low[at, :end] / cells, confidence)[0] >= bar.level
+                shown = mean_sequence(column.bar_low[at, :end] / cells, confidence, sizes)[0] >= bar.level
             else:
-                shown = mean_sequence(column.bar_high[at, :end] / cells, confidence)[1] <= bar.level
+                shown = mean_sequence(column.bar_high[at, :end] / cells, confidence, sizes)[1] <= bar.level
             if not shown:
                 return False
         return True
@@ -208,10 +212,9 @@ def score_ends(kind: Vector, score: Vector) -> tuple[Vector, Vector]:
     Args:
         kind: Places in `packed.KINDS`, shape (cells,), as is `score`.
     """
-    known = is_kind(kind, ("scored",))
+    known = is_kind(kind, ("scored",)) & ~np.isnan(score)
     value = np.where(known, score, 0.0).astype(float)
-    zero = is_kind(kind, STRICT_ZEROS | OWN_FAILURES)
-    return value, np.where(known | zero, value, 1.0)
+    return value, np.where(known, value, np.array(_MOST)[kind])
 
 
 def _sums(unit: Vector, values: Vector, units: int) -> Vector:
@@ -220,8 +223,5 @@ def _sums(unit: Vector, values: Vector, units: int) -> Vector:
 
 
 def _ends(outcome: Outcome) -> tuple[float, float]:
-    if outcome.kind == "scored" and outcome.scores and outcome.scores[0].value is not None:
-        return outcome.scores[0].value, outcome.scores[0].value
-    if outcome.kind in STRICT_ZEROS or outcome.kind in OWN_FAILURES:
-        return 0.0, 0.0
-    return 0.0, 1.0
+    value = outcome.scores[0].value if outcome.kind == "scored" and outcome.scores else None
+    return (0.0, _MOST[KINDS.index(outcome.kind)]) if value is None else (value, value)

@@ -16,6 +16,7 @@ from touchstone.evaluation.live import anytime_estimate, anytime_quantile
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.repeats import repeat_stats
+from touchstone.evaluation.resampling import unit_numbers
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,29 @@ class Ground:
     order: CaseOrder | None = None
     """Set where what was asked depended on the answers: the order of asking, for intervals that hold at any moment."""
 
-    def estimate(self, scores: Vector) -> Estimate | None:
-        """The mean of the scores that are there, with its interval; None when none is."""
+    def estimate(self, scores: Vector, asked: Vector | None = None) -> Estimate | None:
+        """
+        The mean of the scores that are there, with its interval; None when none is.
+
+        Args:
+            scores: By the place of the case, NaN where there is none.
+            asked: Cases of which every answer was asked for; by default, those with a score.
+        """
         known = ~np.isnan(scores)
         if not known.any():
             return None
         if self.order is not None:
-            return anytime_estimate(scores, self.order, self.confidence)
+            return anytime_estimate(scores, self.order, self.confidence, asked)
         groups = (
             None if self.groups is None else [group for group, keep in zip(self.groups, known, strict=True) if keep]
         )
         return estimate(scores[known], groups, self.confidence, self.seed)
+
+    def units(self, cells: Cells) -> Vector | None:
+        """The unit each cell belongs to, a case or a cluster; None where every cell is one of its own."""
+        if self.groups is None:
+            return cells.ordinal if cells.repeats > 1 else None
+        return unit_numbers(self.groups, cells.planned_cases)[cells.ordinal]
 
 
 def summarise(
@@ -63,7 +76,7 @@ def summarise(
         further: Scores per case of the scorers that do not decide.
         price_source: Where the price was read; None when it is unknown.
     """
-    counts = cells.counts()
+    counts, asked = cells.counts(), cells.whole()
     strict = cells.strict()
     bounds = None
     if counts.asked > counts.strict_n:
@@ -73,14 +86,17 @@ def summarise(
         name=name,
         model=model,
         strategy=strategy,
-        estimate=ground.estimate(strict),
-        answered_only=ground.estimate(answered),
+        estimate=ground.estimate(strict, asked),
+        answered_only=ground.estimate(answered, asked),
+        refused=ground.estimate(cells.refused(), asked),
         bounds=bounds,
         outcomes=counts,
         usage=_usage(cells),
         cost=_cost(cells, ground, price_source),
-        latency=_latency(cells, ground),
-        scorers={key: found for key, scores in further.items() if (found := ground.estimate(scores)) is not None},
+        latency=_latency(cells, ground, asked),
+        scorers={
+            key: found for key, scores in further.items() if (found := ground.estimate(scores, asked)) is not None
+        },
         licence=facts.licence,
         self_hostable=facts.self_hostable,
         recipe_fingerprint=fingerprint,
@@ -107,6 +123,12 @@ _WITHOUT_ANSWER = NOT_ASKED | {"error", "in_doubt"}
 
 
 def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
+    """
+    What a candidate cost.
+
+    The interval of the mean is the one for a fixed number of cases, after a race as well, where that number depends on
+    the scores: an amount of money has no largest value, so nothing holds for its mean at any moment.
+    """
     judged = cells.judge_usd[~np.isnan(cells.judge_usd)]
     judge_usd = float(judged.sum()) if judged.size else None
     # A cell whose judge the cap stopped is skipped, and its answer was paid for all the same.
@@ -117,7 +139,9 @@ def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
     if not costs.size or np.isnan(costs).any():
         # One cell of unknown cost makes the total unknown; a partial sum would pass for the whole.
         return Cost(judge_usd=judge_usd, price_source=price_source)
-    per_case, low, high = amount_interval(costs, None, ground.confidence, ground.seed)
+    units = ground.units(cells)
+    groups = None if units is None else units[paid].tolist()
+    per_case, low, high = amount_interval(costs, groups, ground.confidence, ground.seed)
     right = cells.score_sum()
     return Cost(
         run_usd=float(costs.sum()),
@@ -131,13 +155,18 @@ def _cost(cells: Cells, ground: Ground, price_source: str | None) -> Cost:
     )
 
 
-def _latency(cells: Cells, ground: Ground) -> Latency:
-    seconds = cells.latency_s[~np.isnan(cells.latency_s)]
+def _latency(cells: Cells, ground: Ground, asked: Vector) -> Latency:
+    measured = ~np.isnan(cells.latency_s)
+    seconds = cells.latency_s[measured]
     if not seconds.size:
         return Latency()
-    p95, low, high = quantile_interval(seconds, 0.95, ground.confidence)
-    if ground.order is not None:
-        low, high = anytime_quantile(cells.latency_s, cells.ordinal, ground.order, 0.95, ground.confidence)
+    if ground.order is None:
+        units = ground.units(cells)
+        groups = None if units is None else units[measured].tolist()
+        p95, low, high = quantile_interval(seconds, 0.95, ground.confidence, groups)
+    else:
+        p95 = float(np.quantile(seconds, 0.95))
+        low, high = anytime_quantile(cells.latency_s, cells.ordinal, ground.order, 0.95, ground.confidence, asked)
     first = cells.first_token_s[~np.isnan(cells.first_token_s)]
     queued = cells.queue_s[~np.isnan(cells.queue_s)]
     streamed = ~np.isnan(cells.first_token_s) & (cells.output_tokens > 1) & (cells.latency_s > cells.first_token_s)

@@ -48,7 +48,7 @@ replies = sa.Table(
 attempts = sa.Table(
     "attempt",
     metadata,
-    # Random per process, then a sequence: two processes never give the same id, and rows lie in the order of sending.
+    # Random per ledger, then a sequence: two never give the same id; one sitting's rows lie in the order of sending.
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("run", sa.String(32)),
     sa.Column("key", sa.String(64), nullable=False),
@@ -117,7 +117,7 @@ comparisons = sa.Table(
     sa.Column("dataset", sa.String(64), nullable=False),
     sa.Column("spec", sa.LargeBinary, nullable=False),  # the task file as it was read, JSON
     sa.Column("state", sa.String, nullable=False),  # running, finished, stopped
-    sa.Column("ending", sa.String),  # why it stopped: budget, cancel, lanes, calls; null when it did not
+    sa.Column("ending", sa.String),  # why it stopped: budget, cancel, lanes, offline, store; null when not
     sa.Column("calls", sa.LargeBinary),  # what an older version counted, JSON
     sa.Column("race", sa.LargeBinary),  # the steps of the race as they happened, JSON
     sa.Column("verdict", sa.String),  # as decided under the task's own demands

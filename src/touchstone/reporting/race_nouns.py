@@ -51,7 +51,8 @@ class RaceStep(Noun):
 class RaceInfo(Noun):
     """How the run ended, and how its race went."""
 
-    finish: Literal["proven", "quick", "full", "stopped", "budget"] = "full"
+    finish: Literal["proven", "quick", "open", "full", "stopped", "budget"] = "full"
+    """`open`: who could still win has answered every case, and cells without a score leave the winner open."""
     certificate: float | None = None
     """The chosen candidate is at most this far below the best, at the stated confidence; None without a race."""
     rounds: int = 1

@@ -39,6 +39,9 @@ _FINISHES = {
     "quick": N_(
         "The race ended quickly: each rival was settled at the stated confidence, without one for the whole race."
     ),
+    "open": N_(
+        "Everybody who could still win has answered every case, and answers without a score leave the winner open."
+    ),
     "full": N_("Every candidate was measured on every case."),
     "stopped": N_("The run was stopped before it was finished."),
     "budget": N_(

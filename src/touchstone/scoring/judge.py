@@ -33,6 +33,14 @@ class JudgeModel(Protocol):
         """The model's reply. Raises `ModelError` when there is none."""
         ...
 
+    async def forget(self, requests: Sequence[ChatRequest]) -> bool:
+        """
+        Told that the replies to these requests gave no verdict; whether asking once more may bring others.
+
+        It may where a kept reply was repeated that is worth no repeating.
+        """
+        ...
+
 
 class Judge:
     """
@@ -156,13 +164,22 @@ class Judge:
         self, request: ChatRequest, read: Callable[[str], _Verdict | None]
     ) -> tuple[_Verdict | None, list[float | None]]:
         """The verdict of at most two calls, with what each cost."""
+        verdict, costs, asked = await self._ask_twice(request, read)
+        if verdict is None and await self.model.forget(asked):
+            verdict, costs, _ = await self._ask_twice(request, read)
+        return verdict, costs
+
+    async def _ask_twice(
+        self, request: ChatRequest, read: Callable[[str], _Verdict | None]
+    ) -> tuple[_Verdict | None, list[float | None], list[ChatRequest]]:
         reply = await self.model.complete(request)
-        verdict, costs = read(reply.text), [reply.cost_usd]
+        verdict, costs, asked = read(reply.text), [reply.cost_usd], [request]
         if verdict is None:
-            reply = await self.model.complete(again(request, reply.text))
+            asked.append(again(request, reply.text))
+            reply = await self.model.complete(asked[-1])
             verdict = read(reply.text)
             costs.append(reply.cost_usd)
-        return verdict, costs
+        return verdict, costs, asked
 
     def _failed(self, costs: Sequence[float | None]) -> Score:
         return Score(

@@ -40,6 +40,8 @@ class ControlReport(Noun):
 
     rows: tuple[ControlRow, ...]
     cost_usd: float | None = None
+    missing: str | None = None
+    """Why rows have no verdict that nobody asked for; None when the judge was asked for all."""
 
     @property
     def passed(self) -> int:
@@ -83,22 +85,33 @@ def controls(case: Case, judge: Judge) -> tuple[Control, ...]:
     )
 
 
-async def run_controls(judge: Judge, cases: Iterable[Case]) -> ControlReport:
+async def run_controls(
+    judge: Judge, cases: Iterable[Case], *, unasked: tuple[type[Exception], ...] = ()
+) -> ControlReport:
     """
     The judge's verdicts on control rows of `cases`, each paid like any other.
 
     A handful of cases is enough. Raises `ModelError` when the judge cannot be asked.
+
+    Args:
+        unasked: Errors that leave a row without a verdict and the others as they are.
     """
     rows: list[ControlRow] = []
     costs: list[float | None] = []
+    missing: str | None = None
     for case in cases:
         for control in controls(case, judge):
             completion = Completion(parts=(TextPart(text=control.answer),))
-            found = await judge.score(case, completion, Reading(answer=control.answer, how="control"))
+            try:
+                found = await judge.score(case, completion, Reading(answer=control.answer, how="control"))
+            except unasked as error:
+                missing = str(error)
+                rows.append(ControlRow(case=case.id, control=control.name, value=None, passed=None))
+                continue
             costs.append(found.cost_usd)
             passed = None if found.value is None else found.value <= CONTROL_LIMIT
             rows.append(ControlRow(case=case.id, control=control.name, value=found.value, passed=passed))
-    return ControlReport(rows=tuple(rows), cost_usd=total(costs))
+    return ControlReport(rows=tuple(rows), cost_usd=total(costs), missing=missing)
 
 
 def consistency(scores: Iterable[Score]) -> float | None:

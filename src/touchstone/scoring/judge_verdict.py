@@ -17,6 +17,8 @@ _FENCED = re.compile(r"\A\s*```(?:json|JSON)?[ \t]*\n(.*?)\n?[ \t]*```\s*\Z", re
 _QUOTED = 2_000
 """Characters of an unreadable verdict that are shown to the judge again."""
 
+AGAIN_BYTES = 6 * _QUOTED + 500
+"""What they and the plea for the form add to a request at most: a character is six bytes where it is escaped."""
 
 _Verdict = TypeVar("_Verdict", bound=Noun)
 

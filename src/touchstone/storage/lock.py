@@ -22,7 +22,6 @@ from touchstone.errors import StoreBusy, StoreError, StoreFull
 from touchstone.storage.database import Schema, begin_write, ensure_schema, is_read_only, lock_of, open_database
 from touchstone.storage.process_lock import ProcessLock
 from touchstone.storage.server_lock import ServerLock
-from touchstone.storage.sqlite_file import beside
 
 _metadata = sa.MetaData()
 
@@ -129,16 +128,6 @@ def check_fence(connection: sa.Connection, number: int) -> None:
             "another engine has taken over this store, and engine {number} stopped; what it had committed is kept",
             number=number,
         )
-
-
-def engine_works(place: sa.Engine | Path) -> bool:
-    """
-    Whether an engine works in a store now, in this process or another.
-
-    Args:
-        place: A database that was opened, or an SQLite file, which may be absent.
-    """
-    return (ProcessLock(beside(place.resolve(), ".lock")) if isinstance(place, Path) else lock_of(place)).held
 
 
 def _now() -> str:

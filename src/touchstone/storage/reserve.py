@@ -82,20 +82,6 @@ def is_out_of_space(error: BaseException) -> bool:
     )
 
 
-def is_io_failure(error: BaseException) -> bool:
-    """
-    Whether an error, or one that it came from, says that the disk did not do what it was told.
-
-    SQLite says so too when a quota is used up, and when there is no room for the index of its log.
-    """
-    return any(
-        (isinstance(cause, OSError) and cause.errno == errno.EIO)
-        or _sqlite_code(cause) == sqlite3.SQLITE_IOERR
-        or getattr(cause, "sqlstate", None) == "58030"  # PostgreSQL's io_error
-        for cause in _causes(error)
-    )
-
-
 def room_bytes(folder: Path) -> int:
     """How much this user may still write to the disk that a folder lies on."""
     return shutil.disk_usage(folder).free

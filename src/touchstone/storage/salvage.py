@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +58,9 @@ class Salvaged:
     """What was met on the way, for people; empty when everything was saved."""
 
 
-def salvage(file: Path, target: Path, *, verify: Mapping[str, Verify] | None = None) -> Salvaged:
+def salvage(
+    file: Path, target: Path, *, verify: Mapping[str, Verify] | None = None, derived: Collection[str] = ()
+) -> Salvaged:
     """
     Copy every readable row of a store into a new SQLite file, which then opens as a store.
 
@@ -68,6 +70,7 @@ def salvage(file: Path, target: Path, *, verify: Mapping[str, Verify] | None = N
         file: The damaged store; not one byte of it is changed.
         target: Where the new one goes; there must be nothing yet, and it appears when it is complete.
         verify: By table, whether a row, by column, is what was once written.
+        derived: Tables whose rows are made out of others' and would contradict what is left of these: they stay empty.
 
     Raises:
         StoreDamaged: the list of tables cannot be read, so nothing can be saved.
@@ -89,7 +92,13 @@ def salvage(file: Path, target: Path, *, verify: Mapping[str, Verify] | None = N
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
                 for line in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA cache_size=-65536", "BEGIN"):
                     connection.execute(line)
-                saved = [_save_table(source, connection, name, sql, (verify or {}).get(name)) for name, sql in tables]
+                for _, sql in (table for table in tables if table[0] in derived):
+                    connection.execute(sql)
+                saved = [
+                    _save_table(source, connection, name, sql, (verify or {}).get(name))
+                    for name, sql in tables
+                    if name not in derived
+                ]
                 _save_sequences(source, connection)
                 for name, sql in others:
                     _make(connection, name, sql, problems)

@@ -12,6 +12,7 @@ from touchstone.data.base import Case
 from touchstone.data.media import folder_of
 from touchstone.errors import RequestRejected, SettingsError, refusal
 from touchstone.evaluation.base import Candidate, Recipe
+from touchstone.evaluation.ledger import canonical
 from touchstone.models.base import ChatRequest, Completion, Message, Part, TextPart
 from touchstone.models.resolve import model_parameters
 from touchstone.scoring.base import AnswerSpec
@@ -24,6 +25,9 @@ _OWN_FIELDS = (*_REQUEST_FIELDS, "prompt", "system")
 
 _DRAWS_APART = 1_000_000
 """Between the draws of two copies of a case: more than anybody repeats one."""
+
+_TWINS_APART = 10**15
+"""Between the draws of two candidates that ask the same: more than a case has copies."""
 
 
 def default_system(instruction: str, answer: AnswerSpec) -> str:
@@ -66,6 +70,14 @@ class PromptCandidate:
         self.template = template
         self.folders = folders
         self.fields = fields
+        self.twin = 0
+        """Which of the candidates of a comparison it is that ask just this, from 0; whoever makes them says so."""
+
+    @property
+    def asks(self) -> tuple[object, ...]:
+        """What, being the same, makes all requests of two candidates the same."""
+        words = self.template if self.template is not None else "\0"
+        return self.caller.endpoint, self.system, words, canonical(ChatRequest(messages=(), **self.fields))
 
     def messages(self, case: Case) -> tuple[Message, ...]:
         """
@@ -99,12 +111,12 @@ class PromptCandidate:
 
     def request(self, case: Case, draw: int = 0) -> ChatRequest:
         """
-        What is asked for a case; a row that is a copy of another is a draw of its own.
+        What is asked for a case; a row that is a copy of another is a draw of its own, and so is a twin's.
 
         Raises:
             RequestRejected: the case cannot be asked.
         """
-        own = draw + _DRAWS_APART * case.copy_number
+        own = draw + _DRAWS_APART * case.copy_number + _TWINS_APART * self.twin
         return ChatRequest(messages=self.messages(case), draw=own, **self.fields)
 
     async def answer(self, case: Case, *, draw: int = 0) -> Completion:

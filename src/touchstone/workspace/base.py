@@ -59,7 +59,7 @@ def cap_sentence(cap_usd: float, firm: bool, translate: Translate) -> str:
     template = (
         _("The cap of ${cap:.2f} holds at every instant: every call has an output limit")
         if firm
-        else _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate max_tokens")
+        else _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate and judge max_tokens")
     )
     return template.format(cap=cap_usd)
 

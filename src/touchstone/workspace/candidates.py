@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from touchstone.models.base import ChatModel, Checkable, account_of
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
+from touchstone.strategies.prompt import PromptCandidate
 from touchstone.strategies.recorded import open_recordings
 from touchstone.workspace.taskfile import Task
 
@@ -256,6 +258,9 @@ async def make_candidates(
     """
     (candidate, its settings for the report) for every spec; those already made are closed when one fails.
 
+    Candidates that ask the same of the same endpoint draw apart: each gets, and pays, answers of its own, so that a
+    model compared with itself shows its noise. The first of them shares its answers with other comparisons.
+
     Raises:
         TaskError: a spec cannot work; the line of its entry is named.
     """
@@ -274,4 +279,9 @@ async def make_candidates(
         for candidate, _ in made:
             await candidate.close()
         raise
+    seen: Counter[tuple[object, ...]] = Counter()
+    for candidate, _ in made:
+        if isinstance(candidate, PromptCandidate):
+            candidate.twin = seen[candidate.asks]
+            seen[candidate.asks] += 1
     return tuple(made)

@@ -67,7 +67,7 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
                 )
     cap_usd = prepared.purse.cap_usd
     if cap_usd is not None:
-        lines.append(cap_line(cap_usd, prepared.candidates, _))
+        lines.append(cap_line(cap_usd, prepared, _))
     smallest = detectable_difference(cases) if cases else None
     difference = asked_difference(prepared.task.file)
     if smallest is not None and smallest > difference:
@@ -103,7 +103,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     trials = gather.summaries(ledger, stored, ground, served)
     strict = stored.strict
     if stored.raced:
-        pairs = anytime_pairs(stored.names, strict, stored.order, confidence)
+        pairs = anytime_pairs(stored.names, strict, stored.order, confidence, stored.asked)
     else:
         pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
     raced = rerun(stored, file, goal, constraints, volume) if stored.raced else None

@@ -95,6 +95,11 @@ class Stored:
         """Strict scores (candidates, cases), NaN where a cell has none."""
         return np.stack([cells.strict() for cells in self.cells])
 
+    @cached_property
+    def asked(self) -> Vector:
+        """Whether every answer to a case was asked for (candidates, cases)."""
+        return np.stack([cells.whole() for cells in self.cells])
+
 
 def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
     """What a row of the `comparison` table and everything under it says."""
@@ -168,7 +173,11 @@ def summaries(
         further: Mapping[str, Vector] = {}
         if len(scorers) > 1:
             further = further_scores(
-                Comparisons(ledger), stored.trials[place], planned_cases=stored.test_cases, scorers=scorers
+                Comparisons(ledger),
+                stored.trials[place],
+                planned_cases=stored.test_cases,
+                repeats=stored.repeats,
+                scorers=scorers,
             )
         found.append(
             summarise(
@@ -204,13 +213,15 @@ def slices(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[Slice, ...]:
         (tag for tag, where in places.items() if len(where) >= _FEWEST_IN_SLICE),
         key=lambda tag: (-len(places[tag]), tag),
     )[:_MOST_TAGS]
-    strict = stored.strict
+    strict, asked = stored.strict, stored.asked
     found = []
     for tag in chosen:
         mask = np.zeros(strict.shape[1], dtype=bool)
         mask[places[tag]] = True
+        tagged = ground if ground.order is None else replace(ground, order=ground.order.only(np.flatnonzero(mask)))
         for row, name in enumerate(stored.names):
-            found.append(Slice(tag=tag, candidate=name, estimate=ground.estimate(np.where(mask, strict[row], np.nan))))
+            estimate = tagged.estimate(np.where(mask, strict[row], np.nan), asked[row])
+            found.append(Slice(tag=tag, candidate=name, estimate=estimate))
     return tuple(found)
 
 
@@ -243,7 +254,7 @@ def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     comparisons = Comparisons(ledger)
     found = []
     for spec, trial, closed in zip(stored.specs, stored.trials, stored.closed, strict=True):
-        errors = comparisons.texts(trial)["error"]
+        errors = comparisons.texts(trial, stored.repeats)["error"]
         if errors.cells:
             found.append(
                 Note(
@@ -260,7 +271,8 @@ def served_names(ledger: Ledger, stored: Stored) -> tuple[tuple[str, ...], ...]:
     """For every candidate the names of the models that answered, as the provider echoed them."""
     comparisons = Comparisons(ledger)
     return tuple(
-        tuple(sorted(name for name, _ in comparisons.texts(trial)["served_model"].common)) for trial in stored.trials
+        tuple(sorted(name for name, _ in comparisons.texts(trial, stored.repeats)["served_model"].common))
+        for trial in stored.trials
     )
 
 
@@ -269,7 +281,7 @@ def remarks(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     comparisons = Comparisons(ledger)
     found = []
     for spec, trial in zip(stored.specs, stored.trials, strict=True):
-        texts = comparisons.texts(trial)
+        texts = comparisons.texts(trial, stored.repeats)
         for remark, n in texts["remark"].common:
             template = N_("{candidate}: {n} replies: {remark}")
             found.append(Note(template=template, values={"candidate": spec.name, "n": n, "remark": remark}))

@@ -14,6 +14,7 @@ from touchstone import __version__
 from touchstone.errors import SettingsError
 from touchstone.language import N_, _
 from touchstone.plugins import origin
+from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.prepare import Prepared
 
@@ -51,8 +52,9 @@ def identify(prepared: Prepared, options: CompareOptions) -> Identity:
         own = _digest(candidate.recipe.fingerprint, settings)
         seen[own] += 1
         candidates[candidate.name] = own
-        # The same candidate under a second name answers for itself: the comparison is of the two.
-        trials.append(_digest(ground, own, seen[own], __version__))
+        # Who asks the same as another draws answers of its own, and so has cells of its own; see `make_candidates`.
+        place = candidate.twin + 1 if isinstance(candidate, PromptCandidate) else seen[own]
+        trials.append(_digest(ground, own, place, __version__))
     fingerprint = _digest(ground, [candidate.recipe.fingerprint for candidate in prepared.candidates], options.repeats)
     demands = file.model_dump(mode="json", include={"cases", "goal", "constraints", "volume", "race", "gate"})
     run_key = _digest(fingerprint, trials, list(candidates), demands, options.full)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -15,15 +17,21 @@ from touchstone.evaluation.agreement import cohen_kappa
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.lane_doors import LaneClosed
 from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.measure import FINISH_IN_FLIGHT_S, READ_LAST_S, StopSignal
+from touchstone.evaluation.purse import NotStored, Purse, Stopped
 from touchstone.scoring.base import Score, Scorer
 from touchstone.scoring.judge import Judge
 from touchstone.scoring.judge_controls import agreement, consistency, run_controls, same_family
+
+T = TypeVar("T")
 
 _CONTROL_CASES = 3
 """Cases whose control rows are judged; three rows each."""
 
 CONTROL_ROWS = 3 * _CONTROL_CASES
 """Verdicts that are paid for before anybody is asked."""
+
+_LOOK_AGAIN_S = 0.02
 
 _LABEL_COLUMNS = ("case_id", "candidate", "verdict")
 
@@ -62,7 +70,12 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
     """
     What the judge says to answers that deserve nothing; None without a judge.
 
-    A judge that cannot be asked has passed no control row, and is therefore unfit.
+    A judge that cannot be asked has passed no control row, and is therefore unfit; `refused` says that asking on would
+    not help. Offline, rows whose verdict was never bought have none.
+
+    Raises:
+        BudgetStop: the cap does not cover them, and the judge decides.
+        Stopped: the run was told to stop.
     """
     judge = judge_of(scorers)
     if judge is None:
@@ -71,8 +84,10 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
     cases = [case for _, case in islice(ledger.datasets.cases(dataset, "test"), _CONTROL_CASES)]
     found: dict[str, Any] = {"model": getattr(judge.model, "name", "judge"), "place": place}
     try:
-        report = await run_controls(judge, cases)
+        report = await run_controls(judge, cases, unasked=(NotStored,))
     except (ModelError, BudgetStop, LaneClosed) as error:
+        if isinstance(error, BudgetStop) and place == 0:
+            raise
         rows = 3 * len(cases)
         return {
             **found,
@@ -81,6 +96,7 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
             "controls_unanswered": rows,
             "fit": False,
             "error": str(error),
+            "refused": True,
         }
     return {
         **found,
@@ -89,7 +105,47 @@ async def judge_controls(scorers: Sequence[Scorer], ledger: Ledger, dataset: str
         "controls_unanswered": len(report.rows) - report.passed - report.failed,
         "fit": report.fit,
         "cost_usd": report.cost_usd,
+        "error": report.missing,
     }
+
+
+async def until_stopped(work: Coroutine[Any, Any, T], purse: Purse, stop: StopSignal) -> T:
+    """
+    What comes of work that sends paid calls, unless the run is told to stop (promises.md, F22).
+
+    The first time nothing further is sent, and what is in flight has its time; the second time it ends at once. What
+    was answered is on disk afterwards.
+
+    Raises:
+        Stopped: it was told to stop before the work was done.
+    """
+    task = asyncio.ensure_future(work)
+    halt = asyncio.Event()
+
+    def heard() -> None:
+        purse.stop()
+        halt.set()
+
+    stop.on_ask(heard)
+    if stop.asked:
+        heard()
+    waiter = asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+        for seconds, in_flight in ((FINISH_IN_FLIGHT_S, True), (READ_LAST_S, False)):
+            deadline = time.monotonic() + seconds
+            while not task.done() and stop.asked == 1 and time.monotonic() < deadline:
+                if in_flight and not purse.in_flight:
+                    break
+                await asyncio.wait((task,), timeout=_LOOK_AGAIN_S)
+        if not task.done():
+            raise Stopped
+        return task.result()
+    finally:
+        waiter.cancel()
+        task.cancel()
+        await asyncio.gather(task, waiter, return_exceptions=True)
+        await purse.ledger.drain()
 
 
 def judge_facts(
@@ -104,10 +160,11 @@ def judge_facts(
     """
     What is known of a judge after a run, as the fields of the report's `JudgeInfo`.
 
-    People's verdicts are compared with the first draw of each answer; cost and consistency are over all of them.
+    People's verdicts are compared with the first draw of each answer; cost and consistency are over all that the run is
+    about.
 
     Args:
-        controls: What `judge_controls` found.
+        controls: What `judge_controls` found, with `repeats`: how many answers a case the run is about.
         human: (case id, candidate) to a person's verdict.
         trials: Candidate's name to its trial.
         models: Candidate's name to its model.
@@ -117,7 +174,7 @@ def judge_facts(
     scores: list[Score] = []
     first: dict[str, Score] = {}
     for name, trial in trials.items():
-        columns = Comparisons(ledger).columns(trial, ("ordinal", "scores"))
+        columns = Comparisons(ledger).columns(trial, ("ordinal", "scores"), controls.get("repeats"))
         for ordinal, body in zip(columns["ordinal"], columns["scores"], strict=True):
             # By its place: another scorer may have its name. The rows come in the order of cases and draws.
             for item in (orjson.loads(body) if body is not None else [])[place : place + 1]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from touchstone.errors import RequestRejected, UserError
@@ -16,11 +14,13 @@ from touchstone.evaluation.power import cases_needed, detectable_difference
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
+from touchstone.scoring.judge_verdict import AGAIN_BYTES
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate, Translate, cap_sentence
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
+from touchstone.workspace.racing import ruled_out_beforehand
 from touchstone.workspace.taskfile import Task, TaskFile
 
 _EXPECTED_OUTPUT_TOKENS = {"label": 8, "choice": 64, "number": 64}
@@ -67,7 +67,7 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         minutes_assumed=seconds is None and remote > 0,
         race=prepared.race(options),
         cap_usd=prepared.purse.cap_usd,
-        cap_is_firm=all(_has_limit(candidate) for candidate in prepared.candidates),
+        cap_is_firm=_cap_is_firm(prepared),
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
         cases_needed=cases_needed(difference),
         difference=difference,
@@ -86,6 +86,8 @@ class _Stored:
         identity = identify(prepared, options)
         before = comparisons.to_go_on_with(identity.run_key)
         self._finished = before is not None and before["state"] == "finished" and not options.retry_failed
+        # Where everybody is asked everything, a candidate that may not be chosen is measured too.
+        self._ruled_out = frozenset(ruled_out_beforehand(prepared) if prepared.race(options) else ())
         for digest in identity.trials:
             trial = comparisons.find_trial(digest)
             if trial is None:
@@ -99,17 +101,26 @@ class _Stored:
         self.seconds_a_call = float(known.mean()) if known.size else None
 
     def has(self, place: int, ordinal: int, repeat: int) -> bool:
-        """Whether a cell is there, or this very run ended without needing it."""
-        return self._finished or (ordinal, repeat) in self._done[place]
+        """Whether a cell is there, or this very run ended without needing it, or nobody will ask for it."""
+        return self._finished or place in self._ruled_out or (ordinal, repeat) in self._done[place]
 
     def left(self, place: int, cells: int, repeats: int) -> int:
         """How many of a candidate's planned cells would be asked."""
-        return 0 if self._finished else cells - sum(1 for _, repeat in self._done[place] if repeat < repeats)
+        if self._finished or place in self._ruled_out:
+            return 0
+        return cells - sum(1 for _, repeat in self._done[place] if repeat < repeats)
 
 
-def cap_line(cap_usd: float, candidates: Sequence[Candidate], translate: Translate) -> str:
+def cap_line(cap_usd: float, prepared: Prepared, translate: Translate) -> str:
     """Which promise the cap makes (promises.md, P4); said before anybody is asked."""
-    return cap_sentence(cap_usd, all(map(_has_limit, candidates)), translate)
+    return cap_sentence(cap_usd, _cap_is_firm(prepared), translate)
+
+
+def _cap_is_firm(prepared: Prepared) -> bool:
+    judge = judge_of(prepared.scorers)
+    if judge is not None and judge.max_tokens is None and prepared.judges[0].paid:
+        return False
+    return all(map(_has_limit, prepared.candidates))
 
 
 def _has_limit(candidate: Candidate) -> bool:
@@ -218,7 +229,10 @@ def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, sto
         expected = calls * (price.cost_usd(each, _JUDGE_OUTPUT_TOKENS) or 0.0)
         # Four bytes a token at most of what the candidates may write, one token a byte in what the judge reads.
         worst_bytes = (input_bytes * orders) // calls + rubric_bytes + 4 * longest_tokens + _JUDGE_FRAME_BYTES
-        worst = calls * (worst_case_usd(price, worst_bytes, judge.max_tokens) or 0.0)
+        # A verdict that cannot be read is asked for once more, with what had come.
+        worst = calls * sum(
+            worst_case_usd(price, size, judge.max_tokens) or 0.0 for size in (worst_bytes, worst_bytes + AGAIN_BYTES)
+        )
     return [
         PlannedCandidate(
             name=_("judge {model}").format(model=model.name),

@@ -24,6 +24,7 @@ from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
+from touchstone.workspace.racing import refuse_a_vain_budget
 from touchstone.workspace.taskfile import Task
 
 _LOOKED_AT = 10_000
@@ -44,7 +45,6 @@ class Prepared:
     reader: AnswerReader
     scorers: Sequence[Scorer]
     purse: Purse
-    lanes: Lanes
     human: Mapping[tuple[str, str], str]
     """(case id, candidate) to a person's verdict; empty without a judge."""
     judges: Sequence[Journal]
@@ -116,7 +116,9 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     cap = options.max_usd if options.max_usd is not None else task.file.limits.max_usd
     purse = Purse(ledger, cap_usd=cap)
     lanes = Lanes(task.file.limits.concurrency, task.file.limits.resends)
-    scorers, judges = make_scorers(task, purse, lanes, offline=options.offline, asking=asking)
+    scorers, judges = make_scorers(
+        task, purse, lanes, offline=options.offline, retry_failed=options.retry_failed, asking=asking
+    )
     summary, answer = check_task(task, ledger, scorers)
     task = task.model_copy(update={"answer": answer})
     try:
@@ -125,6 +127,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         raise TaskError.of(error, path=task.path, line=task.line("answer")) from error
     specs = read_specs(task, ledger)
     _check_gate_names(task, specs)
+    refuse_a_vain_budget(task, ledger, summary.digest, len(specs), options.repeats)
     if task.file.constraints.max_usd_per_month is not None and task.file.volume.requests_per_month is None:
         raise TaskError(
             "max_usd_per_month needs a volume; add requests_per_month under `volume`",
@@ -151,7 +154,6 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         reader=reader,
         scorers=scorers,
         purse=purse,
-        lanes=lanes,
         human=human,
         judges=judges,
     )
@@ -175,7 +177,13 @@ def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:
 
 
 def make_scorers(
-    task: Task, purse: Purse, lanes: Lanes, *, offline: bool = False, asking: bool = True
+    task: Task,
+    purse: Purse,
+    lanes: Lanes,
+    *,
+    offline: bool = False,
+    retry_failed: bool = False,
+    asking: bool = True,
 ) -> tuple[tuple[Scorer, ...], tuple[Journal, ...]]:
     """
     The task's scorers, and the journalled models of those that are judges.
@@ -191,7 +199,9 @@ def make_scorers(
                 "the judge {name} is the second one; one judge a task, compare two judges in two tasks", name=reference
             )
         model = checked_model(reference, parameters, task.folder, asking and not offline)
-        journals.append(Journal(model, purse, lane=lanes.of(model), purpose="judge", offline=offline))
+        journals.append(
+            Journal(model, purse, lane=lanes.of(model), purpose="judge", offline=offline, retry_failed=retry_failed)
+        )
         return journals[-1]
 
     wanted: tuple[str | dict[str, Any], ...] = task.file.scorers or default_scorers(task.answer.kind)

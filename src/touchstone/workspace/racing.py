@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from touchstone.catalog.base import Facts
 from touchstone.decision.base import Constraints, Goal, Volume
 from touchstone.decision.constraints import unmet_facts
+from touchstone.errors import TaskError
 from touchstone.evaluation.bars import Requirement
+from touchstone.evaluation.ledger import Ledger
+from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.race import Rules
-from touchstone.workspace.prepare import Prepared
-from touchstone.workspace.taskfile import TaskFile, parse_goal
+from touchstone.workspace.taskfile import Task, TaskFile, parse_goal
+
+if TYPE_CHECKING:
+    from touchstone.workspace.prepare import Prepared
 
 
 def race_rules(
-    file: TaskFile, *, goal: Goal | None = None, constraints: Constraints | None = None, volume: Volume | None = None
+    file: TaskFile,
+    repeats: int,
+    *,
+    goal: Goal | None = None,
+    constraints: Constraints | None = None,
+    volume: Volume | None = None,
 ) -> tuple[Rules, tuple[Requirement, ...]]:
     """
     The rules of a race and the constraints that measured cells can break, in the order of `rules.bars`.
 
     Args:
         file: The task file.
+        repeats: Answers per case: a race counts cases, a budget calls.
         goal, constraints, volume: What is asked instead of the task file's.
     """
     if goal is None:
@@ -35,9 +47,49 @@ def race_rules(
         finish=race.finish,
         tolerance=goal.tolerance if goal.name == "cheapest-within" else None,
         bars=tuple(requirement.bar for requirement in requirements),
-        max_calls=race.calls if goal.name == "best" else None,
+        max_calls=max(1, race.calls // repeats) if race.calls is not None and goal.name == "best" else None,
     )
     return rules, requirements
+
+
+def draw_order(ledger: Ledger, dataset: str, cases: int, seed: int) -> CaseOrder:
+    """The shared order of the test cases; the cases of a group stay together."""
+    groups: Sequence[str | None] | None = None
+    if ledger.datasets.has_groups(dataset, "test"):
+        groups = ledger.datasets.case_column(dataset, "test", "group_name")
+    return CaseOrder.draw(cases, seed, groups)
+
+
+def refuse_a_vain_budget(task: Task, ledger: Ledger, dataset: str, candidates: int, repeats: int) -> None:
+    """
+    Make sure that `race.calls` can be kept to.
+
+    Raises:
+        TaskError: it does not buy one case of each candidate, or the goal is another than `best`.
+    """
+    race = task.file.race
+    if race.calls is None:
+        return
+    line = task.line("race", "calls")
+    if parse_goal(task.file.goal)[0] != "best":
+        raise TaskError(
+            "race.calls halves the field by score, which finds the best and not {goal!r}; leave one of the two out",
+            path=task.path,
+            line=line,
+            goal=task.file.goal,
+        )
+    order = draw_order(ledger, dataset, ledger.datasets.case_count(dataset, "test"), race.seed)
+    fewest = int(order.sizes[0]) * candidates * repeats
+    if race.calls < fewest:
+        raise TaskError(
+            "race.calls: {calls} calls do not buy the first answers of {candidates} candidates; it takes at least "
+            "{fewest}",
+            path=task.path,
+            line=line,
+            calls=race.calls,
+            candidates=candidates,
+            fewest=fewest,
+        )
 
 
 def requirements_of(constraints: Constraints, volume: Volume) -> tuple[Requirement, ...]:

@@ -27,7 +27,8 @@ def rescued(file: Path, damage: StoreDamaged) -> StoreDamaged:
         )
     try:
         target.parent.mkdir(exist_ok=True)
-        found = salvage(file, target, verify={"reply": _is_reply})
+        # The packed copies would speak for cells that are lost; they are made anew when a run ends.
+        found = salvage(file, target, verify={"reply": _is_reply}, derived=("packed_cells",))
     except (StoreError, OSError) as error:
         return StoreDamaged("{damage}; {reason}", damage=damage, reason=error)
     saved, lost = _rows(found)

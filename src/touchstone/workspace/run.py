@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from touchstone.evaluation.crash_points import crash_point
 from touchstone.evaluation.engine import Unasked, answer_cell
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.measure import Cell, Measurement, StopSignal
-from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.race import Ask, Race, Standing
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED, Scorecard
@@ -31,9 +29,9 @@ from touchstone.scoring.judge import Judge
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.gather import race_steps
 from touchstone.workspace.identity import Identity, identify, refuse_a_changed_task
-from touchstone.workspace.judging import judge_controls, judge_facts, judge_of
+from touchstone.workspace.judging import judge_controls, judge_facts, judge_of, until_stopped
 from touchstone.workspace.prepare import Prepared, is_free
-from touchstone.workspace.racing import race_rules, ruled_out_beforehand
+from touchstone.workspace.racing import draw_order, race_rules, ruled_out_beforehand
 from touchstone.workspace.watch import Watch
 
 _LIBRARIES = ("numpy", "pydantic", "scikit-learn", "sacrebleu", "pyarrow")
@@ -71,6 +69,8 @@ async def run(
     Raises:
         SettingsError: the judge that decides cannot be asked, or an unfinished comparison of this task began with
             something else; no candidate was asked.
+        BudgetStop: the cap does not cover the control rows of the judge that decides; no candidate was asked.
+        Stopped: it was told to stop before any candidate was asked.
         StoreError: something could not be kept; nothing further was asked.
     """
     comparisons = Comparisons(ledger)
@@ -80,17 +80,22 @@ async def run(
         unfinished = comparisons.unfinished(prepared.task.file.task, str(prepared.task.path))
         if unfinished is not None:
             refuse_a_changed_task(unfinished, identity.parts)
-    comparison = uuid4().hex[:12] if before is None else str(before["id"])
+    # Out of the run's own key: what a start that ends before the comparison is opened has spent counts for the next.
+    comparison = identity.run_key[:12] if before is None else str(before["id"])
     prepared.purse.open(comparison)
     # Before the comparison is opened: a judge that cannot be asked leaves nothing behind that could pass for a result.
-    controls = await judge_controls(prepared.scorers, ledger, prepared.summary.digest)
-    if controls is not None and controls.get("error") and isinstance(prepared.scorers[0], Judge):
+    controls = await until_stopped(
+        judge_controls(prepared.scorers, ledger, prepared.summary.digest), prepared.purse, stop
+    )
+    if controls is not None and controls.get("refused") and isinstance(prepared.scorers[0], Judge):
         # Answers that nobody can judge are not worth their price.
         raise SettingsError(
             "the judge {name} cannot be asked: {reason}; no candidate was asked",
             name=controls["model"],
             reason=controls["error"],
         )
+    if controls is not None:
+        controls["repeats"] = options.repeats
     session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
     session.open(before, command)
     try:
@@ -129,8 +134,11 @@ class _Session:
         dataset = prepared.summary.digest
         self.test_cases = ledger.datasets.case_count(dataset, "test")
         self.order = draw_order(ledger, dataset, self.test_cases, file.race.seed)
-        rules, requirements = race_rules(file)
+        rules, requirements = race_rules(file, options.repeats)
         names = [candidate.name for candidate in prepared.candidates]
+        self._edges = rules.edges(self.order.units)
+        self._may_go_on = rules.max_calls is None
+        self._ruled_out = frozenset(ruled_out_beforehand(prepared))
         self.card = Scorecard(self.order, len(names), options.repeats, requirements)
         self.race = Race(len(names), self.order.sizes.tolist(), rules) if prepared.race(options) else None
         self.trials = [
@@ -147,11 +155,11 @@ class _Session:
             len(names),
             concurrency=file.limits.concurrency,
             race=self.race,
+            left_out=self._ruled_out if self.race is not None else frozenset(),
             stop=stop,
             on_round=self._round,
             unproven=self._unproven,
         )
-        self._edges = rules.edges(self.order.units)
         self.steps: list[dict[str, Any]] = []
         self._steps_kept = 0.0
         self._asked = False
@@ -182,7 +190,7 @@ class _Session:
         for position, trial in enumerate(self.trials):
             self._take_over(position, trial, again)
         if self.race is not None:
-            for position in ruled_out_beforehand(self.prepared):
+            for position in self._ruled_out:
                 self.race.withdraw(position)
 
     def _take_over(self, position: int, trial: int, again: frozenset[str]) -> None:
@@ -277,22 +285,37 @@ class _Session:
 
     def _unproven(self, standing: Standing) -> list[Ask]:
         """
-        Who is asked on although the race is over: a leader that has not yet shown that it meets the constraints, and
-        whoever costs nothing to ask.
+        Who is asked on although the race is over: a leader that has not yet shown that it meets the constraints, or
+        that no rival was compared with, and whoever costs nothing to ask. A fixed number of calls stays what it is.
         """
-        free = [position for position, candidate in enumerate(self.prepared.candidates) if is_free(candidate)]
+        wanted = [
+            position
+            for position, candidate in enumerate(self.prepared.candidates)
+            if is_free(candidate) and position not in self._ruled_out
+        ]
         leader = standing.leader
-        if leader is not None and not self.card.shows(leader, self.prepared.task.file.race.confidence):
-            free.append(leader)
+        if (
+            leader is not None
+            and self._may_go_on
+            and (self._has_no_rival(standing) or not self.card.shows(leader, self.prepared.task.file.race.confidence))
+        ):
+            wanted.append(leader)
         asks = []
-        for position in dict.fromkeys(free):
+        for position in dict.fromkeys(wanted):
             answered = standing.answered[position]
             stop = next((edge for edge in self._edges if edge > answered), None)
             if stop is not None and position not in self.measurement.closed:
                 asks.append(Ask(position, answered, stop))
         return asks
 
+    def _has_no_rival(self, standing: Standing) -> bool:
+        """Whether nobody else may be chosen, by facts or constraints: it is then measured like a single candidate."""
+        proven = any(found.reason in ("race", "halving") for found in standing.settled)
+        return len(standing.running) == 1 and not proven and not self.measurement.closed
+
     def _round(self, standing: Standing) -> None:
+        if any(not reason for reason in self.measurement.closed.values()):
+            return  # the cap, or the store, withdrew somebody: what would be said now is about the others alone
         self.watch.round(standing)
         names = [candidate.name for candidate in self.prepared.candidates]
         calls = sum(self.card.answered(position) for position in range(len(names)))
@@ -330,14 +353,6 @@ class _Session:
             "cases": prepared.summary.model_dump(mode="json"),
             "versions": {"touchstone": __version__, "python": platform.python_version(), **_versions()},
         }
-
-
-def draw_order(ledger: Ledger, dataset: str, cases: int, seed: int) -> CaseOrder:
-    """The shared order of the test cases; the cases of a group stay together."""
-    groups: Sequence[str | None] | None = None
-    if ledger.datasets.has_groups(dataset, "test"):
-        groups = ledger.datasets.case_column(dataset, "test", "group_name")
-    return CaseOrder.draw(cases, seed, groups)
 
 
 def scorer_spec(scorer: Scorer) -> dict[str, str]:

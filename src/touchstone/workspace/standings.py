@@ -44,7 +44,7 @@ def rerun(stored: Stored, file: TaskFile, goal: Goal, constraints: Constraints, 
     It depends on the cells alone, so asking for something else costs nothing: either the cells suffice, or the race
     says that it is not finished.
     """
-    rules, requirements = race_rules(file, goal=goal, constraints=constraints, volume=volume)
+    rules, requirements = race_rules(file, stored.repeats, goal=goal, constraints=constraints, volume=volume)
     names = stored.names
     card = Scorecard(stored.order, len(names), stored.repeats, requirements)
     race = Race(len(names), stored.order.sizes.tolist(), rules)
@@ -120,11 +120,13 @@ def _batch(rules: Rules, units: int) -> int | None:
 
 def _finish(
     stored: Stored, standing: Standing, rules: Rules
-) -> Literal["proven", "quick", "full", "stopped", "budget"]:
+) -> Literal["proven", "quick", "open", "full", "stopped", "budget"]:
     if stored.state != "finished" or standing.finished is None:
         return "stopped"
-    # Exact: those whom nothing had settled before have answered every case, so nothing is left to prove.
-    return rules.finish if standing.finished == "exact" else standing.finished
+    if standing.finished != "exact":
+        return standing.finished
+    # Those whom nothing had settled have answered every case: nothing is left to prove, or to ask.
+    return rules.finish if len(standing.running) < 2 else "open"
 
 
 def _lane(position: int, stored: Stored, raced: Raced, settled: Settled | None, trial: TrialSummary) -> RaceLane:

@@ -64,11 +64,12 @@ class RaceSection(Noun):
     epsilon: float = Field(default=0.01, ge=0, lt=1)
     """A difference smaller than this does not matter."""
     batch: int | None = Field(default=None, ge=1)
-    """Cases between two looks; 25, or 50 where there are more than 500 cases."""
+    """Cases between two looks; by default 10 up to 100 cases, 25 up to 500, then 50."""
     finish: Literal["proven", "quick"] = "proven"
     """`proven` guarantees the whole race; `quick` each rival by itself, for fewer calls."""
     calls: int | None = Field(default=None, ge=1)
-    """Instead of a confidence to reach, a number of calls to spend: half of the rivals leave at each look."""
+    """Instead of a confidence to reach, a number of calls to spend: half of the rivals leave at each look. For the goal
+    `best` only."""
     seed: int = 7
     """Of the order of the cases."""
 

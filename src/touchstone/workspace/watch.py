@@ -113,10 +113,11 @@ class Watch:
 
     def _measure_intervals(self) -> None:
         began = time.monotonic()
+        sizes = self._card.order.sizes.tolist()
         for position in range(len(self._names)):
             low, high = self._card.scores(position)
             self._intervals[position] = (
-                (mean_sequence(low, self._confidence)[0], mean_sequence(high, self._confidence)[1])
+                (mean_sequence(low, self._confidence, sizes)[0], mean_sequence(high, self._confidence, sizes)[1])
                 if len(low)
                 else None
             )

@@ -1,0 +1,20 @@
+"""What tests of whole runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import Run
+from tests.workspace.house import PRICES, House, Pace, answering
+
+from touchstone.models.fake_server import FakeServer, serve_in_thread
+
+
+@pytest.fixture
+def house(tmp_path: Path, touchstone: Run) -> Iterator[House]:
+    pace = Pace()
+    models = {name: answering(name, pace) for name in PRICES}
+    with serve_in_thread(FakeServer(models)) as server:
+        yield House(tmp_path, server, models, pace, touchstone)

@@ -1,0 +1,84 @@
+"""What a run asks when its race has nobody to settle, a fixed budget, or somebody who cannot be asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.workspace.house import CASES, House
+
+
+def scored(found: dict[str, Any]) -> dict[str, int]:
+    return {candidate["name"]: candidate["outcomes"]["scored"] for candidate in found["candidates"]}
+
+
+def test_who_has_no_rival_is_measured_like_a_single_candidate(house: House) -> None:
+    """The other one breaks a constraint whatever it answers: nobody asks it, and the first is asked every case."""
+    facts = {"large": {"licence": "open"}, "small": {"licence": "proprietary"}}
+    house.pace.seconds = 0.0
+    house.task("large", "small", facts=facts, constraints={"licence": "open"})
+    found = house.compare()
+    assert scored(found) == {"large": CASES, "small": 0}
+    assert house.sold == CASES
+    assert (found["decision"]["verdict"], found["decision"]["chosen"]) == ("winner", "large")
+
+
+def test_who_is_alone_because_a_rival_cannot_be_reached_waits_for_it(house: House) -> None:
+    """Asking everything would be no race, and ten cases choose nobody; the same command goes on once that is mended."""
+    house.pace.seconds = 0.0
+    house.task("large", "small", facts={"small": {"served_name": "mall"}})
+    found = house.compare(code=2)
+    assert scored(found)["small"] == 0
+    assert 0 < house.sold < CASES / 4
+    assert found["decision"]["verdict"] == "insufficient"
+    house.task("large", "small")
+    found = house.compare("--new")
+    assert found["race"]["finish"] == "proven"
+    house.nothing_was_sold_twice()
+
+
+@pytest.mark.parametrize(
+    ("calls", "flags", "more"),
+    [(200, (), {}), (200, ("--repeat", "3"), {}), (100, (), {"constraints": {"min_score": 0.85}})],
+)
+def test_a_fixed_number_of_calls_is_kept_to(
+    house: House, calls: int, flags: tuple[str, ...], more: dict[str, Any]
+) -> None:
+    """However often each case is asked, and whatever the leader has not shown yet."""
+    house.pace.seconds = 0.0
+    house.task("large", "small", "poor", "late", race={"calls": calls}, **more)
+    found = house.compare(*flags)
+    assert found["race"]["finish"] == "budget"
+    assert 0.5 * calls < house.sold <= calls
+
+
+@pytest.mark.parametrize(
+    ("flags", "more", "words"),
+    [
+        ((), {"race": {"calls": 3}}, "3 calls do not buy the first answers of 4 candidates; it takes at least 4"),
+        (("--repeat", "3"), {"race": {"calls": 11}}, "it takes at least 12"),
+        ((), {"race": {"calls": 60}, "goal": "cheapest-within: 0.02"}, "leave one of the two out"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_to_is_refused(
+    house: House, flags: tuple[str, ...], more: dict[str, Any], words: str
+) -> None:
+    """Before anybody is asked, also by the plan."""
+    house.task("large", "small", "poor", "late", **more)
+    for dry in ((), ("--dry-run",)):
+        result = house.run("compare", "task.yaml", *flags, *dry)
+        assert (result.returncode, house.server.requests) == (2, 0)
+        assert words in result.stderr
+
+
+def test_a_race_that_the_cap_cut_short_claims_nothing_about_who_was_left_out(house: House) -> None:
+    """The last step is one that all three had taken part in, and says no more than the end of it."""
+    house.pace.seconds = 0.0
+    house.task("large", "small", "poor")
+    found = house.compare("--max-usd", "0.004", code=3)
+    steps = found["race"]["steps"]
+    assert {step["running"] for step in steps} >= {3}
+    assert all(step["running"] > 1 for step in steps)
+    assert steps[-1]["certificate"] >= found["race"]["certificate"] > 0
+    json.dumps(steps, allow_nan=False)
