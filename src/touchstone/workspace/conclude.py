@@ -41,6 +41,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
 from touchstone.workspace.base import Demands
+from touchstone.workspace.examples import disagreeing_cases, examples, worst_cases
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference, cap_line
 from touchstone.workspace.prepare import Prepared
@@ -143,7 +144,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     order = sorted(
         range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
     )
-    disagreeing, worst = gather.disagreeing_cases(stored, order), gather.worst_cases(stored, order)
+    disagreeing, worst = disagreeing_cases(stored, order), worst_cases(stored, order)
     return ReportData(
         comparison=comparison,
         instruction=file.instruction,
@@ -175,8 +176,8 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         requests_per_month=None if requests_per_month is None else int(requests_per_month),
         baseline=_baseline(file, stored),
         slices=gather.slices(ledger, stored, ground),
-        worst=gather.examples(ledger, stored, [place for place in worst if place not in disagreeing]),
-        disagreeing=gather.examples(ledger, stored, disagreeing),
+        worst=examples(ledger, stored, [place for place in worst if place not in disagreeing]),
+        disagreeing=examples(ledger, stored, disagreeing),
         settings=gather.candidate_settings(stored, served),
         judge=judge,
         ending=stored.ending,

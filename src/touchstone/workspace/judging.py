@@ -156,6 +156,7 @@ def judge_facts(
     dataset: str,
     trials: Mapping[str, int],
     models: Mapping[str, str],
+    repeats: int | None = None,
 ) -> dict[str, Any]:
     """
     What is known of a judge after a run, as the fields of the report's `JudgeInfo`.
@@ -164,17 +165,18 @@ def judge_facts(
     about.
 
     Args:
-        controls: What `judge_controls` found, with `repeats`: how many answers a case the run is about.
+        controls: What `judge_controls` found.
         human: (case id, candidate) to a person's verdict.
         trials: Candidate's name to its trial.
         models: Candidate's name to its model.
+        repeats: How many answers a case the run is about; None takes all that are stored.
     """
     case_ids = ledger.datasets.case_column(dataset, "test", "case_id")
     place = int(controls["place"])
     scores: list[Score] = []
     first: dict[str, Score] = {}
     for name, trial in trials.items():
-        columns = Comparisons(ledger).columns(trial, ("ordinal", "scores"), controls.get("repeats"))
+        columns = Comparisons(ledger).columns(trial, ("ordinal", "scores"), repeats)
         for ordinal, body in zip(columns["ordinal"], columns["scores"], strict=True):
             # By its place: another scorer may have its name. The rows come in the order of cases and draws.
             for item in (orjson.loads(body) if body is not None else [])[place : place + 1]:

@@ -94,8 +94,6 @@ async def run(
             name=controls["model"],
             reason=controls["error"],
         )
-    if controls is not None:
-        controls["repeats"] = options.repeats
     session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
     session.open(before, command)
     try:
@@ -251,6 +249,7 @@ class _Session:
                 self.prepared.summary.digest,
                 dict(zip((spec.name for spec in specs), self.trials, strict=True)),
                 {spec.name: spec.model for spec in specs},
+                self.options.repeats,
             )
         standing = None if self.race is None else self.race.standing()
         self.comparisons.finish(
