@@ -14,10 +14,9 @@ value = st.none() | st.integers(0, 3).map(float)
 points = st.dictionaries(st.sampled_from("abcdefg"), st.tuples(value, value, value))
 
 
-def pair(a: str, b: str, difference: float, adjusted_p: float) -> PairResult:
-    return PairResult(
-        a=a, b=b, difference=difference, low=-1, high=1, n=100, p=adjusted_p, adjusted_p=adjusted_p, method="test"
-    )
+def pair(a: str, b: str, difference: float, p: float) -> PairResult:
+    """As a race gives it: its p value is adjusted for nothing."""
+    return PairResult(a=a, b=b, difference=difference, low=-1, high=1, n=100, p=p, adjusted_p=p, method="test")
 
 
 def test_ranks_follow_the_significant_pairs_only() -> None:
@@ -26,6 +25,13 @@ def test_ranks_follow_the_significant_pairs_only() -> None:
         ["a", "b", "c"], [pair("a", "b", 0.1, 0.3), pair("c", "a", -0.3, 0.001), pair("b", "c", 0.2, 0.05)]
     )
     assert found == {"a": (1, 2), "b": (1, 3), "c": (2, 3)}
+
+
+def test_all_ranks_hold_together() -> None:
+    """Three pairs are looked at: a p value of 0.02 for itself separates nobody, one of 0.016 does."""
+    for p, first in ((0.02, (1, 3)), (0.016, (1, 2))):
+        pairs = [pair("a", "b", 0.1, p), pair("a", "c", 0.1, 0.9), pair("b", "c", 0.1, 0.9)]
+        assert rank_intervals(["a", "b", "c"], pairs)["a"] == first
 
 
 @given(data=st.data(), count=st.integers(1, 6))

@@ -18,10 +18,10 @@ It meets your conditions, and the measurements separate it from everybody else w
 - It is 7.8 points ahead of the next best, baseline/logistic (+5.7 to +9.9, adjusted p < 0.001, 420 common cases).
 - It costs \\$0.00094 a case, about \\$188.00 a month at 200,000 requests.
 
-| # | Candidate | Score | Interval | n | Unparsed | Cost per case | 95% within |  |
-| --: | --- | --: | --: | --: | --: | --: | --: | --- |
-| 1 | **claude-haiku-4.5** | 90.7% | 87.5–93.1% | 420 | 0 | \\$0.00094 | 1.35 s | chosen |
-| 2 | baseline/logistic | 82.9% | 79.0–86.2% | 420 | 0 | \\$0 | 2.1 ms | baseline |
+| # | Candidate | Score | Interval | n | Rank | Unparsed | Cost per case | 95% within |  |
+| --: | --- | --: | --: | --: | --: | --: | --: | --: | --- |
+| 1 | **claude-haiku-4.5** | 90.7% | 87.5–93.1% | 420 | 1 | 0 | \\$0.00094 | 1.35 s | chosen |
+| 2 | baseline/logistic | 82.9% | 79.0–86.2% | 420 | 2 | 0 | \\$0 | 2.1 ms | baseline |
 
 **Pairs**
 
@@ -50,7 +50,7 @@ def test_twelve_candidates(twelve: ReportData) -> None:
     table = [line for line in text.splitlines() if line.startswith("|")]
 
     assert len(table) == 2 + len(ROWS)
-    assert {line.count(" | ") for line in table} == {8}
+    assert {line.count(" | ") for line in table} == {9}
     assert "**Gate: not met**\n\n- [x] deepseek/deepseek-chat: the lower end" in text
     assert "- [ ] deepseek/deepseek-chat against baseline/logistic" in text
     assert "- ollama/qwen3:8b: Its 95th percentile of latency, 9.40 s, is above the limit of 8 s." in text
@@ -62,7 +62,7 @@ def test_chinese(two: ReportData) -> None:
     text = render_markdown(two, "zh")
 
     assert text.startswith("## support-intents: 选用 claude-haiku-4.5。\n")
-    assert "| # | 候选 | 得分 | 区间 | n | 未解析 | 单例成本 | 95% 不超过 |  |" in text
+    assert "| # | 候选 | 得分 | 区间 | n | 名次 | 未解析 | 单例成本 | 95% 不超过 |  |" in text
     assert "**如何复现**" in text
 
 
@@ -76,7 +76,7 @@ def test_a_name_cannot_leave_its_cell(two: ReportData) -> None:
     text = render_markdown(two.model_copy(update={"comparison": comparison, "reproduction": reproduction}), "en")
     row = next(line for line in text.splitlines() if line.startswith("| 1 |"))
 
-    assert len(re.split(r"(?<!\\)\|", row)) == 11
+    assert len(re.split(r"(?<!\\)\|", row)) == 12
     assert "<img" not in text
     assert "@team" not in text
     assert "````sh\necho ```\n" in text

@@ -114,3 +114,8 @@ def test_names_in_a_row() -> None:
     assert numbers.listing(["a"]) == "a"
     assert numbers.listing(["a", "b"]) == "a and b"
     assert numbers.listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_places_are_one_or_from_to() -> None:
+    """A rank that is certain, one that is not, and none."""
+    assert (numbers.places((2, 2)), numbers.places((1, 3)), numbers.places(None)) == ("2", "1–3", numbers.UNKNOWN)

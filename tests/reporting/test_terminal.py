@@ -19,10 +19,10 @@ from touchstone.reporting.tables import final_text, plain_table
 from .conftest import HOSTILE, ROWS
 
 TWO = """\
-#   Candidate           Score     Interval     n   Unparsed   per month   95% within   Decision
-───────────────────────────────────────────────────────────────────────────────────────────────
-1   claude-haiku-4.5    90.7%   87.5–93.1%   420          0     $188.00       1.35 s   chosen
-2   baseline/logistic   82.9%   79.0–86.2%   420          0          $0       2.1 ms   baseline
+#   Candidate           Score     Interval     n   Rank   per month   95% within   Decision
+───────────────────────────────────────────────────────────────────────────────────────────
+1   claude-haiku-4.5    90.7%   87.5–93.1%   420      1     $188.00       1.35 s   chosen
+2   baseline/logistic   82.9%   79.0–86.2%   420      2          $0       2.1 ms   baseline
 
 Take claude-haiku-4.5.
 It meets your conditions, and the measurements separate it from everybody else who does.

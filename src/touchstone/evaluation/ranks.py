@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from touchstone.evaluation.base import PairResult
+from touchstone.evaluation.paired import holm
 
 Axes = tuple[float | None, float | None, float | None]
 """Quality (more is better), cost, latency (less is better); None is unknown."""
@@ -17,14 +18,15 @@ def rank_intervals(
     Best and worst rank each candidate can have, 1 is first.
 
     Best: 1 + those significantly better. Worst: all that are not significantly worse stand before it. A pair that was
-    not compared decides nothing. Because the p values are Holm's, all intervals hold together with probability
-    1 - alpha (Al Mohamad, Goeman and van Zwet 2022, "Simultaneous confidence intervals for ranks with application to
-    ranking institutions", Biometrics 78).
+    not compared decides nothing. The pairs' own p values are adjusted here for all of them (Holm), also those of a
+    race; so all intervals hold together with probability 1 - alpha (Al Mohamad, Goeman and van Zwet 2022, "Simultaneous
+    confidence intervals for ranks with application to ranking institutions", Biometrics 78).
     """
     better = dict.fromkeys(names, 0)
     worse = dict.fromkeys(names, 0)
-    for pair in pairs:
-        if pair.adjusted_p < alpha and pair.difference != 0:
+    found = list(pairs)
+    for pair, adjusted_p in zip(found, holm([pair.p for pair in found]), strict=True):
+        if adjusted_p <= alpha and pair.difference != 0:
             first, second = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
             better[second] += 1
             worse[first] += 1

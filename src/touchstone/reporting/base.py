@@ -67,6 +67,9 @@ class CandidateResult(Noun):
     recipe_fingerprint: str | None = None
     repeats: RepeatStats | None = None
     """What asking the same cases again showed; None when every case was asked once."""
+    rank: tuple[int, int] | None = None
+    """Best and worst place that the pairs leave open, 1 is first; all hold together at the comparison's confidence.
+    None when nothing has a score."""
 
 
 class Calls(Noun):

@@ -46,12 +46,13 @@ def _table(data: ReportData) -> str:
         _("Score"),
         _("Interval"),
         "n",
+        _("Rank"),
         _("Unparsed"),
         _("Cost per case"),
         _("95% within"),
         "",
     ]
-    lines = [heads, ["--:", "---", "--:", "--:", "--:", "--:", "--:", "--:", "---"]]
+    lines = [heads, ["--:", "---", "--:", "--:", "--:", "--:", "--:", "--:", "--:", "---"]]
     for row in figures.rows(data):
         candidate, estimate = row.candidate, row.candidate.estimate
         name = markdown(candidate.name)
@@ -62,6 +63,7 @@ def _table(data: ReportData) -> str:
                 numbers.percent(estimate.mean) if estimate else numbers.UNKNOWN,
                 numbers.interval(estimate.low, estimate.high) if estimate else numbers.UNKNOWN,
                 numbers.count(estimate.n) if estimate else "0",
+                numbers.places(candidate.rank),
                 numbers.count(candidate.outcomes.unparsed),
                 markdown(numbers.money(candidate.cost.per_case_usd)),
                 numbers.seconds(candidate.latency_s.p95),

@@ -55,6 +55,14 @@ def interval(low: float | None, high: float | None, digits: int = 1) -> str:
     return f"{_signed(100 * low, digits, plus=False)}–{_signed(100 * high, digits, plus=False)}%"
 
 
+def places(rank: tuple[int, int] | None) -> str:
+    """The places that are possible, such as `2` or `1–3`."""
+    if rank is None:
+        return UNKNOWN
+    best, worst = rank
+    return str(best) if best == worst else f"{best}–{worst}"
+
+
 def estimate(value: Estimate | None) -> str:
     """Mean, interval and n in one phrase; there is no mean without its n."""
     if value is None:

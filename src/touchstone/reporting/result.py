@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from touchstone.decision.base import Decision, Reason
 from touchstone.evaluation.base import PairResult, TrialSummary
+from touchstone.evaluation.ranks import rank_intervals
 from touchstone.reporting.base import (
     Calls,
     CandidateResult,
@@ -102,17 +103,22 @@ def build_comparison(
     `created` is the date of the run in ISO 8601 (time comes in as an argument); `spent_usd` is all that was paid,
     judges included, and None when a price was unknown.
     """
+    trials, pairs, statistics = tuple(trials), tuple(pairs), statistics or StatisticsInfo()
+    measured = [trial.name for trial in trials if trial.estimate is not None]
+    ranks = rank_intervals(measured, pairs, 1 - statistics.confidence)
     return Comparison(
         task=task,
-        candidates=tuple(candidate_result(trial) for trial in trials),
-        pairs=tuple(pairs),
+        candidates=tuple(
+            candidate_result(trial).model_copy(update={"rank": ranks.get(trial.name)}) for trial in trials
+        ),
+        pairs=pairs,
         calls=calls or Calls(),
         spent_usd=spent_usd,
         race=race or RaceInfo(),
         decision=decision_result(decision) if isinstance(decision, Decision) else decision,
         created=created,
         comparison_id=comparison_id,
-        statistics=statistics or StatisticsInfo(),
+        statistics=statistics,
         gate=gate,
         warnings=tuple(warnings),
         report=report,

@@ -102,6 +102,7 @@ def _columns(rows: Sequence[figures.Row]) -> list[_Column]:
         _Column(0, _("Score"), tuple(numbers.percent(e.mean) if e else numbers.UNKNOWN for e in estimates)),
         _Column(0, _("Interval"), tuple(numbers.interval(e.low, e.high) if e else numbers.UNKNOWN for e in estimates)),
         _Column(0, "n", tuple(numbers.count(e.n) if e else "0" for e in estimates)),
+        _Column(2, _("Rank"), tuple(numbers.places(c.rank) for c in found)),
         _Column(3, _("Unparsed"), tuple(numbers.count(c.outcomes.unparsed) for c in found)),
         _Column(4 if month else 1, _("Cost per case"), tuple(numbers.money(c.cost.per_case_usd) for c in found)),
         _Column(1, _("per month"), tuple(numbers.money(c.cost.per_month_usd) for c in found)),
