@@ -50,6 +50,15 @@ def test_a_settled_rival_is_tied_and_not_taken_for_being_cheap(trial: Trial, com
     assert "at most 0.8 points below the best" in found.why.text()
 
 
+def test_a_tie_within_nothing_is_said_without_a_number(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """Everybody was asked everything, and the leader has the best score of these cases."""
+    table = {"best": scores(0.9, 400), "next": scores(0.895, 400, first=False)}
+    trials = [trial("best", table["best"], usd=0.001), trial("next", table["next"], usd=0.01)]
+    found = decide(trials, compare(table), race=raced("best", best=0.0, next=0.005))
+    assert (found.verdict, found.chosen) == ("tie", "best")
+    assert found.why.text() == "on these cases nobody is better than best"
+
+
 def test_of_those_as_close_as_asked_the_cheapest_is_taken(trial: Trial, compare: Compare, scores: Scores) -> None:
     """A tied rival whose own certificate is within epsilon may be taken: nothing better is known of the leader."""
     table = {"best": scores(0.9, 400), "cheap": scores(0.895, 400, first=False)}

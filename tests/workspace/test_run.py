@@ -82,3 +82,14 @@ def test_a_race_that_the_cap_cut_short_claims_nothing_about_who_was_left_out(hou
     assert all(step["running"] > 1 for step in steps)
     assert steps[-1]["certificate"] >= found["race"]["certificate"] > 0
     json.dumps(steps, allow_nan=False)
+
+
+def test_a_quick_finish_is_told_of_only_where_it_would_have_come_earlier(house: House) -> None:
+    """With two candidates the two lines are one; with four the quick one is passed first."""
+    house.pace.seconds = 0.0
+    house.task("large", "poor")
+    assert house.compare()["race"]["quick_at_calls"] is None
+    house.task("large", "small", "poor", "late")
+    found = house.compare()
+    quick_at = found["race"]["quick_at_calls"]
+    assert quick_at is None or quick_at < found["calls"]["made"] + found["calls"]["from_cache"]

@@ -71,6 +71,8 @@ def _why_tied(taken: TrialSummary, leader: TrialSummary, race: RaceEvidence) -> 
     if taken is not leader:
         template = N_("{name} is as close to the best as {leader} is shown to be, and costs less or answers faster")
         return Reason(template=template, values=values)
+    if certificate is not None and certificate <= 0:
+        return Reason(template=N_("on these cases nobody is better than {name}"), values={"name": taken.name})
     if certificate is not None and certificate <= race.epsilon:
         template = N_("on these cases {name} is at most {points:g} points below the best, whoever that is")
         return Reason(template=template, values={**values, "points": round(100 * certificate, 4)})

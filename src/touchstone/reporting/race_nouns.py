@@ -63,7 +63,7 @@ class RaceInfo(Noun):
     batch: int | None = None
     """Cases per round and candidate."""
     quick_at_calls: int | None = None
-    """Calls made when the quick line was passed; None when it never was."""
+    """Calls made when the quick line was passed; None when that was not before the end."""
     lanes: tuple[RaceLane, ...] = ()
     """One per candidate, in the order of the task file; empty without a race."""
     steps: tuple[RaceStep, ...] = ()

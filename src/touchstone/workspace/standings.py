@@ -93,7 +93,8 @@ def race_info(stored: Stored, raced: Raced | None, chosen: str | None, trials: t
     )
     saved = [lane.saved_usd for lane in lanes if lane.saved_calls]
     finish = _finish(stored, standing, rules)
-    quick = standing.quick_line
+    quick_at = None if standing.quick_line is None else standing.quick_line.cases * stored.repeats
+    asked = sum(trial.outcomes.asked for trial in trials)
     return RaceInfo(
         finish=finish,
         certificate=None if chosen is None else raced.evidence.certificates.get(chosen),
@@ -101,7 +102,7 @@ def race_info(stored: Stored, raced: Raced | None, chosen: str | None, trials: t
         epsilon=rules.epsilon,
         confidence=rules.confidence,
         batch=_batch(rules, raced.units),
-        quick_at_calls=None if quick is None else quick.cases * stored.repeats,
+        quick_at_calls=quick_at if quick_at is not None and quick_at < asked else None,
         lanes=lanes,
         steps=tuple(RaceStep(**step) for step in stored.steps),
         ties_here=tuple(names[position] for position in standing.ties_here),
