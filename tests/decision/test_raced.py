@@ -17,9 +17,22 @@ Trial = Callable[..., TrialSummary]
 Compare = Callable[..., tuple[PairResult, ...]]
 
 
-def raced(leader: str | None, *eliminated: str, finished: bool = True, **certificates: float | None) -> RaceEvidence:
+def raced(
+    leader: str | None,
+    *eliminated: str,
+    finished: bool = True,
+    proven: bool = True,
+    cases: int = 400,
+    **certificates: float | None,
+) -> RaceEvidence:
     return RaceEvidence(
-        leader=leader, finished=finished, eliminated=eliminated, certificates=certificates, epsilon=0.01
+        leader=leader,
+        finished=finished,
+        eliminated=eliminated,
+        proven=proven and bool(eliminated),
+        cases=cases,
+        certificates=certificates,
+        epsilon=0.01,
     )
 
 
@@ -81,14 +94,19 @@ def test_nobody_tied_is_a_winner(trial: Trial, compare: Compare, scores: Scores)
     )
 
 
-@pytest.mark.parametrize(("planned", "finished"), [(25, True), (400, False)])
-def test_few_cases_in_all_or_a_race_cut_short_carry_no_ranking(
-    trial: Trial, compare: Compare, scores: Scores, planned: int, finished: bool
+@pytest.mark.parametrize(("cases", "more"), [(25, {}), (400, {"finished": False}), (400, {"proven": False}), (12, {})])
+def test_few_cases_in_all_or_a_race_that_proved_nothing_carry_no_ranking(
+    trial: Trial, compare: Compare, scores: Scores, cases: int, more: dict[str, bool]
 ) -> None:
-    """A race that was proven on few of many cases is no doubt; few cases in all, or few before a stop, are."""
-    table = {"best": scores(1.0, 25), "bad": scores(0.0, 25)}
-    trials = [asked(trial, name, values, planned) for name, values in table.items()]
-    assert decide(trials, compare(table), race=raced("best", finished=finished)).verdict == "insufficient"
+    """
+    A race that was proven on few of many cases is no doubt. Few cases in all are one, however often each was asked; so
+    are few before a stop, or after the field was halved.
+    """
+    table = {"best": scores(1.0, min(cases, 25)), "bad": scores(0.0, min(cases, 25))}
+    trials = [asked(trial, name, values, 3 * cases) for name, values in table.items()]
+    found = decide(trials, compare(table), race=raced("best", "bad", cases=cases, best=0.0, **more))
+    assert found.verdict == "insufficient"
+    assert "too few to rank" in found.why.text()
 
 
 def with_gaps(trial: TrialSummary, missing: int) -> TrialSummary:

@@ -293,6 +293,20 @@ def test_texts_are_counted_the_commonest_first(comparisons: Comparisons, ledger:
         comparisons.pack(1)
 
 
+def test_only_failed_calls_are_counted_as_such(comparisons: Comparisons, ledger: Ledger) -> None:
+    """An answer that was bought, and whose judge the cap stopped, is none, although its cell says why."""
+    keep(
+        ledger,
+        1,
+        [
+            (0, an_outcome("skipped_budget", error="the cap")),
+            (1, an_outcome("in_doubt", error="lost")),
+            (2, an_outcome()),
+        ],
+    )
+    assert comparisons.texts(1, 1)["error"] == TextCounts((("lost", 1),), 1)
+
+
 def test_further_draws_of_another_comparison_are_left_out(comparisons: Comparisons, ledger: Ledger) -> None:
     """Of columns and of texts, packed or not; also where an older version packed without saying how many it counted."""
     cells = [(0, an_outcome("error", error=f"draw {draw}", repeat=draw)) for draw in (0, 1, 1_000_000)]

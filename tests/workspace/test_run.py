@@ -32,6 +32,7 @@ def test_who_is_alone_because_a_rival_cannot_be_reached_waits_for_it(house: Hous
     assert scored(found)["small"] == 0
     assert 0 < house.sold < CASES / 4
     assert found["decision"]["verdict"] == "insufficient"
+    assert {step["certificate"] for step in found["race"]["steps"]} <= {None}
     house.task("large", "small")
     found = house.compare("--new")
     assert found["race"]["finish"] == "proven"

@@ -25,3 +25,18 @@ def test_an_interval_allows_for_the_large_group_that_was_not_asked_yet() -> None
 
     assert told[-1].lanes[0].low is not None
     assert told[-1].lanes[0].low <= 200 / 240
+
+
+def test_who_cannot_be_reached_is_waited_for_and_saves_nothing() -> None:
+    """Nor does its rival, whose race is not over; who is ruled out, or was settled, is asked no more."""
+    order = CaseOrder(np.arange(100), np.arange(101))
+    card = Scorecard(order, 3)
+    race = Race(3, [1] * 100, Rules())
+    race.withdraw(1)
+    told: list[Progress] = []
+    for ruled_out, saved in ((frozenset[int](), 0), (frozenset({1}), 100)):
+        watch = Watch(["a", "b", "c"], card, lambda: 0.0, 0.95, told.append, ruled_out)
+        watch.round(race.standing())
+        watch.finish()
+        assert told[-1].saved_calls == saved
+        assert told[-1].lanes[1].state == ("infeasible" if ruled_out else "unreachable")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
-import os
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 
 def main() -> None:
     """Entry point of the console script."""
-    codes: list[int] = []
-    atexit.register(_end_at_once, codes)  # the first to be registered is the last to be called
     # What is made at the start lives to the end; looking through it for garbage took a tenth of a short run.
     gc.set_threshold(200_000, 20, 50)
 
@@ -27,26 +22,10 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write(error.text(_) + "\n")
         sys.exit(error.exit_code)
-    codes.append(_run())
-    sys.exit(codes[0])
-
-
-def _end_at_once(codes: Sequence[int]) -> None:
-    """
-    End the process now that its threads have ended and everybody else was told.
-
-    Python would look through all that is left for garbage and take it apart, a quarter of a short run.
-
-    Args:
-        codes: The exit code; empty when an error that nobody expected ends the process, which Python shall report.
-    """
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):
-        return  # absent, closed or full: Python knows what to say of it, and with which code
-    if codes:
-        os._exit(codes[0])
+    code = _run()
+    # All that is left dies with the process; Python would look through it for garbage first, a quarter of a short run.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _run() -> int:

@@ -68,6 +68,10 @@ class RaceEvidence(Noun):
     """Whether the race reached its finish; else the leader is who was ahead when it stopped."""
     eliminated: tuple[str, ...] = ()
     """Candidates that were asked no more because they were settled against the leader."""
+    proven: bool = False
+    """Whether there are such, and all of them were settled by proof and none by halving the field."""
+    cases: int
+    """Cases that there are to ask."""
     certificates: Mapping[str, float | None] = Field(default_factory=dict)
     """Candidate to how far below the best of these cases it is at most; None where nothing can be said."""
     epsilon: float

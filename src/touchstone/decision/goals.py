@@ -43,9 +43,9 @@ def doubt(
         )
         values: Values = {"names": ", ".join(names(thin)), "share": min(covered(trial) for trial in thin)}
         return Choice("insufficient", Reason(template=template, values=values))
-    # A race stops when few cases are enough; that there are few cases in all is another matter.
+    # A race stops when few cases are proven to be enough; that there are few cases in all is another matter.
     few = [trial for trial in contenders if _n(trial) < FEWEST_TO_RANK]
-    if race is not None and race.finished and race.eliminated and leader.outcomes.planned >= FEWEST_TO_RANK:
+    if race is not None and race.finished and race.proven and race.cases >= FEWEST_TO_RANK:
         few = []
     if few:
         template = N_("too few to rank: {names} with {n} cases; it takes at least {fewest}")

@@ -20,6 +20,7 @@ from touchstone.evaluation.base import Recipe
 from touchstone.evaluation.ledger import Ledger, now
 from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.packed import COLUMNS, NUMERIC, kind_codes, pack, unpack
+from touchstone.evaluation.scorecard import OWN_FAILURES
 from touchstone.evaluation.store_errors import store_errors
 
 Vector = np.ndarray[Any, Any]
@@ -309,7 +310,9 @@ class Comparisons:
 
     def _count_texts(self, trial: int, repeats: int = _ALL_REPEATS) -> dict[str, tuple[list[tuple[str, int]], int]]:
         table = tables.outcomes
-        said = [table.c[name] for name in TEXTS]
+        # A cell that has an answer and no verdict is no failed call, whatever stopped its judge.
+        failed = sa.case((table.c.kind.in_(sorted(OWN_FAILURES)), table.c.error))
+        said = [failed if name == "error" else table.c[name] for name in TEXTS]
         # Together, because one look at every cell costs what four would cost each.
         query = (
             sa.select(*said, sa.func.count()).where(table.c.trial == trial, table.c.repeat < repeats).group_by(*said)

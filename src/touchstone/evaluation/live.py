@@ -25,18 +25,27 @@ def anytime_estimate(scores: Vector, order: CaseOrder, confidence: float, asked:
         confidence: Between 0 and 1.
         asked: As in `in_units`.
     """
-    known = scores[~np.isnan(scores)]
     values, sizes = in_units(scores, order, asked)
     low, high = mean_sequence(values, confidence, sizes=sizes) if len(values) else (0.0, 1.0)
-    mean = float(known.mean())
+    mean, n = _mean(values, sizes, scores)
     return Estimate(
         mean=mean,
         # The interval is of a running intersection, and the mean of all cases may lie just outside of it.
         low=min(low, mean),
         high=max(high, mean),
-        n=len(known),
+        n=n,
         method=f"anytime-valid {100 * confidence:g} %",
     )
+
+
+def _mean(values: Vector, sizes: Sequence[int] | None, scores: Vector) -> tuple[float, int]:
+    """Mean and n of the cases that the interval is of; of all that are there, while no unit is answered."""
+    if not len(values):
+        values, sizes = scores[~np.isnan(scores)], None
+    if sizes is None:
+        return float(values.mean()), len(values)
+    weights = np.asarray(sizes[: len(values)], dtype=float)
+    return float(weights @ values / weights.sum()), int(weights.sum())
 
 
 def anytime_pairs(
@@ -60,12 +69,11 @@ def anytime_pairs(
     for a in range(len(names)):
         for b in range(a + 1, len(names)):
             difference = scores[a] - scores[b]
-            known = difference[~np.isnan(difference)]
-            if not known.size:
+            if np.isnan(difference).all():
                 continue
             values, sizes = in_units(difference, order, None if asked is None else asked[a] & asked[b])
             low, high = difference_sequence(values, confidence, sizes=sizes) if len(values) else (-1.0, 1.0)
-            mean = float(known.mean())
+            mean, n = _mean(values, sizes, difference)
             p = anytime_p(values, sizes=sizes)
             found.append(
                 PairResult(
@@ -74,10 +82,10 @@ def anytime_pairs(
                     difference=mean,
                     low=min(low, mean),
                     high=max(high, mean),
-                    n=len(known),
+                    n=n,
                     p=p,
                     adjusted_p=p,
-                    discordance=float((known != 0).mean()) if binary else None,
+                    discordance=float((difference[~np.isnan(difference)] != 0).mean()) if binary else None,
                     method=f"anytime-valid {100 * confidence:g} %",
                 )
             )

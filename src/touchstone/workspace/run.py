@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,7 @@ class _Session:
             for digest, candidate in zip(identity.trials, prepared.candidates, strict=True)
         ]
         purse = prepared.purse
-        self.watch = Watch(names, self.card, lambda: purse.spent_usd, file.race.confidence, progress)
+        self.watch = Watch(names, self.card, lambda: purse.spent_usd, file.race.confidence, progress, self._ruled_out)
         self.measurement = Measurement(
             self.card,
             purse,
@@ -315,6 +316,8 @@ class _Session:
     def _round(self, standing: Standing) -> None:
         if any(not reason for reason in self.measurement.closed.values()):
             return  # the cap, or the store, withdrew somebody: what would be said now is about the others alone
+        if self.measurement.closed:
+            standing = replace(standing, certificate=None)  # how good who cannot be reached would be, nobody knows
         self.watch.round(standing)
         names = [candidate.name for candidate in self.prepared.candidates]
         calls = sum(self.card.answered(position) for position in range(len(names)))

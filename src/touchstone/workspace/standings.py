@@ -69,11 +69,13 @@ def rerun(stored: Stored, file: TaskFile, goal: Goal, constraints: Constraints, 
     for position in {*unfit, *closed}:
         race.withdraw(position)
     standing = race.standing()
-    eliminated = [found.candidate for found in standing.settled if found.reason in ("race", "halving")]
+    eliminated = [found for found in standing.settled if found.reason in ("race", "halving")]
     evidence = RaceEvidence(
         leader=None if standing.leader is None else names[standing.leader],
         finished=standing.finished is not None,
-        eliminated=tuple(names[position] for position in eliminated),
+        eliminated=tuple(names[found.candidate] for found in eliminated),
+        proven=bool(eliminated) and all(found.reason == "race" for found in eliminated),
+        cases=stored.test_cases,
         certificates={
             names[position]: race.certificate_of(position) for position in range(len(names)) if position not in unfit
         },

@@ -34,6 +34,7 @@ class Watch:
         spent: What was spent so far, USD; None when a price is unknown.
         confidence: Of the intervals.
         tell: Whom to tell.
+        ruled_out: Candidates that break a constraint whatever they answer.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Watch:
         spent: Callable[[], float | None],
         confidence: float,
         tell: Callable[[Progress], None],
+        ruled_out: frozenset[int] = frozenset(),
     ) -> None:
         self._names = list(names)
         self._card = scorecard
         self._spent = spent
         self._confidence = confidence
         self._tell = tell
+        self._ruled_out = ruled_out
         self._planned = scorecard.order.cases * scorecard.repeats
         self._done = [0] * len(names)
         self._sums = [0.0] * len(names)
@@ -128,13 +131,16 @@ class Watch:
     def _states(self, standing: Standing) -> list[LaneState | None]:
         found: list[LaneState | None] = ["running"] * len(self._names)
         for settled in standing.settled:
-            found[settled.candidate] = _STATES[settled.reason]
+            left_out = settled.candidate in self._ruled_out
+            found[settled.candidate] = "infeasible" if left_out else _STATES[settled.reason]
         if standing.leader is not None:
             found[standing.leader] = "leader"
         return found
 
     def _saved(self, standing: Standing) -> int:
-        over = {settled.candidate for settled in standing.settled}
-        if standing.finished is not None:
+        # Who cannot be reached is only waited for.
+        waiting = {found.candidate for found in standing.settled if found.reason == "withdrawn"} - self._ruled_out
+        over = {found.candidate for found in standing.settled} - waiting
+        if standing.finished is not None and not waiting:
             over = set(range(len(self._names)))
         return sum(self._planned - self._done[position] for position in over)
