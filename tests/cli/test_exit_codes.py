@@ -148,3 +148,23 @@ def test_looking_leaves_no_workspace_behind(tmp_path: Path, touchstone: Run) -> 
     """A list of nothing makes no files."""
     assert touchstone("trials").returncode == 0
     assert not (tmp_path / ".touchstone").exists()
+
+
+def test_a_plan_that_is_interrupted_kept_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody was asked, so there is nothing to go on from."""
+    import typer
+
+    from touchstone.cli.compare import compare
+    from touchstone.workspace.workspace import Workspace
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Workspace, "plan", interrupted)
+    _write(folder)
+    with pytest.raises(typer.Exit) as ended:
+        compare(folder / "task.yaml", dry_run=True, workspace=folder / "store")
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err == "interrupted; nobody was asked\n"

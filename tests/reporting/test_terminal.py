@@ -64,9 +64,9 @@ def test_a_race_is_one_paragraph(raced: ReportData) -> None:
 
     assert (
         "Race: 2,060 of 5,040 calls (40.9%), about $0.417 saved. Proven: on these cases gpt-4o-mini, few-shot (8) "
-        "is at most 1.0 points below the best (95% confidence). Tied with gpt-4o-mini, few-shot (8) on these cases, "
-        "as far as was shown: claude-haiku-4.5. On future cases like these, also deepseek/deepseek-chat. "
-        "Before you rely on it"
+        "is at most 1.0 points below the best of those that could be asked (95% confidence). Tied with gpt-4o-mini, "
+        "few-shot (8) on these cases, as far as was shown: claude-haiku-4.5. On future cases like these, also "
+        "deepseek/deepseek-chat. Before you rely on it"
     ) in text
 
 
@@ -197,8 +197,10 @@ def test_a_line_of_a_race() -> None:
     """The share is of what may still be needed; who is asked, what was saved and the certificate follow."""
     assert progress_line(racing()) == (
         "56%: 550 of 2,100 answers, 22 failed, $0.30 spent, 44.0 s; 2 of 5 still asked; 1,110 calls not needed; "
-        "leader at most 6.2 points below the best"
+        "leader at most 6.2 points below the best of those that could be asked"
     )
+    lanes = tuple(lane for lane in racing().lanes if lane.state != "unreachable")
+    assert progress_line(racing().model_copy(update={"lanes": lanes})).endswith(" at most 6.2 points below the best")
 
 
 def test_a_race_that_ends_early_is_all_done() -> None:

@@ -73,6 +73,57 @@ def test_a_budget_that_cannot_be_kept_to_is_refused(
         assert words in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("flags", "more"), [(("--full",), {}), ((), {"gate": {"candidate": "large", "min_score": 0.5}})]
+)
+def test_a_budget_is_refused_only_where_there_is_a_race(
+    house: House, flags: tuple[str, ...], more: dict[str, Any]
+) -> None:
+    """Who asks everybody everything keeps to no budget; stopped on the way, that run halves no field either."""
+    house.pace.seconds = 0.0
+    house.task("large", "small", race={"calls": 1}, **more)
+    plan = house.run("compare", "task.yaml", "--dry-run", *flags)
+    assert plan.returncode == 0, plan.stderr
+    assert "In all: 800 calls" in plan.stdout
+    assert "race.calls" not in plan.stdout
+    found = house.compare(*flags, "--max-usd", "0.004", code=3)
+    assert found["race"]["finish"] == "stopped"
+
+
+def test_the_plan_keeps_to_the_budget(house: House) -> None:
+    """Calls, money and minutes in all are those of the budget, the rows what each would be asked without it."""
+    house.task("large", "small", "poor", "late")
+    whole = house.run("compare", "task.yaml", "--dry-run").stdout
+    assert "In all: 1,600 calls" in whole
+    assert "usually a tenth to a half" in whole
+    house.task("large", "small", "poor", "late", race={"calls": 10})
+    plan = house.run("compare", "task.yaml", "--dry-run").stdout
+    assert plan.count(": 400 calls") == 4
+    assert "In all: 10 calls" in plan
+    # At worst all ten are of the dearest, with ten output tokens each at $10 a million.
+    assert "worst $0.0010; less than 0.1 minutes (2 s a call assumed)" in plan
+    assert "race.calls: the candidates get at most 10 calls in all; --full makes them all" in plan
+    assert "usually a tenth to a half" not in plan
+    full = house.run("compare", "task.yaml", "--dry-run", "--full").stdout
+    assert "In all: 1,600 calls" in full
+    assert "race.calls" not in full
+
+
+def test_a_small_cap_is_said_in_full_and_that_it_is_reached(house: House) -> None:
+    """In the plan and before anybody is asked; what an earlier session spent counts."""
+    house.pace.seconds = 0.0
+    house.task("large", "small", "poor")
+    cap = ("compare", "task.yaml", "--max-usd")
+    assert "The cap of $0.004 holds at every instant" in house.run(*cap, "0.004", "--dry-run").stdout
+    spent = house.compare("--max-usd", "0.004", code=3)["spent_usd"]
+    lower = str(spent / 2)
+    plan = house.run(*cap, lower, "--dry-run").stdout
+    assert "is reached: $0.00" in plan
+    assert "was spent, so nothing that costs money is asked" in plan
+    assert "holds at every instant" not in plan
+    assert "was spent, so nothing that costs money is asked" in house.run(*cap, lower).stderr
+
+
 def test_a_race_that_the_cap_cut_short_claims_nothing_about_who_was_left_out(house: House) -> None:
     """The last step is one that all three had taken part in, and says no more than the end of it."""
     house.pace.seconds = 0.0

@@ -75,7 +75,11 @@ def compare(
     with open_workspace(workspace) as place:
         task = place.load_task(task_file)
         if dry_run:
-            plan = place.plan(task, options)
+            try:
+                plan = place.plan(task, options)
+            except KeyboardInterrupt:
+                say(_("interrupted; nobody was asked"))
+                raise typer.Exit(130) from None
             if json:
                 answer_json(plan.model_dump_json().encode())
             else:

@@ -210,9 +210,12 @@ def _race_words(progress: Progress) -> list[str]:
             )
         )
     if progress.certificate is not None:
-        found.append(
-            _("leader at most {points} points below the best").format(points=numbers.at_most(progress.certificate))
+        template = (
+            _("leader at most {points} points below the best of those that could be asked")
+            if any(lane.state == "unreachable" for lane in progress.lanes)
+            else _("leader at most {points} points below the best")
         )
+        found.append(template.format(points=numbers.at_most(progress.certificate)))
     return found
 
 

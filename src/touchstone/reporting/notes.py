@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from touchstone.decision.base import Reason
 from touchstone.noun import Noun
+from touchstone.reporting.failures import retold
 
 
 class Note(Noun):
@@ -31,6 +32,9 @@ class Note(Noun):
         return {"template": given} if isinstance(given, str) else given
 
     def text(self, translate: Callable[[str], str] = str) -> str:
-        """The sentence in the reader's language."""
+        """The sentence in the reader's language; why a call failed, which is kept in English, is said in it too."""
         line = translate(self.template)
-        return line.format(**self.values) if self.values else line
+        if not self.values:
+            return retold(line, translate)
+        told = {"reason": retold(str(self.values["reason"]), translate)} if "reason" in self.values else {}
+        return line.format(**{**self.values, **told})

@@ -18,9 +18,22 @@ def is_race(comparison: Comparison) -> bool:
 
 
 def winner(comparison: Comparison) -> str | None:
-    """The race's own leader, against whom rivals were settled; the decision may take somebody tied with it."""
+    """
+    The leader of race and decision, with whom rivals are compared; the decision may take somebody tied with it.
+
+    None where the race's leader may not be chosen, or is not the decision's: what the race says of ties is then about
+    somebody else.
+    """
     leading = (lane.candidate for lane in comparison.race.lanes if lane.state == "leader")
-    return next(leading, comparison.decision.chosen)
+    name = next(leading, None)
+    return name if name == comparison.decision.leader else None
+
+
+def rivals(comparison: Comparison) -> tuple[str, ...]:
+    """Whom the race could ask, besides its leader, and who may be chosen."""
+    out = {rejected.candidate for rejected in comparison.decision.rejected}
+    lanes = comparison.race.lanes
+    return tuple(lane.candidate for lane in lanes if lane.state in {"settled", "running"} and lane.candidate not in out)
 
 
 def is_halving(race: RaceInfo) -> bool:
@@ -133,6 +146,8 @@ def ending(data: ReportData, *, brief: bool = False) -> tuple[str, ...]:
     """How it ended and what that guarantees; a finish without a guarantee says so, however brief."""
     comparison = data.comparison
     race, bound = comparison.race, certificate(comparison)
+    if comparison.decision.verdict == "none_qualifies" and race.finish != "stopped":
+        return (_("Nobody meets the conditions, so the race guarantees nothing."),)
     if race.finish == "proven":
         found = [_("Proven: {sentence}").format(sentence=bound) if bound else words.finish_sentence(race.finish)]
         if race.quick_at_calls is not None and not brief:
@@ -167,30 +182,46 @@ def ending(data: ReportData, *, brief: bool = False) -> tuple[str, ...]:
 def certificate(comparison: Comparison) -> str:
     """How far the chosen one, else the leader, is below the best at most; empty when nothing can be said."""
     bound, name = comparison.race.certificate, comparison.decision.chosen or comparison.decision.leader
-    if bound is None or name is None:
+    partly = _is_partial(comparison)
+    if bound is None or name is None or (partly and not rivals(comparison)):
         return ""
     if bound <= 0:
-        return _("on these cases nobody is better than {name} ({confidence} confidence).").format(
-            name=name, confidence=_confidence(comparison)
+        template = (
+            _("on these cases nobody of those that could be asked is better than {name} ({confidence} confidence).")
+            if partly
+            else _("on these cases nobody is better than {name} ({confidence} confidence).")
         )
-    return _("on these cases {name} is at most {points} points below the best ({confidence} confidence).").format(
-        name=name, points=numbers.at_most(bound), confidence=_confidence(comparison)
-    )
+    else:
+        template = (
+            _(
+                "on these cases {name} is at most {points} points below the best of those that could be asked "
+                "({confidence} confidence)."
+            )
+            if partly
+            else _("on these cases {name} is at most {points} points below the best ({confidence} confidence).")
+        )
+    return template.format(name=name, points=numbers.at_most(bound), confidence=_confidence(comparison))
 
 
 def ties(data: ReportData, *, named: int | None = None) -> tuple[str, ...]:
     """
     Who was not shown to be worse than the winner, on these cases and on future ones like these.
 
+    Of those only who may be chosen. Nothing where nobody could be compared, and nothing of a search for the cheapest
+    that has not come to its end: its leader is then the cheapest still in question, and may be far below the others.
+
     Args:
         data: What the report shows too.
         named: As many names are listed; more are counted. None lists all.
     """
     comparison = data.comparison
-    race, name = comparison.race, winner(comparison)
-    here, future = race.ties_here, tuple(one for one in race.ties_future if one not in race.ties_here)
-    if name is None or len(race.lanes) < 2:
+    race, name, compared = comparison.race, winner(comparison), rivals(comparison)
+    if name is None or not compared or (_is_thrifty(data) and race.finish in {"stopped", "open"}):
         return ()
+    here = tuple(one for one in race.ties_here if one in compared)
+    future = tuple(one for one in race.ties_future if one in compared and one not in here)
+    partly = _is_partial(comparison)
+    who = _("every rival that may be chosen and could be asked") if partly else _("every rival that may be chosen")
 
     def listed(names: Sequence[str]) -> str:
         if named is None or len(names) <= named:
@@ -203,16 +234,16 @@ def ties(data: ReportData, *, named: int | None = None) -> tuple[str, ...]:
             return ()
         return (
             _(
-                "Every rival that may be chosen was shown to be worse than {name}, on these cases and on future ones "
-                "like these (each at {confidence} confidence for itself)."
-            ).format(name=name, confidence=_confidence(comparison)),
+                "On these cases and on future ones like these, {who} was shown to be worse than {name} (each at "
+                "{confidence} confidence for itself)."
+            ).format(who=who, name=name, confidence=_confidence(comparison)),
         )
     if not here:
         return (
             _(
-                "On these cases every rival that may be chosen was shown to be worse than {name} (each at {confidence} "
-                "confidence for itself); on future cases like these that is not shown of {names}."
-            ).format(name=name, confidence=_confidence(comparison), names=listed(future)),
+                "On these cases {who} was shown to be worse than {name} (each at {confidence} confidence for itself); "
+                "on future cases like these that is not shown of {names}."
+            ).format(who=who, name=name, confidence=_confidence(comparison), names=listed(future)),
         )
     tied = (
         _("Not shown to be worse than {name} on these cases: {names}.")
@@ -229,6 +260,11 @@ def joined(sentences: Sequence[str]) -> str:
     for sentence in sentences[1:]:
         text = _("{first} {second}").format(first=text, second=sentence)
     return text
+
+
+def _is_partial(comparison: Comparison) -> bool:
+    """Whether somebody could not be called, so that nothing is known of how good it is."""
+    return any(lane.state == "unreachable" for lane in comparison.race.lanes)
 
 
 def _is_thrifty(data: ReportData) -> bool:

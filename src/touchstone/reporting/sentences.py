@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from touchstone.evaluation.base import PairResult
 from touchstone.language import _, ngettext
-from touchstone.reporting import numbers, words
+from touchstone.reporting import numbers, race, words
 from touchstone.reporting.base import CandidateResult, Comparison, Note, ReportData
+from touchstone.reporting.failures import retold, starts_with_a_name
 from touchstone.reporting.ranking import difference, find, is_proven, peers, ranked, runner_up
 
 _NAMED = 3
@@ -79,9 +80,14 @@ def evidence(data: ReportData) -> tuple[str, ...]:
 def full(note: Note) -> str:
     """A note as a sentence that stands alone: with a capital, unless it starts with a name, and a full stop."""
     text = note.text(_)
-    if not _(note.template).startswith("{"):
+    if not (_(note.template).startswith("{") if note.values else starts_with_a_name(note.template)):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "。", "！", "？")) else _("{sentence}.").format(sentence=text)
+
+
+def reason(stored: str) -> str:
+    """Why a scorer said so, or why a call failed; the latter in the reader's language."""
+    return retold(stored, _)
 
 
 def compared(pair: PairResult, confidence: float) -> str:
@@ -215,7 +221,7 @@ def _meaning(comparison: Comparison) -> str:
     if decision.verdict == "winner":
         return _("It meets your conditions, and the measurements separate it from everybody else who does.")
     if decision.verdict == "tie" and comparison.race.lanes:
-        return _tied_in_a_race(comparison, others)
+        return _tied_in_a_race(comparison)
     if decision.verdict == "tie":
         if decision.cases_needed:
             return _(
@@ -238,11 +244,39 @@ def _meaning(comparison: Comparison) -> str:
     return _("What was measured does not carry a ranking.")
 
 
-def _tied_in_a_race(comparison: Comparison, others: str) -> str:
-    race = comparison.race
-    if race.finish in {"proven", "quick"} and race.epsilon is not None:
+def _tied_in_a_race(comparison: Comparison) -> str:
+    """Why somebody is tied after a race: on these cases, or only for want of answers about future ones."""
+    decision, info = comparison.decision, comparison.race
+    lanes = {lane.candidate: lane for lane in info.lanes}
+    others, compared = peers(comparison), race.rivals(comparison)
+    leads = decision.chosen is not None and decision.chosen == race.winner(comparison)
+    # Who was shown to be worse was shown to be worse than the race's leader.
+    here = tuple(name for name in others if not leads or name in info.ties_here or name not in compared)
+    if not here:
         return _(
+            "On these cases it is shown to be better; on future cases like these, {names} may be just as good."
+        ).format(names=_some(others))
+    points = info.epsilon if leads else info.certificate
+    settled = leads and all(name in lanes and lanes[name].state == "settled" for name in here)
+    if info.finish not in {"proven", "quick"} or points is None or (leads and not settled):
+        text = _("{names} may be just as good: the race ended before it could tell them apart.")
+    elif settled and all(lanes[name].cases < lanes[name].planned for name in here):
+        text = ngettext(
+            "{names} may be just as good: the race stopped asking once it was shown not to be more than {points} "
+            "points better.",
             "{names} may be just as good: the race stopped asking once they were shown not to be more than {points} "
-            "points better."
-        ).format(names=others, points=numbers.at_most(race.epsilon))
-    return _("{names} may be just as good: the race ended before it could tell them apart.").format(names=others)
+            "points better.",
+            len(here),
+        )
+    else:
+        text = ngettext(
+            "{names} may be just as good: all that was shown is that it is not more than {points} points better.",
+            "{names} may be just as good: all that was shown is that they are not more than {points} points better.",
+            len(here),
+        )
+    said = text.format(names=_some(here), points=numbers.at_most(points))
+    later = tuple(name for name in others if name not in here)
+    if not later:
+        return said
+    more = _("On future cases like these, also {names}.").format(names=_some(later))
+    return _("{first} {second}").format(first=said, second=more)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from touchstone.noun import Noun
+from touchstone.reporting import numbers
 
 Translate = Callable[[str], str]
+
+
+_SHORTEST_MINUTES = 0.1
+"""What takes less is not told more exactly."""
 
 
 class CompareOptions(Noun):
@@ -53,15 +58,16 @@ class Files(Noun):
     junit: Path | None = None
 
 
-def cap_sentence(cap_usd: float, firm: bool, translate: Translate) -> str:
-    """Whether a cap holds at every instant, or may be passed by what is in flight."""
+def cap_sentence(cap_usd: float, firm: bool, translate: Translate, spent_usd: float = 0.0) -> str:
+    """Whether a cap holds at every instant, may be passed by what is in flight, or is reached already."""
     _ = translate
-    template = (
-        _("The cap of ${cap:.2f} holds at every instant: every call has an output limit")
-        if firm
-        else _("The cap of ${cap:.2f} may be passed by what is in flight: give every candidate and judge max_tokens")
-    )
-    return template.format(cap=cap_usd)
+    if spent_usd >= cap_usd:
+        template = _("The cap of {cap} is reached: {spent} was spent, so nothing that costs money is asked")
+    elif firm:
+        template = _("The cap of {cap} holds at every instant: every call has an output limit")
+    else:
+        template = _("The cap of {cap} may be passed by what is in flight: give every candidate and judge max_tokens")
+    return template.format(cap=numbers.money(cap_usd), spent=numbers.money(spent_usd))
 
 
 class PlannedCandidate(Noun):
@@ -81,6 +87,8 @@ class PlannedCandidate(Noun):
     expected_usd: float | None = None
     worst_usd: float | None = None
     """One token per input byte and every output at its limit, 4,096 tokens where a request sets none."""
+    worst_call_usd: float | None = None
+    """The dearest of its calls at worst; None when the price is unknown."""
 
 
 class Plan(Noun):
@@ -98,10 +106,14 @@ class Plan(Noun):
     """Whether the time of a call is assumed, because none was measured."""
     race: bool
     """Whether rivals that are settled are asked no more, so that all of this is an upper end."""
+    race_calls: int | None = None
+    """As many calls of candidates the race makes at most; None where their number is not fixed."""
     cap_usd: float | None = None
     cap_is_firm: bool = True
     """Whether every call has an output limit, so that the cap holds at every instant; else it may be passed by what is
     in flight."""
+    spent_usd: float = 0.0
+    """What earlier sessions of this run spent, which counts towards the cap."""
     minimum_detectable_difference: float | None
     cases_needed: int | None
     """Cases for a difference as small as the task's epsilon, but at least one point."""
@@ -147,12 +159,18 @@ class Plan(Noun):
         remote = [candidate for candidate in self.candidates if candidate.remote]
         if remote:
             found.append(self._total(remote, _))
-        if self.race and remote:
+        if self.race_calls is not None and remote:
+            found.append(
+                _("race.calls: the candidates get at most {calls:,} calls in all; --full makes them all").format(
+                    calls=self.race_calls
+                )
+            )
+        elif self.race and remote:
             found.append(
                 _("A race asks settled rivals no more: usually a tenth to a half of these calls; --full makes them all")
             )
         if self.cap_usd is not None and remote:
-            found.append(cap_sentence(self.cap_usd, self.cap_is_firm, _))
+            found.append(cap_sentence(self.cap_usd, self.cap_is_firm, _, self.spent_usd))
         if self.minimum_detectable_difference is not None:
             found.append(
                 _("These cases can show a difference of {points:.1f} points (80 % power, 5 % error)").format(
@@ -170,21 +188,53 @@ class Plan(Noun):
 
     def _total(self, remote: Sequence[PlannedCandidate], translate: Translate) -> str:
         _ = translate
-        sums = [
-            None if any(usd is None for usd in column) else sum(usd for usd in column if usd is not None)
-            for column in zip(*((one.low_usd, one.expected_usd, one.worst_usd) for one in remote), strict=True)
-        ]
+        sums = [_sum(usd) for usd in zip(*self._needed(remote), strict=True)]
         low, expected, worst = (_("unknown") if usd is None else f"${usd:.4f}" for usd in sums)
-        line = _(
-            "  In all: {calls:,} calls, USD low {low}, expected {expected}, worst {worst}; about {minutes} minutes"
-        ).format(
-            calls=sum(one.calls for one in remote),
+        minutes = f"{self.minutes:.1f}" if self.minutes < 10 else f"{self.minutes:.0f}"
+        line = _("  In all: {calls:,} calls, USD low {low}, expected {expected}, worst {worst}; {time}").format(
+            calls=self.remote_calls,
             low=low,
             expected=expected,
             worst=worst,
-            minutes=f"{self.minutes:.1f}" if self.minutes < 10 else f"{self.minutes:.0f}",
+            time=_("less than 0.1 minutes")
+            if self.minutes < _SHORTEST_MINUTES
+            else _("about {minutes} minutes").format(minutes=minutes),
         )
         return line + (_(" (2 s a call assumed)") if self.minutes_assumed else "")
+
+    @property
+    def remote_calls(self) -> int:
+        """Calls of somebody outside this process, with no more of the candidates' than the race may make."""
+        return self._answers() + sum(one.calls for one in self.candidates if one.strategy == "judge")
+
+    def _answers(self) -> int:
+        calls = sum(one.calls for one in self.candidates if one.remote and one.strategy != "judge")
+        return calls if self.race_calls is None else min(calls, self.race_calls)
+
+    def _needed(self, remote: Sequence[PlannedCandidate]) -> Iterator[tuple[float | None, ...]]:
+        """Low, expected and worst of each; where the calls are fixed, at worst the dearest of them are made."""
+        left = self._answers()
+        calls = sum(one.calls for one in remote if one.strategy != "judge")
+        share = left / calls if calls else 1.0
+        for one in sorted(remote, key=lambda one: -(one.worst_call_usd or 0.0)):
+            if one.strategy == "judge":
+                yield one.low_usd, one.expected_usd, one.worst_usd
+                continue
+            made = min(left, one.calls)
+            left -= made
+            worst = one.worst_usd
+            if worst is not None and one.worst_call_usd is not None:
+                worst = min(worst, made * one.worst_call_usd)
+            yield _part(one.low_usd, share), _part(one.expected_usd, share), worst
+
+
+def _sum(usd: Sequence[float | None]) -> float | None:
+    known = [one for one in usd if one is not None]
+    return sum(known) if len(known) == len(usd) else None
+
+
+def _part(usd: float | None, share: float) -> float | None:
+    return None if usd is None else share * usd
 
 
 class StoredComparison(Noun):

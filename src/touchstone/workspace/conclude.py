@@ -40,10 +40,10 @@ from touchstone.reporting.result import build_comparison, decision_result, note
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
-from touchstone.workspace.base import Demands
+from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.examples import disagreeing_cases, examples, worst_cases
 from touchstone.workspace.gather import Stored
-from touchstone.workspace.plan import asked_difference, cap_line
+from touchstone.workspace.plan import asked_difference, cap_line, spent_before
 from touchstone.workspace.prepare import Prepared
 from touchstone.workspace.standings import Raced, race_info, rerun
 from touchstone.workspace.taskfile import TaskFile, parse_goal
@@ -52,7 +52,7 @@ VALID_DAYS = 90
 """After so long prices, and the model behind a name, have often changed: time to measure again."""
 
 
-def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
+def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[str]:
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
     lines = [prepared.summary.described] if prepared.summary.described else []
     lines += [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
@@ -68,7 +68,7 @@ def before_asking(prepared: Prepared, ledger: Ledger) -> list[str]:
                 )
     cap_usd = prepared.purse.cap_usd
     if cap_usd is not None:
-        lines.append(cap_line(cap_usd, prepared, _))
+        lines.append(cap_line(cap_usd, prepared, _, spent_before(prepared, ledger, options)))
     smallest = detectable_difference(cases) if cases else None
     difference = asked_difference(prepared.task.file)
     if smallest is not None and smallest > difference:
@@ -107,7 +107,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         pairs = anytime_pairs(stored.names, strict, stored.order, confidence, stored.asked)
     else:
         pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
-    raced = rerun(stored, file, goal, constraints, volume) if stored.raced else None
+    raced = rerun(stored, _as_run(stored, file), goal, constraints, volume) if stored.raced else None
     judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
     decision = decide(
         trials,
@@ -190,6 +190,13 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
             task_digest=str(stored.spec["digest"]),
         ),
     )
+
+
+def _as_run(stored: Stored, file: TaskFile) -> TaskFile:
+    """The task file without `race.calls` where the run asked everybody everything: nobody kept to it."""
+    if stored.spec.get("racing"):
+        return file
+    return file.model_copy(update={"race": file.race.model_copy(update={"calls": None})})
 
 
 def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float | None]:

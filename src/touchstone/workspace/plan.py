@@ -11,6 +11,7 @@ from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT, worst_cas
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.power import cases_needed, detectable_difference
+from touchstone.evaluation.recovery import balance_of
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
@@ -20,7 +21,7 @@ from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate, Tr
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.prepare import Prepared, prepare
-from touchstone.workspace.racing import ruled_out_beforehand
+from touchstone.workspace.racing import fixed_calls, ruled_out_beforehand
 from touchstone.workspace.taskfile import Task, TaskFile
 
 _EXPECTED_OUTPUT_TOKENS = {"label": 8, "choice": 64, "number": 64}
@@ -54,25 +55,30 @@ async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan
         await prepared.close()
     cases = ledger.datasets.case_count(prepared.summary.digest, "test")
     difference = asked_difference(task.file)
-    remote = sum(candidate.calls for candidate in candidates if candidate.remote)
     seconds = stored.seconds_a_call
-    return Plan(
+    racing = prepared.race(options)
+    plan = Plan(
         task=task.file.task,
         cases=cases,
         train=prepared.summary.counts.get("train", 0),
         dev=prepared.summary.counts.get("dev", 0),
         candidates=tuple(candidates),
         described=prepared.summary.described,
-        minutes=remote * (seconds or _SECONDS_A_CALL) / task.file.limits.concurrency / 60,
-        minutes_assumed=seconds is None and remote > 0,
-        race=prepared.race(options),
+        minutes=0.0,
+        minutes_assumed=False,
+        race=racing,
+        race_calls=fixed_calls(task.file, options.repeats) if racing else None,
         cap_usd=prepared.purse.cap_usd,
         cap_is_firm=_cap_is_firm(prepared),
+        spent_usd=spent_before(prepared, ledger, options),
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
         cases_needed=cases_needed(difference),
         difference=difference,
         warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
     )
+    remote = plan.remote_calls
+    minutes = remote * (seconds or _SECONDS_A_CALL) / task.file.limits.concurrency / 60
+    return plan.model_copy(update={"minutes": minutes, "minutes_assumed": seconds is None and remote > 0})
 
 
 class _Stored:
@@ -111,9 +117,17 @@ class _Stored:
         return cells - sum(1 for _, repeat in self._done[place] if repeat < repeats)
 
 
-def cap_line(cap_usd: float, prepared: Prepared, translate: Translate) -> str:
+def spent_before(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> float:
+    """What earlier sessions of the run that the same command goes on with have spent."""
+    run_key = identify(prepared, options).run_key
+    before = Comparisons(ledger).to_go_on_with(run_key)
+    balance = balance_of(ledger, run_key[:12] if before is None else str(before["id"]))
+    return 0.0 if balance is None else balance.spent_usd
+
+
+def cap_line(cap_usd: float, prepared: Prepared, translate: Translate, spent_usd: float = 0.0) -> str:
     """Which promise the cap makes (promises.md, P4); said before anybody is asked."""
-    return cap_sentence(cap_usd, _cap_is_firm(prepared), translate)
+    return cap_sentence(cap_usd, _cap_is_firm(prepared), translate, spent_usd)
 
 
 def _cap_is_firm(prepared: Prepared) -> bool:
@@ -164,7 +178,7 @@ def _planned(
         candidate.fields.get("max_tokens") or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
     )
     calls = input_tokens = 0
-    low_usd = expected_usd = worst_usd = 0.0
+    low_usd = expected_usd = worst_usd = worst_call_usd = 0.0
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
         for draw in range(options.repeats):
             if stored.has(place, ordinal, draw):
@@ -183,7 +197,9 @@ def _planned(
                 # Call by call: a dearer tier is reached by one long request, not by many short ones.
                 low_usd += price.cost_usd(tokens, 0) or 0.0
                 expected_usd += price.cost_usd(tokens, expected_output) or 0.0
-                worst_usd += worst_case_usd(price, len(body), request.max_tokens) or 0.0
+                worst = worst_case_usd(price, len(body), request.max_tokens) or 0.0
+                worst_usd += worst
+                worst_call_usd = max(worst_call_usd, worst)
     return PlannedCandidate(
         name=candidate.name,
         strategy=strategy,
@@ -194,6 +210,7 @@ def _planned(
         low_usd=None if price is None else low_usd,
         expected_usd=None if price is None else expected_usd,
         worst_usd=None if price is None else worst_usd,
+        worst_call_usd=None if price is None else worst_call_usd,
     )
 
 
@@ -206,12 +223,16 @@ def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, sto
     orders = 2 if judge.mode == "pairwise" else 1
     asked = 0
     input_bytes = 0
+    left = fixed_calls(prepared.task.file, options.repeats) if prepared.race(options) else None
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
         new = sum(
             not stored.has(place, ordinal, draw)
             for place in range(len(prepared.candidates))
             for draw in range(options.repeats)
         )
+        if left is not None:
+            new = min(new, left)
+            left -= new
         asked += new
         input_bytes += new * (
             len(case.text.encode("utf-8", "replace")) + len((case.target or "").encode("utf-8", "replace"))

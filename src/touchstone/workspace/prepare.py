@@ -24,7 +24,7 @@ from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
-from touchstone.workspace.racing import refuse_a_vain_budget
+from touchstone.workspace.racing import FREE, is_raced, refuse_a_vain_budget
 from touchstone.workspace.taskfile import Task
 
 _LOOKED_AT = 10_000
@@ -51,15 +51,9 @@ class Prepared:
     """Models of the judges among the scorers."""
 
     def race(self, options: CompareOptions) -> bool:
-        """
-        Whether rivals that are settled are asked no more.
-
-        Where nobody costs anything to ask there is nothing to save, and more answers say more. A gate asks what a race
-        does not: how much one candidate may be worse than another. It gets every answer.
-        """
-        if options.full or len(self.candidates) < 2 or self.task.file.gate is not None:
-            return False
-        return not all(map(is_free, self.candidates))
+        """Whether rivals that are settled are asked no more."""
+        strategies = [candidate.recipe.strategy for candidate in self.candidates]
+        return is_raced(self.task.file, strategies, full=options.full)
 
     async def close(self) -> None:
         """Release every candidate and every judge's model."""
@@ -71,7 +65,7 @@ class Prepared:
 
 def is_free(candidate: Candidate) -> bool:
     """Whether asking costs neither money nor another machine's time: it answers in this process, or from a file."""
-    return candidate.recipe.strategy in ("baseline", "recorded")
+    return candidate.recipe.strategy in FREE
 
 
 def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[CaseSummary, AnswerSpec]:
@@ -127,7 +121,8 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         raise TaskError.of(error, path=task.path, line=task.line("answer")) from error
     specs = read_specs(task, ledger)
     _check_gate_names(task, specs)
-    refuse_a_vain_budget(task, ledger, summary.digest, len(specs), options.repeats)
+    if is_raced(task.file, [spec.strategy for spec in specs], full=options.full):
+        refuse_a_vain_budget(task, ledger, summary.digest, len(specs), options.repeats)
     if task.file.constraints.max_usd_per_month is not None and task.file.volume.requests_per_month is None:
         raise TaskError(
             "max_usd_per_month needs a volume; add requests_per_month under `volume`",

@@ -18,6 +18,9 @@ from touchstone.workspace.taskfile import Task, TaskFile, parse_goal
 if TYPE_CHECKING:
     from touchstone.workspace.prepare import Prepared
 
+FREE = frozenset({"baseline", "recorded"})
+"""Strategies that cost neither money nor another machine's time: they answer in this process, or from a file."""
+
 
 def race_rules(
     file: TaskFile,
@@ -50,6 +53,29 @@ def race_rules(
         max_calls=max(1, race.calls // repeats) if race.calls is not None and goal.name == "best" else None,
     )
     return rules, requirements
+
+
+def is_raced(file: TaskFile, strategies: Sequence[str], *, full: bool) -> bool:
+    """
+    Whether rivals that are settled are asked no more.
+
+    Where nobody costs anything to ask there is nothing to save, and more answers say more. A gate asks what a race does
+    not: how much one candidate may be worse than another. It gets every answer.
+
+    Args:
+        file: The task file.
+        strategies: Of the candidates.
+        full: Whether everybody is to be asked everything.
+    """
+    if full or len(strategies) < 2 or file.gate is not None:
+        return False
+    return not all(strategy in FREE for strategy in strategies)
+
+
+def fixed_calls(file: TaskFile, repeats: int) -> int | None:
+    """As many answers `race.calls` buys at most; None where it does not fix them."""
+    most = race_rules(file, repeats)[0].max_calls
+    return None if most is None else most * repeats
 
 
 def draw_order(ledger: Ledger, dataset: str, cases: int, seed: int) -> CaseOrder:

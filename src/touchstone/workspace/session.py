@@ -50,7 +50,7 @@ def measure(
     async def sitting() -> str:
         prepared = await prepare(task, ledger, options)
         try:
-            for line in before_asking(prepared, ledger):
+            for line in before_asking(prepared, ledger, options):
                 notice(line)
             with signals_stop(stop):
                 return await run(
