@@ -246,14 +246,18 @@ class Comparisons:
 
     def pack(self, trial: int) -> None:
         """Make the packed copy of a trial's numbers; whoever adds cells drops it first."""
-        columns = self.columns(trial, COLUMNS)
-        body, cells = pack(columns)
-        repeats = int(columns["repeat"].max(initial=-1)) + 1
-        texts = orjson.dumps({_REPEATS: repeats, **self._count_texts(trial)})
+        counted = self._count_texts(trial)
+        body, cells, repeats = self._packed(trial)
+        texts = orjson.dumps({_REPEATS: repeats, **counted})
         table = tables.packed_cells
         with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.trial == trial))
             connection.execute(table.insert().values(trial=trial, cells=cells, texts=texts, body=body))
+
+    def _packed(self, trial: int) -> tuple[bytes, int, int]:
+        """(block, cells, most repeats); the columns that it is made of are not kept while it is written."""
+        columns = self.columns(trial, COLUMNS)
+        return *pack(columns), int(columns["repeat"].max(initial=-1)) + 1
 
     def drop_packed(self, trials: Sequence[int]) -> None:
         """Forget the packed copies: cells are about to be added."""

@@ -141,7 +141,7 @@ class Datasets:
             self._engine.dialect,
         )
         with store_errors(), self._engine.connect() as connection:
-            return [value for (value,) in find.find(connection, (dataset, split))]
+            return [value for (value,) in find.each(connection, (dataset, split))]
 
     def has_groups(self, dataset: str, split: str) -> bool:
         """Whether any case of a split belongs to a group."""

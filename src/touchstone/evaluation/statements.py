@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -14,6 +14,8 @@ from touchstone.evaluation.noun_json import safe_text
 from touchstone.language import N_
 
 Row = tuple[Any, ...]
+
+_BLOCK = 4_000
 
 USAGE_SHRANK = N_("the usage went down within the reply; the larger count was taken")
 
@@ -54,12 +56,21 @@ class Statement:
 
     def find(self, connection: sa.Connection, row: Row) -> Sequence[Any]:
         """The rows a query finds."""
+        return self._found(connection, row).fetchall()
+
+    def each(self, connection: sa.Connection, row: Row) -> Iterator[Any]:
+        """The rows a query finds, however many, some thousand in memory at a time."""
+        found = self._found(connection, row)
+        while rows := found.fetchmany(_BLOCK):
+            yield from rows
+
+    def _found(self, connection: sa.Connection, row: Row) -> sa.CursorResult[Any]:
         given: Any = row
         if self._places is None:
             given = dict(zip(self._names, row, strict=True))
         elif not self._straight:
             given = tuple(row[place] for place in self._places)
-        return connection.exec_driver_sql(self.text, given).fetchall()
+        return connection.exec_driver_sql(self.text, given)
 
 
 def _put_if_absent(table: sa.Table, dialect: sa.Dialect) -> Statement:

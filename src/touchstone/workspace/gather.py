@@ -100,8 +100,9 @@ def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
     entries = comparisons.entries(row["id"])
     cases, repeats = int(spec["test_cases"]), int(spec["options"]["repeats"])
     file = TaskFile.model_validate(spec["file"])
-    groups = ledger.datasets.case_column(row["dataset"], "test", "group_name")
-    known = tuple(groups) if any(group is not None for group in groups) else None
+    known = None
+    if ledger.datasets.has_groups(row["dataset"], "test"):
+        known = tuple(ledger.datasets.case_column(row["dataset"], "test", "group_name"))
     return Stored(
         identity=row["id"],
         created=row["created"],
