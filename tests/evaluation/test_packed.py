@@ -57,7 +57,8 @@ def columns(found: list[dict[str, Any]]) -> dict[str, Any]:
 def test_every_number_comes_back(rows: list[dict[str, Any]], run: str | None) -> None:
     """To the last bit; kinds as their places, and whose cell it was as whether it was this run's."""
     given_columns = columns(rows)
-    body, cells = pack(given_columns)
+    parts, cells = pack(given_columns)
+    body = b"".join(parts)
     found = unpack(body, run)
 
     assert cells == len(rows)
@@ -71,7 +72,7 @@ def test_every_number_comes_back(rows: list[dict[str, Any]], run: str | None) ->
 def test_a_million_cells_are_small() -> None:
     """At most 100 bytes a cell, and each column is read where it lies, without a copy."""
     rows = [{**dict.fromkeys(COLUMNS, 1.0), "kind": "scored", "run": "r"}] * 1_000
-    body, _ = pack(columns(rows))
+    body = b"".join(pack(columns(rows))[0])
     assert len(body) < 100 * 1_000 + 1_000
     assert not unpack(body, "r")["score"].flags.owndata
 
@@ -79,7 +80,7 @@ def test_a_million_cells_are_small() -> None:
 def test_a_block_of_a_version_that_knew_other_kinds_is_understood() -> None:
     """Kinds are told by name in the header: a kind that was added or moved since changes no cell."""
     rows = [{**dict.fromkeys(COLUMNS, 0.0), "kind": kind, "run": None} for kind in ("error", "scored", "empty")]
-    body, _ = pack(columns(rows))
+    body = b"".join(pack(columns(rows))[0])
     (size,) = struct.unpack_from("<I", body)
     header = orjson.loads(body[4 : 4 + size])
     header["kinds"] = ["error", "empty", "scored"]

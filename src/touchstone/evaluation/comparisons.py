@@ -22,6 +22,7 @@ from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.packed import COLUMNS, NUMERIC, kind_codes, pack, unpack
 from touchstone.evaluation.scorecard import OWN_FAILURES
 from touchstone.evaluation.store_errors import store_errors
+from touchstone.storage.blobs import put_blob, read_blob
 
 Vector = np.ndarray[Any, Any]
 
@@ -234,11 +235,10 @@ class Comparisons:
         `kind` is a place in `packed.KINDS`; `here` says whether `run` asked for the cell. Read from the packed copy
         where there is one, which a run makes when it ends; else from the cells themselves.
         """
-        query = sa.select(tables.packed_cells.c.body).where(tables.packed_cells.c.trial == trial)
         with store_errors(), self._ledger.engine.connect() as connection:
-            body = connection.execute(query).scalar()
+            body = read_blob(connection, tables.packed_cells.c.body, trial)
         if body is not None:
-            return unpack(bytes(body), run)
+            return unpack(body, run)
         found = self.columns(trial, COLUMNS)
         asked_by = found.pop("run")
         here = np.fromiter((one == run and one is not None for one in asked_by), dtype=bool, count=len(asked_by))
@@ -247,17 +247,14 @@ class Comparisons:
     def pack(self, trial: int) -> None:
         """Make the packed copy of a trial's numbers; whoever adds cells drops it first."""
         counted = self._count_texts(trial)
-        body, cells, repeats = self._packed(trial)
-        texts = orjson.dumps({_REPEATS: repeats, **counted})
+        columns = self.columns(trial, COLUMNS)
+        parts, cells = pack(columns)
+        repeats = int(columns["repeat"].max(initial=-1)) + 1
+        values = {"trial": trial, "cells": cells, "texts": orjson.dumps({_REPEATS: repeats, **counted})}
         table = tables.packed_cells
         with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.trial == trial))
-            connection.execute(table.insert().values(trial=trial, cells=cells, texts=texts, body=body))
-
-    def _packed(self, trial: int) -> tuple[bytes, int, int]:
-        """(block, cells, most repeats); the columns that it is made of are not kept while it is written."""
-        columns = self.columns(trial, COLUMNS)
-        return *pack(columns), int(columns["repeat"].max(initial=-1)) + 1
+            put_blob(connection, table.c.body, values, parts)
 
     def drop_packed(self, trials: Sequence[int]) -> None:
         """Forget the packed copies: cells are about to be added."""

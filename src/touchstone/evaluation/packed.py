@@ -43,8 +43,12 @@ COLUMNS = ("kind", "run", *_TYPES)
 NUMERIC = frozenset(_TYPES)
 
 
-def pack(columns: Mapping[str, Vector]) -> tuple[bytes, int]:
-    """(block, number of cells) of the columns, each of shape (cells,); `kind` and `run` are texts, the rest numbers."""
+def pack(columns: Mapping[str, Vector]) -> tuple[list[Any], int]:
+    """
+    (block, number of cells) of the columns, each of shape (cells,); `kind` and `run` are texts, the rest numbers.
+
+    The block comes in parts, buffers that follow each other.
+    """
     cells = len(columns["ordinal"])
     runs = sorted({str(run) for run in columns["run"] if run is not None})
     numbers = {run: place + 1 for place, run in enumerate(runs)}
@@ -54,7 +58,7 @@ def pack(columns: Mapping[str, Vector]) -> tuple[bytes, int]:
         *(columns[name].astype(kind, copy=False) for name, kind in _TYPES.items()),
     ]
     header = orjson.dumps({"version": 1, "cells": cells, "kinds": KINDS, "runs": runs, "types": _TYPES})
-    return b"".join((struct.pack("<I", len(header)), header, *parts)), cells
+    return [struct.pack("<I", len(header)), header, *parts], cells
 
 
 def unpack(body: bytes, run: str | None) -> dict[str, Vector]:
