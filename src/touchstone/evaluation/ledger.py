@@ -274,10 +274,19 @@ class Ledger:
 
     def find_one(self, statement: Statement, row: Row) -> Any:
         """What a query for one row finds, None when nothing; for look-ups that are made once per call or cell."""
+        return statement.find_one(self._reader(), row)
+
+    def _reader(self) -> sa.Connection:
         if self._reading is None:
             # Held open: taking a connection from the pool costs more than the look-up.
             self._reading = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        return statement.find_one(self._reading, row)
+        return self._reading
+
+    def keep_pages(self, megabytes: int) -> None:
+        """Keep so much of the store in memory for look-ups in random order of what is dear to read again (SQLite)."""
+        if self.engine.dialect.name == "sqlite":
+            with store_errors():
+                self._reader().exec_driver_sql(f"PRAGMA cache_size=-{1000 * megabytes}")
 
     async def keep_unread(self, attempt: int, body: bytes) -> None:
         """Keep what turned out to be no answer with the attempt that brought it, before it is dropped."""

@@ -15,11 +15,14 @@ from touchstone.noun import Noun
 
 _BLOCK = 1_000
 
+_PAGES_MB = 32
+"""Of the store in memory: cases come in random order, and with 2 MB nearly every look-up reads the file again."""
+
 
 class Recording(Noun):
     """One recorded output."""
 
-    output: str | None
+    output: str | None = None
     """None when the call had failed; then `error` says why."""
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -34,6 +37,7 @@ class Recordings:
     def __init__(self, ledger: Ledger, file: str) -> None:
         self._ledger = ledger
         self._file = file
+        ledger.keep_pages(_PAGES_MB)
 
     @property
     def digest(self) -> str:
@@ -90,7 +94,7 @@ class Recordings:
             row = self._ledger.find_one(
                 self._ledger.statements.find_recording, (self._file, safe_text(model), safe_text(case_id), draw)
             )
-        return None if row is None else Recording(**{"output": None, **orjson.loads(bytes(row[0]))})
+        return None if row is None else Recording.model_validate_json(bytes(row[0]))
 
     def missing(self, model: str, dataset: str, split: str) -> int:
         """How many cases of a split have no recording of this model."""
