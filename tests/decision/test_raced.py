@@ -69,7 +69,7 @@ def test_a_tie_within_nothing_is_said_without_a_number(trial: Trial, compare: Co
     trials = [trial("best", table["best"], usd=0.001), trial("next", table["next"], usd=0.01)]
     found = decide(trials, compare(table), race=raced("best", best=0.0, next=0.005))
     assert (found.verdict, found.chosen) == ("tie", "best")
-    assert found.why.text() == "on these cases nobody is better than best"
+    assert found.why.text() == "on these cases nobody who was asked is better than best"
 
 
 def test_of_those_as_close_as_asked_the_cheapest_is_taken(trial: Trial, compare: Compare, scores: Scores) -> None:

@@ -72,9 +72,10 @@ def _why_tied(taken: TrialSummary, leader: TrialSummary, race: RaceEvidence) -> 
         template = N_("{name} is as close to the best as {leader} is shown to be, and costs less or answers faster")
         return Reason(template=template, values=values)
     if certificate is not None and certificate <= 0:
-        return Reason(template=N_("on these cases nobody is better than {name}"), values={"name": taken.name})
+        template = N_("on these cases nobody who was asked is better than {name}")
+        return Reason(template=template, values={"name": taken.name})
     if certificate is not None and certificate <= race.epsilon:
-        template = N_("on these cases {name} is at most {points:g} points below the best, whoever that is")
+        template = N_("on these cases {name} is at most {points:g} points below the best of all who were asked")
         return Reason(template=template, values={**values, "points": round(100 * certificate, 4)})
     return Reason(template=N_("{name} was ahead when the run stopped"), values=values)
 
