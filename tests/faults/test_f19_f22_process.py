@@ -162,6 +162,17 @@ def test_f20_a_disk_that_fails_stops_the_run_and_loses_nothing(bill: Path, write
 # F22
 
 
+def _started(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("compare", "task.yaml"),
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def _until(true: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
     while not true():
         assert process.poll() is None, "it ended too early"
@@ -208,14 +219,7 @@ def test_f22_the_second_signal_stops_at_once(bill: Path, write_task: Write, tmp_
     """A provider that is silent is not waited for: what was in flight is in doubt, and no more than that."""
     with in_own_process(bill) as url:
         write_task(url, [f"fault:hang {n}" for n in range(30)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
-        with subprocess.Popen(
-            command("compare", "task.yaml"),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with _started(tmp_path) as process:
             _until(lambda: requests(bill) >= IN_FLIGHT, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)
@@ -247,14 +251,7 @@ def test_f22_a_signal_is_heard_while_the_judge_is_examined(bill: Path, write_tas
     verdict = 'say:fine verdict:say:{"score":5,"reason":"right"}'
     with in_own_process(bill, "--latency", "0.5") as url:
         _write_judged(write_task, url, verdict)
-        with subprocess.Popen(
-            command("compare", "task.yaml"),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with _started(tmp_path) as process:
             _until(lambda: requests(bill) >= 1, process)
             process.send_signal(signal.SIGINT)
             _stdout, stderr = process.communicate(timeout=20)
@@ -278,14 +275,7 @@ def test_f22_a_second_signal_leaves_a_judge_that_is_silent(bill: Path, write_tas
     """The control row in flight is in doubt at its worst case, and the run ends at once."""
     with in_own_process(bill) as url:
         _write_judged(write_task, url, "say:fine verdict:fault:hang")
-        with subprocess.Popen(
-            command("compare", "task.yaml"),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with _started(tmp_path) as process:
             _until(lambda: requests(bill) >= 1, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)

@@ -65,29 +65,35 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+PER_CALL = {"input_usd": 0, "output_usd": 0, "per_call_usd": 0.25}
+
+
+def judged_task(folder: Path, server: FakeServer, price: dict[str, float] = PER_CALL, **judge: Any) -> Path:
+    model = {
+        "model": "openai-compatible",
+        "base_url": server.base_url,
+        "served_name": "judge-1",
+        "price": price,
+    }
+    task = {
+        "task": "greet",
+        "cases": "cases.csv",
+        "answer": {"kind": "free"},
+        "scorers": [{"judge": {"model": model, "rubric": "Is it friendly?", **judge}}],
+        "candidates": [{"recorded": "outputs.jsonl"}],
+    }
+    (folder / "task.yaml").write_text(json.dumps(task))
+    return folder / "task.yaml"
+
+
 @pytest.fixture
 def judged(folder: Path) -> Iterator[Callable[..., ReportData]]:
     with Workspace(load_settings(folder / "store")) as workspace:
 
         def run(reply: Callable[[ChatRequest], FakeReply], repeats: int = 1, **judge: Any) -> ReportData:
             with serve_in_thread(FakeServer(FakeModel("judge-1", reply=reply))) as server:
-                model = {
-                    "model": "openai-compatible",
-                    "base_url": server.base_url,
-                    "served_name": "judge-1",
-                    "price": {"input_usd": 1, "output_usd": 1},
-                }
-                task = {
-                    "task": "greet",
-                    "cases": "cases.csv",
-                    "answer": {"kind": "free"},
-                    "scorers": [{"judge": {"model": model, "rubric": "Is it friendly?", **judge}}],
-                    "candidates": [{"recorded": "outputs.jsonl"}],
-                }
-                (folder / "task.yaml").write_text(json.dumps(task))
-                return workspace.compare(
-                    workspace.load_task(folder / "task.yaml"), CompareOptions(repeats=repeats, full=True)
-                )
+                path = judged_task(folder, server, {"input_usd": 1, "output_usd": 1}, **judge)
+                return workspace.compare(workspace.load_task(path), CompareOptions(repeats=repeats, full=True))
 
         yield run
 
@@ -162,24 +168,6 @@ def test_a_judge_that_cannot_be_asked_costs_nothing(folder: Path) -> None:
         assert workspace.comparisons() == ()
 
 
-def _judged_task(folder: Path, server: FakeServer, **judge: Any) -> Path:
-    model = {
-        "model": "openai-compatible",
-        "base_url": server.base_url,
-        "served_name": "judge-1",
-        "price": {"input_usd": 0, "output_usd": 0, "per_call_usd": 0.25},
-    }
-    task = {
-        "task": "greet",
-        "cases": "cases.csv",
-        "answer": {"kind": "free"},
-        "scorers": [{"judge": {"model": model, "rubric": "Is it friendly?", **judge}}],
-        "candidates": [{"recorded": "outputs.jsonl"}],
-    }
-    (folder / "task.yaml").write_text(json.dumps(task))
-    return folder / "task.yaml"
-
-
 def test_verdicts_that_could_not_be_read_are_bought_anew_when_failed_cells_are_asked_again(folder: Path) -> None:
     """Not by the same command, which asks nobody; by `--retry-failed`, once; and by a run of other rules."""
     dumb = True
@@ -189,7 +177,7 @@ def test_verdicts_that_could_not_be_read_are_bought_anew_when_failed_cells_are_a
         return FakeReply(text="Well.") if dumb and "hello friend g1" in text else _careful(request)
 
     def task(**judge: Any) -> Any:
-        return workspace.load_task(_judged_task(folder, server, **judge))
+        return workspace.load_task(judged_task(folder, server, **judge))
 
     with (
         serve_in_thread(FakeServer(FakeModel("judge-1", reply=reply))) as server,
@@ -225,9 +213,9 @@ def test_a_verdict_that_could_not_be_read_is_not_reused_by_another_run(folder: P
         serve_in_thread(FakeServer(FakeModel("judge-1", reply=reply))) as server,
         Workspace(load_settings(folder / "store")) as workspace,
     ):
-        workspace.compare(workspace.load_task(_judged_task(folder, server)), CompareOptions(full=True))
+        workspace.compare(workspace.load_task(judged_task(folder, server)), CompareOptions(full=True))
         dumb, sold = False, len(server.bill)
-        path = _judged_task(folder, server)
+        path = judged_task(folder, server)
         other = json.loads(path.read_text())
         other["scorers"].append({"length": {"maximum": 9}})
         path.write_text(json.dumps(other))
@@ -242,7 +230,7 @@ def test_what_control_rows_cost_counts_for_the_next_start(folder: Path) -> None:
         serve_in_thread(FakeServer(FakeModel("judge-1", reply=_careful))) as server,
         Workspace(load_settings(folder / "store")) as workspace,
     ):
-        task = workspace.load_task(_judged_task(folder, server))
+        task = workspace.load_task(judged_task(folder, server))
         bought = []
         for _start in range(3):
             with pytest.raises(BudgetStop, match="--max-usd"):
@@ -261,7 +249,7 @@ def test_control_rows_that_an_offline_run_does_not_find_stay_unanswered(folder: 
         serve_in_thread(FakeServer(FakeModel("judge-1", reply=_careful))) as server,
         Workspace(load_settings(folder / "store")) as workspace,
     ):
-        data = workspace.compare(workspace.load_task(_judged_task(folder, server)), CompareOptions(offline=True))
+        data = workspace.compare(workspace.load_task(judged_task(folder, server)), CompareOptions(offline=True))
         assert server.requests == 0
     assert data.ending == "offline"
     judge = data.judge
@@ -283,7 +271,7 @@ def test_a_run_that_is_told_to_stop_sends_no_further_control_row(folder: Path) -
         serve_in_thread(FakeServer(FakeModel("judge-1", reply=one))) as server,
         Workspace(load_settings(folder / "store")) as workspace,
     ):
-        task = workspace.load_task(_judged_task(folder, server))
+        task = workspace.load_task(judged_task(folder, server))
         for _start in range(2):
             with pytest.raises(Stopped):
                 workspace.compare(task, CompareOptions(), stop=stop)

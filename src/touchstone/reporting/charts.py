@@ -36,7 +36,7 @@ def interval_strip(
             inside += '<text class="beyond" x="0%" y="50%" dominant-baseline="central">◂</text>'
         else:
             inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="50%" r="{6 if marked else 5}"/>'
-    return _strip(inside, "strip marked" if marked else "strip")
+    return drawn(inside, "strip marked" if marked else "strip")
 
 
 def range_strip(
@@ -50,7 +50,7 @@ def range_strip(
         inside += f'<circle class="dot" cx="{_x(scale, low)}" cy="50%" r="5"/>'
     if known(tick):
         inside += f'<line class="tick" x1="{_x(scale, tick)}" x2="{_x(scale, tick)}" y1="25%" y2="75%"/>'
-    return _strip(inside, "strip marked" if marked else "strip")
+    return drawn(inside, "strip marked" if marked else "strip")
 
 
 def stack_strip(parts: Iterable[tuple[str, float]], total: float) -> Markup:
@@ -68,7 +68,7 @@ def stack_strip(parts: Iterable[tuple[str, float]], total: float) -> Markup:
         width = min(100 * size / total, 100 - start)
         inside += f'<rect class="kind {kind}" x="{start:.3f}%" y="6" width="{width:.3f}%" height="16"/>'
         start += width
-    return _strip(inside, "strip stack")
+    return drawn(inside, "strip stack")
 
 
 def spark(scale: Scale, mean: float | None, low: float | None, high: float | None) -> Markup:
@@ -78,7 +78,7 @@ def spark(scale: Scale, mean: float | None, low: float | None, high: float | Non
         inside += _horizontal(scale, low, high, "whisker")
     if known(mean) and mean >= scale.low:
         inside += f'<circle class="dot" cx="{_x(scale, mean)}" cy="50%" r="3.5"/>'
-    return Markup(f'<svg class="spark" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704
+    return drawn(inside, "spark")
 
 
 def axis(scale: Scale, write: Callable[[float], str]) -> Markup:
@@ -87,15 +87,12 @@ def axis(scale: Scale, write: Callable[[float], str]) -> Markup:
     for value, position in _apart(scale):
         anchor = "start" if position < 4 else "end" if position > 96 else "middle"
         inside += f'<text x="{position:.2f}%" y="15" text-anchor="{anchor}">{escape(write(value))}</text>'
-    return Markup(f'<svg class="axis" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704
+    return drawn(inside, "axis")
 
 
 def key(kind: str) -> Markup:
     """A swatch of one outcome kind for a legend."""
-    return Markup(  # noqa: S704
-        f'<svg class="swatch" aria-hidden="true" focusable="false">'
-        f'<rect class="kind {escape(kind)}" width="14" height="14" rx="2"/></svg>'
-    )
+    return drawn(f'<rect class="kind {escape(kind)}" width="14" height="14" rx="2"/>', "swatch")
 
 
 def patterns(kinds: Sequence[str]) -> Markup:
@@ -114,15 +111,15 @@ def patterns(kinds: Sequence[str]) -> Markup:
         f'<rect width="8" height="8"/>{shapes[index % len(shapes)]}</pattern>'
         for index, kind in enumerate(kinds)
     )
-    return Markup(f'<svg class="defs" aria-hidden="true" focusable="false"><defs>{inside}</defs></svg>')  # noqa: S704
+    return drawn(f"<defs>{inside}</defs>", "defs")
 
 
 def hatch(kind: str) -> Markup:
     """A hatch of one kind that only some pages have; put once into its section, used as `url(#hatch-KIND)`."""
-    return Markup(  # noqa: S704
-        f'<svg class="defs" aria-hidden="true" focusable="false"><defs>'
-        f'<pattern id="hatch-{kind}" class="hatch {kind}" width="7" height="7" patternUnits="userSpaceOnUse">'
-        f'<rect width="7" height="7"/><path d="M0 7 7 0M-2 2 2-2M5 9 9 5"/></pattern></defs></svg>'
+    return drawn(
+        f'<defs><pattern id="hatch-{kind}" class="hatch {kind}" width="7" height="7" patternUnits="userSpaceOnUse">'
+        f'<rect width="7" height="7"/><path d="M0 7 7 0M-2 2 2-2M5 9 9 5"/></pattern></defs>',
+        "defs",
     )
 
 
@@ -153,5 +150,13 @@ def _x(scale: Scale, value: float) -> str:
     return f"{scale.position(value):.2f}%"
 
 
-def _strip(inside: str, names: str) -> Markup:
-    return Markup(f'<svg class="{names}" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704
+def drawn(inside: str, names: str) -> Markup:
+    """
+    A picture that is no page content of its own; what it shows stands beside it as text.
+
+    Args:
+        inside: Its SVG, made of numbers and escaped text alone.
+        names: Its classes.
+    """
+    picture = f'<svg class="{names}" aria-hidden="true" focusable="false">{inside}</svg>'
+    return Markup(picture)  # noqa: S704 - made here of numbers and escaped text

@@ -72,7 +72,7 @@ def _legend(shown: Sequence[Lane], info: RaceInfo) -> tuple[tuple[Markup, str], 
     found.append((charts.key("asked"), _("asked")))
     if any(one.lane.settled_at is not None for one in shown):
         mark = '<line class="settled" x1="7" x2="7" y1="0" y2="14"/><circle class="settled" cx="7" cy="3" r="3"/>'
-        found.append((_swatch(mark), _("left here") if race.is_halving(info) else _("settled here")))
+        found.append((charts.drawn(mark, "swatch"), _("left here") if race.is_halving(info) else _("settled here")))
     rests = {_rest(one.lane, info) for one in shown if one.lane.cases < one.lane.planned}
     found += [(charts.key(kind), name) for kind, name in _rests() if kind in rests]
     return tuple(found)
@@ -85,10 +85,6 @@ def _rests() -> tuple[tuple[str, str], ...]:
 def _rest(lane: RaceLane, info: RaceInfo) -> str:
     settled = lane.state == "infeasible" or (lane.state == "settled" and lane.against is not None)
     return "spared" if settled or (lane.state == "leader" and info.finish in _DECIDED) else "unasked"
-
-
-def _swatch(inside: str) -> Markup:
-    return Markup(f'<svg class="swatch" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704 - ours
 
 
 def case_scale(cases: int) -> Scale:
@@ -107,7 +103,7 @@ def lane_strip(scale: Scale, lane: RaceLane, info: RaceInfo) -> Markup:
         inside += (
             f'<line class="settled" x1="{x}" x2="{x}" y1="1" y2="27"/><circle class="settled" cx="{x}" cy="3" r="3"/>'
         )
-    return Markup(f'<svg class="strip stack" aria-hidden="true" focusable="false">{inside}</svg>')  # noqa: S704 - ours
+    return charts.drawn(inside, "strip stack")
 
 
 def _block(kind: str, start: float, end: float) -> str:

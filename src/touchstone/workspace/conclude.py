@@ -100,7 +100,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         concurrency=file.limits.concurrency,
         order=stored.order if stored.raced else None,
     )
-    served = gather.served_names(ledger, stored)
+    served = gather.served_names(stored)
     trials = gather.summaries(ledger, stored, ground, served)
     strict = stored.strict
     if stored.raced:
@@ -136,8 +136,8 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         warnings=(
             *_unfinished(stored, raced),
             *_warnings(stored, judge),
-            *gather.failures(ledger, stored),
-            *gather.remarks(ledger, stored),
+            *gather.failures(stored),
+            *gather.remarks(stored),
             *gather.changed_models(stored, served),
         ),
     )

@@ -15,7 +15,7 @@ from touchstone.data.base import CaseSummary
 from touchstone.evaluation.base import Recipe, TrialSummary
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
-from touchstone.evaluation.comparisons import Comparisons
+from touchstone.evaluation.comparisons import Comparisons, TextCounts
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.recovery import balance_of
@@ -52,6 +52,8 @@ class Stored:
     closed: tuple[str | None, ...]
     """Why each candidate could not be asked any further; None where it could."""
     cells: tuple[Cells, ...]
+    texts: tuple[Mapping[str, TextCounts], ...]
+    """What the cells of each candidate say in words."""
     order: CaseOrder
     steps: tuple[Mapping[str, Any], ...]
     """Of the race, as they happened."""
@@ -129,6 +131,7 @@ def load(ledger: Ledger, row: Mapping[str, Any]) -> Stored:
             )
             for entry in entries
         ),
+        texts=tuple(comparisons.texts(entry["trial"], repeats) for entry in entries),
         order=CaseOrder.draw(cases, file.race.seed, known),
         steps=tuple(race_steps(row)),
         groups=known,
@@ -218,12 +221,11 @@ def slices(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[Slice, ...]:
     return tuple(found)
 
 
-def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+def failures(stored: Stored) -> tuple[Note, ...]:
     """For every candidate with failed calls: how many, and what the commonest failure said."""
-    comparisons = Comparisons(ledger)
     found = []
-    for spec, trial, closed in zip(stored.specs, stored.trials, stored.closed, strict=True):
-        errors = comparisons.texts(trial, stored.repeats)["error"]
+    for spec, texts, closed in zip(stored.specs, stored.texts, stored.closed, strict=True):
+        errors = texts["error"]
         if errors.cells:
             found.append(
                 Note(
@@ -236,21 +238,15 @@ def failures(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
     return tuple(found)
 
 
-def served_names(ledger: Ledger, stored: Stored) -> tuple[tuple[str, ...], ...]:
+def served_names(stored: Stored) -> tuple[tuple[str, ...], ...]:
     """For every candidate the names of the models that answered, as the provider echoed them."""
-    comparisons = Comparisons(ledger)
-    return tuple(
-        tuple(sorted(name for name, _ in comparisons.texts(trial, stored.repeats)["served_model"].common))
-        for trial in stored.trials
-    )
+    return tuple(tuple(sorted(name for name, _ in texts["served_model"].common)) for texts in stored.texts)
 
 
-def remarks(ledger: Ledger, stored: Stored) -> tuple[Note, ...]:
+def remarks(stored: Stored) -> tuple[Note, ...]:
     """What is odd about replies that were scored all the same, and builds that changed under one name."""
-    comparisons = Comparisons(ledger)
     found = []
-    for spec, trial in zip(stored.specs, stored.trials, strict=True):
-        texts = comparisons.texts(trial, stored.repeats)
+    for spec, texts in zip(stored.specs, stored.texts, strict=True):
         for remark, n in texts["remark"].common:
             template = N_("{candidate}: {n} replies: {remark}")
             found.append(Note(template=template, values={"candidate": spec.name, "n": n, "remark": remark}))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from touchstone.catalog.base import Facts
 from touchstone.decision.base import Constraints, Goal, Volume
@@ -13,6 +13,7 @@ from touchstone.evaluation.bars import Requirement
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.race import Rules
+from touchstone.evaluation.race_rules import Reason
 from touchstone.workspace.taskfile import Task, TaskFile, parse_goal
 
 if TYPE_CHECKING:
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 FREE = frozenset({"baseline", "recorded"})
 """Strategies that cost neither money nor another machine's time: they answer in this process, or from a file."""
+
+
+LANE_STATES: Mapping[Reason, Literal["settled", "infeasible", "unreachable"]] = {
+    "race": "settled",
+    "halving": "settled",
+    "bar": "infeasible",
+    "withdrawn": "unreachable",
+}
+"""What people see of a candidate that a race asks no more, by why."""
 
 
 def race_rules(

@@ -14,15 +14,8 @@ from touchstone.evaluation.scorecard import ASKED_AGAIN, Scorecard
 from touchstone.language import N_
 from touchstone.reporting.base import Note, RaceInfo, RaceLane, RaceStep
 from touchstone.workspace.gather import Stored
-from touchstone.workspace.racing import race_rules, unfit_facts
+from touchstone.workspace.racing import LANE_STATES, race_rules, unfit_facts
 from touchstone.workspace.taskfile import TaskFile
-
-_STATES: dict[str, Literal["settled", "infeasible", "unreachable"]] = {
-    "race": "settled",
-    "halving": "settled",
-    "bar": "infeasible",
-    "withdrawn": "unreachable",
-}
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ def _lane(position: int, stored: Stored, raced: Raced, settled: Settled | None, 
     state: Any = "leader" if position == standing.leader else "running"
     reason = None
     if settled is not None:
-        state = _STATES[settled.reason]
+        state = LANE_STATES[settled.reason]
         if settled.reason == "bar":
             reason = Note(template=N_("shown to miss {bar}"), values={"bar": settled.bar})
     if position in raced.unfit:

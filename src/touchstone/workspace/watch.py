@@ -12,16 +12,10 @@ from touchstone.evaluation.race import Standing
 from touchstone.evaluation.scorecard import Scorecard
 from touchstone.evaluation.sequences import mean_sequence
 from touchstone.reporting.live import LaneState, Progress
+from touchstone.workspace.racing import LANE_STATES
 
 _EVERY_S = 0.2
 _INTERVALS_EVERY_S = 1.0
-
-_STATES: dict[str, LaneState] = {
-    "race": "settled",
-    "halving": "settled",
-    "bar": "infeasible",
-    "withdrawn": "unreachable",
-}
 
 
 class Watch:
@@ -132,7 +126,7 @@ class Watch:
         found: list[LaneState | None] = ["running"] * len(self._names)
         for settled in standing.settled:
             left_out = settled.candidate in self._ruled_out
-            found[settled.candidate] = "infeasible" if left_out else _STATES[settled.reason]
+            found[settled.candidate] = "infeasible" if left_out else LANE_STATES[settled.reason]
         if standing.leader is not None:
             found[standing.leader] = "leader"
         return found
