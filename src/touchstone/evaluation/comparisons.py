@@ -312,11 +312,13 @@ class Comparisons:
     def _count_texts(self, trial: int, repeats: int = _ALL_REPEATS) -> dict[str, tuple[list[tuple[str, int]], int]]:
         table = tables.outcomes
         # A cell that has an answer and no verdict is no failed call, whatever stopped its judge.
-        failed = sa.case((table.c.kind.in_(sorted(OWN_FAILURES)), table.c.error))
-        said = [failed if name == "error" else table.c[name] for name in TEXTS]
+        failure = sa.case((table.c.kind.in_(sorted(OWN_FAILURES)), table.c.error)).label("failure")
+        said = [failure if name == "error" else table.c[name] for name in TEXTS]
+        # By its name: PostgreSQL does not know an expression with parameters again.
+        named = ["failure" if name == "error" else table.c[name] for name in TEXTS]
         # Together, because one look at every cell costs what four would cost each.
         query = (
-            sa.select(*said, sa.func.count()).where(table.c.trial == trial, table.c.repeat < repeats).group_by(*said)
+            sa.select(*said, sa.func.count()).where(table.c.trial == trial, table.c.repeat < repeats).group_by(*named)
         )
         found: dict[str, Counter[str]] = {name: Counter() for name in TEXTS}
         with store_errors(), self._ledger.engine.connect() as connection:
