@@ -1,4 +1,4 @@
-"""Nouns of what exists: a provider that serves models, and what it charges."""
+"""Nouns of what a call costs and where it goes: a provider that serves models, and what it charges."""
 
 from __future__ import annotations
 
