@@ -1,0 +1,223 @@
+"""
+The index of the catalog, written: one SQLite file with a full-text table, and columns for numpy.
+
+It is derived and can be thrown away at any time: its key says from what it was made, and another key means it is made
+anew. So it needs no migration, and no care about a crash; a half-written file never gets its final name.
+
+Words are found by SQLite's FTS5. Facts are kept as columns: per value of a facet, the rows that have it; per number,
+one value for each row. A filter is then one operation on an array, whatever is combined with it (`search.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+INDEX_VERSION = 1
+"""Part of the key: raise it when the tables or what they mean change."""
+
+NUMBERS = (
+    "context_tokens",
+    "parameters",
+    "released",
+    "retired",
+    "values_per_token",
+    "windowed_values_per_token",
+    "window_tokens",
+    "state_values",
+)
+"""Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE entry (row INTEGER PRIMARY KEY, id TEXT UNIQUE, listing BLOB, card BLOB);
+CREATE TABLE facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, rows BLOB,
+                    PRIMARY KEY (name, value)) WITHOUT ROWID;
+CREATE TABLE number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
+CREATE TABLE offer (row INTEGER PRIMARY KEY, provider TEXT, served_name TEXT);
+CREATE TABLE offer_facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, rows BLOB,
+                          PRIMARY KEY (name, value)) WITHOUT ROWID;
+CREATE TABLE offer_number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
+CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, rows BLOB, vals BLOB,
+                    PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(names, about, content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3');
+"""
+
+_CHUNK = 20_000
+_CJK = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+
+
+@dataclass(frozen=True)
+class OfferRow:
+    """What the index keeps of one offer."""
+
+    provider: str
+    served_name: str
+    input_usd: float | None = None
+    """USD per million tokens."""
+    output_usd: float | None = None
+    context_tokens: int | None = None
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """What the index keeps of one model."""
+
+    id: str
+    listing: bytes
+    """JSON of what a list shows."""
+    card: bytes
+    """JSON of the whole card."""
+    names: str
+    about: str
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    numbers: Mapping[str, float | None] = field(default_factory=dict)
+    offers: Sequence[OfferRow] = ()
+    scores: Sequence[tuple[str, str, float]] = ()
+    """Benchmark, condition as text, value."""
+
+
+def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -> None:
+    """
+    Write an index and give it its name only when it is whole.
+
+    Args:
+        path: Where it shall lie; the folder exists. What lay there is replaced.
+        rows: What it holds; ids are unique.
+        meta: What `CatalogIndex.meta` shall return, the key among it.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
+    unfinished.unlink(missing_ok=True)
+    connection = sqlite3.connect(unfinished)
+    try:
+        connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;")
+        fill_index(connection, rows, meta)
+        connection.close()
+        unfinished.replace(path)
+    finally:
+        connection.close()
+        unfinished.unlink(missing_ok=True)
+
+
+def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: Mapping[str, str]) -> None:
+    """Fill an empty database; for one in memory where no file can be written."""
+    connection.executescript(_SCHEMA)
+    facts, offers = _Columns(NUMBERS), _Columns(("entry", "provider", "input_usd", "output_usd", "context_tokens"))
+    providers: dict[str, int] = {}
+    scores: dict[tuple[str, str], tuple[array[int], array[float]]] = {}
+    count = 0
+    for chunk in _chunks(rows):
+        sold = [sorted(row.offers, key=lambda offer: offer.provider) for row in chunk]
+        connection.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?)",
+            ((count + n, row.id, row.listing, row.card) for n, row in enumerate(chunk)),
+        )
+        connection.executemany(
+            "INSERT INTO words (rowid, names, about) VALUES (?, ?, ?)",
+            ((count + n, spaced(row.names), spaced(row.about)) for n, row in enumerate(chunk)),
+        )
+        connection.executemany(
+            "INSERT INTO offer VALUES (?, ?, ?)",
+            (
+                (offers.length + n, offer.provider, offer.served_name)
+                for n, offer in enumerate(offer for of_row in sold for offer in of_row)
+            ),
+        )
+        for row, of_row in zip(chunk, sold, strict=True):
+            facts.add(row.numbers, row.facets)
+            for offer in of_row:
+                offers.add(
+                    {
+                        "entry": count,
+                        "provider": providers.setdefault(offer.provider, len(providers)),
+                        "input_usd": offer.input_usd,
+                        "output_usd": offer.output_usd,
+                        "context_tokens": offer.context_tokens,
+                    },
+                    {"provider": (offer.provider,), "region": offer.regions},
+                )
+            for benchmark, condition, value in row.scores:
+                places, values = scores.setdefault((benchmark, condition), (array("I"), array("d")))
+                places.append(count)
+                values.append(value)
+            count += 1
+    _store(connection, "", facts)
+    _store(connection, "offer_", offers)
+    connection.executemany(
+        "INSERT INTO score VALUES (?, ?, ?, ?, ?)",
+        ((*key, len(places), places.tobytes(), values.tobytes()) for key, (places, values) in scores.items()),
+    )
+    connection.executemany(
+        "INSERT INTO meta VALUES (?, ?)",
+        {
+            **meta,
+            "rows": str(count),
+            "offers": str(offers.length),
+            "providers": json.dumps(list(providers)),
+        }.items(),
+    )
+    connection.commit()
+
+
+class _Columns:
+    """Numbers and facets of rows, added one after the other."""
+
+    def __init__(self, numbers: Sequence[str]) -> None:
+        self.numbers = {name: array("d") for name in numbers}
+        self.facets: dict[tuple[str, str], array[int]] = {}
+        self.length = 0
+
+    def add(self, numbers: Mapping[str, float | None], facets: Mapping[str, Sequence[str]]) -> None:
+        for name, column in self.numbers.items():
+            value = numbers.get(name)
+            column.append(float("nan") if value is None else value)
+        for name, values in facets.items():
+            for value in dict.fromkeys(values):
+                self.facets.setdefault((name, value), array("I")).append(self.length)
+        self.length += 1
+
+
+def _store(connection: sqlite3.Connection, prefix: str, columns: _Columns) -> None:
+    connection.executemany(
+        f"INSERT INTO {prefix}number VALUES (?, ?)",  # noqa: S608 - a table of ours
+        ((name, values.tobytes()) for name, values in columns.numbers.items()),
+    )
+    connection.executemany(
+        f"INSERT INTO {prefix}facet VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - a table of ours
+        ((*key, len(rows), *_rows_stored(rows, columns.length)) for key, rows in columns.facets.items()),
+    )
+
+
+def _rows_stored(rows: array[int], length: int) -> tuple[bool, bytes]:
+    """Whether a bit for every row is stored, which is less where many have the value; and what is stored."""
+    import numpy as np
+
+    if 8 * 4 * len(rows) < length:
+        return False, rows.tobytes()
+    bits = np.zeros(length, np.bool_)
+    bits[np.frombuffer(rows, np.uint32)] = True
+    return True, np.packbits(bits).tobytes()
+
+
+def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, _CHUNK)):
+        yield chunk
+
+
+def spaced(text: str) -> str:
+    """
+    Text as it is indexed and asked for: compatibility forms unified, a blank around each Chinese or Japanese character.
+
+    FTS5's tokenizer takes a run of Chinese for one word; single characters asked for as a phrase find every run.
+    """
+    return _CJK.sub(r" \1 ", unicodedata.normalize("NFKC", text))

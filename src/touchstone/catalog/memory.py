@@ -1,0 +1,148 @@
+"""
+How much memory a model needs to answer on one's own machine: its weights, and what it keeps per token of context.
+
+    weights = parameters x bits per weight / 8
+    cache   = sequences x (tokens x bytes per token
+                           + min(tokens, window) x bytes per token of windowed blocks
+                           + bytes of recurrent state)
+
+One attention block keeps a key and a value per token: `key_value_heads x (head_size + value_head_size)` values
+(grouped queries: Ainslie et al. 2023, arXiv:2305.13245); with multi-head latent attention only the compressed vector
+and the rotary key, `latent_rank + latent_rope_size` values (DeepSeek-V2, arXiv:2405.04434, 2.1). A windowed block
+keeps at most its window (Mistral 7B, arXiv:2310.06825, section 2). State-space and linear-attention blocks keep a fixed
+state per sequence (Mamba, arXiv:2312.00752). All experts of a mixture lie in memory, not only the active ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from touchstone.catalog.model import Network
+from touchstone.noun import Noun
+
+Precision = Literal["32bit", "16bit", "8bit", "4bit"]
+
+BITS_PER_WEIGHT: Mapping[Precision, float] = {"32bit": 32.0, "16bit": 16.0, "8bit": 8.5, "4bit": 4.89}
+"""8 and 4 bit as llama.cpp's Q8_0 and Q4_K_M take them, scales and unquantised layers included: the table of Llama 3.1
+8B in `tools/quantize/README.md` of ggml-org/llama.cpp (8.5008 and 4.8944)."""
+
+USABLE_SHARE = 0.9
+"""How much of a device's memory weights and cache may fill; the rest is for activations and the runtime. vLLM's
+default `gpu_memory_utilization` (vLLM documentation, engine arguments)."""
+
+GIB = 1024**3
+
+
+class CacheShape(Noun):
+    """What one sequence keeps, in values; multiply by the bytes of one value, 2 unless the cache is quantised."""
+
+    values_per_token: int = Field(ge=0)
+    """Of the blocks that look back without limit."""
+    windowed_values_per_token: int = Field(default=0, ge=0)
+    window_tokens: int | None = Field(default=None, ge=1)
+    state_values: int = Field(default=0, ge=0)
+    """Of the recurrent blocks, whatever the length."""
+
+    def values(self, context_tokens: int) -> int:
+        """Values kept after `context_tokens` tokens."""
+        windowed = min(context_tokens, self.window_tokens or context_tokens) * self.windowed_values_per_token
+        return context_tokens * self.values_per_token + windowed + self.state_values
+
+
+class MemoryNeed(Noun):
+    """Bytes that weights and cache take."""
+
+    precision: Precision
+    context_tokens: int
+    sequences: int
+    weight_bytes: int
+    cache_bytes: int | None
+    """None when nobody published the sizes of the layers."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Both together; None when one is unknown."""
+        return None if self.cache_bytes is None else self.weight_bytes + self.cache_bytes
+
+    def fits(self, memory_gib: float) -> bool | None:
+        """Whether a device of this size holds it with room to work; None when the cache is unknown and decides it."""
+        room = memory_gib * GIB * USABLE_SHARE
+        if self.weight_bytes > room:
+            return False
+        return None if self.total_bytes is None else self.total_bytes <= room
+
+
+def cache_shape(network: Network) -> CacheShape | None:
+    """What the blocks of a network keep; None when the card does not say enough."""
+    state_layers = network.state_layers or 0
+    attention = network.attention_layers
+    if attention is None:
+        attention = network.layers - state_layers
+    state = state_layers * network.state_values if network.state_values else 0
+    if state_layers and network.state_values is None:
+        return None
+    if attention == 0:
+        return CacheShape(values_per_token=0, state_values=state)
+    per_block = _values_per_token(network, network.key_value_heads, network.head_size)
+    if per_block is None:
+        return None
+    windowed = 0
+    if network.sliding_window is not None:
+        windowed = attention if network.sliding_layers is None else min(network.sliding_layers, attention)
+    per_windowed = _values_per_token(
+        network,
+        network.sliding_key_value_heads or network.key_value_heads,
+        network.sliding_head_size or network.head_size,
+    )
+    return CacheShape(
+        values_per_token=(attention - windowed) * per_block,
+        windowed_values_per_token=windowed * (per_windowed or per_block),
+        window_tokens=network.sliding_window if windowed else None,
+        state_values=state,
+    )
+
+
+def _values_per_token(network: Network, key_value_heads: int | None, head_size: int | None) -> int | None:
+    """A key and a value of one block and one token."""
+    if network.latent_rank is not None:
+        return network.latent_rank + (network.latent_rope_size or 0)
+    if key_value_heads is None:
+        key_value_heads = network.attention_heads
+    if head_size is None and network.attention_heads:
+        head_size = network.hidden_size // network.attention_heads
+    if key_value_heads is None or head_size is None:
+        return None
+    return key_value_heads * (head_size + (network.value_head_size or head_size))
+
+
+def memory_need(
+    parameters: int,
+    network: Network | None,
+    *,
+    precision: Precision = "16bit",
+    context_tokens: int = 8192,
+    sequences: int = 1,
+    cache_bits: float = 16.0,
+) -> MemoryNeed:
+    """
+    What a model needs to serve.
+
+    Args:
+        parameters: All of them, those of every expert included.
+        network: Sizes of its layers; without them the cache is unknown.
+        precision: Of the weights.
+        context_tokens: Input and output together, of each sequence.
+        sequences: How many are answered at once.
+        cache_bits: Bits of one value of the cache; 16 unless the server is told to quantise it.
+    """
+    shape = None if network is None else cache_shape(network)
+    return MemoryNeed(
+        precision=precision,
+        context_tokens=context_tokens,
+        sequences=sequences,
+        weight_bytes=round(parameters * BITS_PER_WEIGHT[precision] / 8),
+        cache_bytes=None if shape is None else round(sequences * shape.values(context_tokens) * cache_bits / 8),
+    )

@@ -1,0 +1,365 @@
+"""
+A query answered from the index: a truth value per row, narrowed by one filter after the other; then order and counts.
+
+Filters on offers narrow a second mask, one truth value per offer; a row stays when one of its offers does. The price of
+a hit is that of its cheapest offer that stayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from touchstone.catalog.index import RELEVANCE_LIMIT, CatalogIndex
+from touchstone.catalog.memory import BITS_PER_WEIGHT, GIB, USABLE_SHARE
+from touchstone.catalog.model import earliest
+from touchstone.catalog.query import LICENCE_CLASSES, FacetCount, Found, Hit, Query
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FACETS = ("task", "openness", "licence", "lab", "provider", "architecture", "output", "language", "ability", "trait")
+"""What is counted beside the hits."""
+
+_CACHE_BYTES = 2.0
+"""Of one value of the cache at 16 bits."""
+
+
+def search(
+    index: CatalogIndex, query: Query, *, today: date, within: Sequence[Query] = (), facets: bool = False
+) -> Found:
+    """
+    What a query finds.
+
+    Args:
+        index: The catalog.
+        query: Filters, order and page.
+        today: Decides what is retired.
+        within: Further queries that must hold too, such as those of a collection; only their filters count.
+        facets: Whether to count the values of the facets.
+    """
+    selection = _Selection(index, query, today)
+    for outer in within:
+        selection.narrow_to(_Selection(index, outer, today))
+    total = int(selection.rows.sum())
+    return Found(
+        total=total,
+        hits=tuple(selection.hit(int(row)) for row in selection.page()),
+        facets=tuple(selection.facet_counts()) if facets else (),
+        score_condition=selection.scores[0],
+        suggestions=_close(index, query.text) if not total and query.text else (),
+        today=today,
+    )
+
+
+class _Selection:
+    """The rows and offers that the filters of one query leave."""
+
+    def __init__(self, index: CatalogIndex, query: Query, today: date) -> None:
+        import numpy as np
+
+        self.index, self.query, self.today = index, query, today
+        self.found_by_words = index.matching(query.text)
+        self.rows: NDArray[np.bool_] = np.ones(len(index), np.bool_)
+        if query.text and self.found_by_words is None:
+            self.rows[:] = False  # only signs that no word is made of
+        if self.found_by_words is not None:
+            self.rows[:] = False
+            self.rows[self.found_by_words] = True
+        self._filter_facets()
+        self._filter_numbers()
+        self._filter_results()
+        self.offers = self._offers()
+        if self.asks_offers:
+            self.rows &= self._rows_of(self.offers)
+
+    # Filters ----------------------------------------------------------------------------------------------------------
+
+    def _filter_facets(self) -> None:
+        query = self.query
+        for facet, value in [
+            *(("task", task) for task in query.tasks),
+            *(("input", modality) for modality in query.inputs),
+            *(("output", output) for output in query.outputs),
+            *(("trait", trait) for trait in query.traits),
+            *(("language", language) for language in query.languages),
+            *(("ability", ability) for ability in query.abilities),
+        ]:
+            self._keep(facet, (value,))
+        for facet, values in {
+            "kind": query.kinds,
+            "architecture": query.architectures,
+            "origin": (query.origin,) if query.origin else (),
+            "openness": query.openness,
+            "lab": query.labs,
+            "country": query.countries,
+            "family": query.families,
+        }.items():
+            if values:
+                self._keep(facet, values)
+        if query.licences:
+            self._keep_licences(query.licences)
+        if query.has_weights is not None:
+            self._keep("weights", ("open", "gated") if query.has_weights else ("closed",))
+        if query.ours is not None:
+            self._keep("has", ("ours",), wanted=query.ours)
+
+    def _keep(self, facet: str, values: Sequence[str], *, wanted: bool = True) -> None:
+        self.rows &= self._any_of(facet, values) if wanted else ~self._any_of(facet, values)
+
+    def _any_of(self, facet: str, values: Sequence[str], *, of: str = "") -> NDArray[np.bool_]:
+        import numpy as np
+
+        found = np.zeros(self.index.offer_count if of else len(self.index), np.bool_)
+        for value in values:
+            found |= self.index.having(facet, value, of=of)
+        return found
+
+    def _keep_licences(self, asked: Sequence[str]) -> None:
+        exact = [licence for licence in asked if licence not in LICENCE_CLASSES]
+        classes = [licence for licence in asked if licence in LICENCE_CLASSES]
+        self.rows &= self._any_of("licence", exact) | self._any_of("licence-class", classes)
+
+    def _filter_numbers(self) -> None:
+        import numpy as np
+
+        query, number = self.query, self.index.number
+        with np.errstate(invalid="ignore"):  # NaN, the unknown, is never at least or at most anything
+            if query.min_context_tokens is not None:
+                self.rows &= number("context_tokens") >= query.min_context_tokens
+            if query.min_parameters is not None:
+                self.rows &= number("parameters") >= query.min_parameters
+            if query.max_parameters is not None:
+                self.rows &= number("parameters") <= query.max_parameters
+            if query.released_after is not None:
+                self.rows &= number("released") >= earliest(query.released_after).toordinal()
+            if query.retired is not None:
+                gone = number("retired") <= self.today.toordinal()
+                self.rows &= gone if query.retired else ~gone
+            if query.fits_gib is not None:
+                self.rows &= self._bytes_needed() <= query.fits_gib * GIB * USABLE_SHARE
+
+    def _bytes_needed(self) -> NDArray[np.float64]:
+        """Weights and cache of one sequence; as `memory.memory_need`, for all rows at once."""
+        import numpy as np
+
+        query, number = self.query, self.index.number
+        window = np.fmin(number("window_tokens"), query.fit_context_tokens)
+        windowed = number("windowed_values_per_token")
+        values = (
+            query.fit_context_tokens * number("values_per_token")
+            + np.where(windowed > 0, window * windowed, 0.0)
+            + number("state_values")
+        )
+        needed: NDArray[np.float64] = (
+            number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
+        )
+        return needed
+
+    def _filter_results(self) -> None:
+        import numpy as np
+
+        if self.query.benchmark is None:
+            return
+        found = np.zeros(len(self.index), np.bool_)
+        for _condition, rows, values in self.index.scores(self.query.benchmark):
+            if self.query.min_score is not None:
+                enough = values <= self.query.min_score if self._lower_is_better else values >= self.query.min_score
+                rows = rows[enough]
+            found[rows] = True
+        self.rows &= found
+
+    # Offers -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def asks_offers(self) -> bool:
+        """Whether a row needs an offer to stay."""
+        query = self.query
+        limits = (query.max_input_usd, query.max_output_usd, query.max_blended_usd)
+        return bool(query.providers or query.regions or any(limit is not None for limit in limits))
+
+    def _offers(self) -> NDArray[np.bool_]:
+        import numpy as np
+
+        query = self.query
+        kept: NDArray[np.bool_] = np.ones(self.index.offer_count, np.bool_)
+        if query.providers:
+            kept &= self._any_of("provider", query.providers, of="offer_")
+        if query.regions:
+            kept &= self._any_of("region", query.regions, of="offer_")
+        with np.errstate(invalid="ignore"):
+            if query.max_input_usd is not None:
+                kept &= self.index.number("input_usd", of="offer_") <= query.max_input_usd
+            if query.max_output_usd is not None:
+                kept &= self.index.number("output_usd", of="offer_") <= query.max_output_usd
+            if query.max_blended_usd is not None:
+                kept &= self.blended_usd() <= query.max_blended_usd
+            if query.min_context_tokens is not None:
+                # An offer may serve less than the model can; what it does not say is the model's own.
+                kept &= ~(self.index.number("context_tokens", of="offer_") < query.min_context_tokens)
+        return kept
+
+    def blended_usd(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """USD per million tokens of the offers from `start` to before `stop`, at the query's share of input."""
+        share = self.query.input_share
+        blended: NDArray[np.float64] = (
+            share * self.index.number("input_usd", of="offer_")[start:stop]
+            + (1 - share) * self.index.number("output_usd", of="offer_")[start:stop]
+        )
+        return blended
+
+    @cached_property
+    def owners(self) -> NDArray[np.int64]:
+        """The row of each offer; ascending."""
+        import numpy as np
+
+        return self.index.number("entry", of="offer_").astype(np.int64)
+
+    def _rows_of(self, offers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        import numpy as np
+
+        found = np.zeros(len(self.index), np.bool_)
+        found[self.owners[offers]] = True
+        return found
+
+    def narrow_to(self, other: _Selection) -> None:
+        """Keep only what another query leaves as well, offer by offer."""
+        self.offers &= other.offers
+        self.rows &= other.rows
+        if self.asks_offers or other.asks_offers:
+            self.rows &= self._rows_of(self.offers)
+
+    @cached_property
+    def prices(self) -> NDArray[np.float64]:
+        """Per row, the blended price of its cheapest offer that was left; NaN without one."""
+        import numpy as np
+
+        prices = np.full(len(self.index), np.inf)
+        blended = self.blended_usd()
+        usd = np.where(self.offers & ~np.isnan(blended), blended, np.inf)
+        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
+        if len(starts):
+            prices[self.owners[starts]] = np.minimum.reduceat(usd, starts)
+        prices[np.isinf(prices)] = np.nan
+        return prices
+
+    # Order ------------------------------------------------------------------------------------------------------------
+
+    def page(self) -> NDArray[np.int64]:
+        """The rows of the page, in the order that was asked for; equals by name, the unknown last."""
+        import numpy as np
+
+        query, end = self.query, self.query.offset + self.query.limit
+        words = self.found_by_words
+        if query.sort == "relevance" and words is not None and len(words) <= RELEVANCE_LIMIT:
+            ranked = self.index.by_relevance(query.text)
+            ranked = ranked[self.rows[ranked]]
+            return (ranked[::-1] if query.descending else ranked)[query.offset : end]
+        rows = np.flatnonzero(self.rows)
+        if query.sort == "name":
+            return (rows[::-1] if query.descending else rows)[query.offset : end]  # rows are stored by name
+        keys, falling = self._keys(rows)
+        falling = falling if query.descending is None else query.descending
+        return rows[_first(-keys if falling else keys, end)][query.offset :]
+
+    def _keys(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], bool]:
+        """What orders the rows, and whether people expect the highest first."""
+        if self.query.sort == "price":
+            return self.prices[rows], False
+        if self.query.sort == "score":
+            return self.scores[1][rows], not self._lower_is_better
+        column = {"context": "context_tokens", "parameters": "parameters"}.get(self.query.sort, "released")
+        return self.index.number(column)[rows], True
+
+    @property
+    def _lower_is_better(self) -> bool:
+        return self.query.benchmark in orjson.loads(self.index.meta.get("lower_is_better", "[]"))
+
+    @cached_property
+    def scores(self) -> tuple[tuple[str, ...] | None, NDArray[np.float64]]:
+        """
+        Results on the query's benchmark, a value per row, NaN where there is none.
+
+        Of one condition only, the one under which most of the rows were measured: others are not comparable.
+        """
+        import numpy as np
+
+        column = np.full(len(self.index), np.nan)
+        best: tuple[str, ...] | None = None
+        most = 0
+        for condition, places, values in self.index.scores(self.query.benchmark) if self.query.benchmark else ():
+            kept = self.rows[places]
+            if (found := int(kept.sum())) > most:
+                best, most = tuple(orjson.loads(condition)), found
+                column[:] = np.nan
+                column[places[kept]] = values[kept]
+        return best, column
+
+    # What is shown ----------------------------------------------------------------------------------------------------
+
+    def hit(self, row: int) -> Hit:
+        """A row of the page."""
+        import numpy as np
+
+        listing: dict[str, Any] = orjson.loads(self.index.listing(row))
+        first, last = np.searchsorted(self.owners, [row, row + 1]).tolist()
+        kept = np.flatnonzero(self.offers[first:last])
+        usd = self.blended_usd(first, last)[kept]
+        listing["offers"] = len(kept)
+        if len(kept):
+            shown = first + int(kept[0 if np.isnan(usd).all() else np.nanargmin(usd)])
+            listing["provider"], listing["served_name"] = self.index.offer(shown)
+            for name in ("input_usd", "output_usd"):
+                stated = float(self.index.number(name, of="offer_")[shown])
+                listing[name] = None if np.isnan(stated) else stated
+        score = float(self.scores[1][row])
+        return Hit(**listing, score=None if np.isnan(score) else score)
+
+    def facet_counts(self) -> list[FacetCount]:
+        """Of each value of each facet, how many hits have it; values that nobody has are left out."""
+        found = []
+        for facet in FACETS:
+            counts = self._sold_by() if facet == "provider" else self.index.counts(facet, self.rows)
+            counts.sort(key=lambda pair: (-pair[1], pair[0]))
+            found += [FacetCount(facet=facet, value=value, count=count) for value, count in counts if count]
+        return found
+
+    def _sold_by(self) -> list[tuple[str, int]]:
+        """Of each provider, how many of the rows have an offer of its among those that were left."""
+        import numpy as np
+
+        kept = np.flatnonzero(self.offers & self.rows[self.owners])
+        owners, providers = self.owners[kept], self.index.number("provider", of="offer_")[kept].astype(np.int64)
+        # A row's offers are stored by provider, so that a second one of the same provider follows the first.
+        again = (np.diff(owners, prepend=-1) == 0) & (np.diff(providers, prepend=-1) == 0)
+        names = orjson.loads(self.index.meta["providers"])
+        return list(zip(names, np.bincount(providers[~again], minlength=len(names)).tolist(), strict=True))
+
+
+def _first(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Where the `count` smallest keys stand, ascending; equals in the order they stand in, NaN after all numbers."""
+    import numpy as np
+
+    keys = np.where(np.isnan(keys), np.inf, keys)
+    if count < len(keys) // 4:
+        # Only what can come among the first is put in order: of a million keys that is nearly nothing.
+        highest = keys[np.argpartition(keys, count - 1)[:count]].max() if count else -np.inf
+        below = np.flatnonzero(keys < highest)
+        equal = np.flatnonzero(keys == highest)[: max(count - len(below), 0)]
+        return np.concatenate([below[np.argsort(keys[below], kind="stable")], equal])
+    return np.argsort(keys, kind="stable")[:count]
+
+
+def _close(index: CatalogIndex, text: str) -> tuple[str, ...]:
+    """Ids that look like the text; only in a catalog small enough to look through."""
+    if len(index) > 20_000:
+        return ()
+    names = {entry_id.partition("/")[2] or entry_id: entry_id for entry_id in index.ids()}
+    close = get_close_matches(text.strip().casefold().replace(" ", "-"), names, n=5, cutoff=0.6)
+    return tuple(names[name] for name in close)

@@ -1,0 +1,265 @@
+"""Queries: filters that combine, unknown that never passes, one offer for all its limits, counts that are true."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.catalog.shelf import TODAY, Made, OfferRow, fits, shelf, tighter
+
+from touchstone.catalog.index import CatalogIndex
+from touchstone.catalog.memory import memory_need
+from touchstone.catalog.model import Network
+from touchstone.catalog.query import Query
+from touchstone.catalog.search import FACETS, search
+
+_MAYBE_USD = st.none() | st.sampled_from([0.0, 0.1, 0.5, 2.0, 30.0])
+_OFFERS = st.builds(
+    OfferRow,
+    provider=st.sampled_from(["north", "south", "east"]),
+    served_name=st.just("served"),
+    input_usd=_MAYBE_USD,
+    output_usd=_MAYBE_USD,
+    context_tokens=st.none() | st.sampled_from([4_000, 128_000]),
+    regions=st.sampled_from([(), ("eu",), ("cn", "eu")]),
+)
+
+
+def _some(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(values), unique=True, max_size=2).map(tuple)
+
+
+_FACETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "task": _some("chat", "embedding", "code-generation"),
+        "input": _some("text", "image"),
+        "language": _some("en", "zh"),
+        "ability": _some("tools", "reasoning"),
+        "architecture": _some("decoder-only"),
+        "lab": _some("acme", "other"),
+        "openness": _some("open-licence", "proprietary"),
+        "licence": _some("mit", "llama3.1"),
+        "licence-class": _some("open", "commercial"),
+        "weights": st.sampled_from([("open",), ("gated",), ("closed",)]),
+        "has": _some("ours"),
+    },
+)
+_NUMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "context_tokens": st.none() | st.sampled_from([4_000.0, 32_000.0, 128_000.0]),
+        "parameters": st.none() | st.sampled_from([1e9, 7e9, 70e9]),
+        "retired": st.none() | st.sampled_from([float(date(2026, m, 1).toordinal()) for m in (7, 8, 9)]),
+        "released": st.none() | st.sampled_from([float(date(y, 1, 1).toordinal()) for y in (2024, 2026)]),
+    },
+)
+
+
+@st.composite
+def shelves(draw: st.DrawFn) -> list[Made]:
+    made = draw(st.lists(st.tuples(_FACETS, _NUMBERS, st.lists(_OFFERS, max_size=3)), min_size=1, max_size=8))
+    return [
+        Made(f"m{position}", facets=facets, numbers=numbers, offers=tuple(offers))
+        for position, (facets, numbers, offers) in enumerate(made)
+    ]
+
+
+_QUERIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tasks": _some("chat", "embedding", "code-generation"),
+        "inputs": _some("text", "image"),
+        "languages": _some("en", "zh"),
+        "abilities": _some("tools", "reasoning"),
+        "architectures": _some("decoder-only"),
+        "labs": _some("acme", "other"),
+        "openness": _some("open-licence", "proprietary"),
+        "licences": _some("mit", "open", "commercial"),
+        "has_weights": st.sampled_from([None, True, False]),
+        "ours": st.sampled_from([None, True, False]),
+        "retired": st.sampled_from([None, True, False]),
+        "providers": _some("north", "south"),
+        "regions": _some("eu", "cn"),
+        "min_context_tokens": st.sampled_from([4_000, 32_000, 128_000]),
+        "max_parameters": st.sampled_from([1_000_000_000, 7_000_000_000]),
+        "min_parameters": st.sampled_from([7_000_000_000]),
+        "max_input_usd": st.sampled_from([0.0, 0.1, 0.5, 2.0]),
+        "max_output_usd": st.sampled_from([0.1, 2.0]),
+        "max_blended_usd": st.sampled_from([0.2, 1.0]),
+        "input_share": st.sampled_from([0.5, 0.75, 1.0]),
+    },
+)
+
+
+def ids(index: CatalogIndex, query: Query, **more: Any) -> set[str]:
+    return {hit.id for hit in search(index, tighter(query, limit=1000), today=TODAY, **more).hits}
+
+
+@given(shelves(), _QUERIES)
+@settings(max_examples=200)
+def test_filters_hold_together_as_plain_reading_says(models: list[Made], filters: dict[str, Any]) -> None:
+    """A model is found when each of its facts meets the filter on it, and one of its offers meets all offer filters."""
+    query = Query.model_validate(filters)
+
+    assert ids(shelf(models), query) == {model.id for model in models if fits(model, query)}
+
+
+@given(shelves(), _QUERIES, _QUERIES)
+@settings(max_examples=200)
+def test_a_tighter_query_never_adds_a_model(models: list[Made], first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Whatever is asked in addition, nothing appears that was not found before."""
+    index = shelf(models)
+    free = {name: value for name, value in second.items() if name not in first and name != "input_share"}
+    query = Query.model_validate(first)
+
+    assert ids(index, tighter(query, **free)) <= ids(index, query)
+
+
+@given(shelves(), _QUERIES)
+@settings(max_examples=200)
+def test_a_facet_count_is_what_adding_the_value_leaves(models: list[Made], filters: dict[str, Any]) -> None:
+    """Each number beside a value is the number of hits of the query with that value, and no other value has hits."""
+    index, query = shelf(models), Query.model_validate(filters)
+    field = {"task": "tasks", "openness": "openness", "licence": "licences", "lab": "labs", "provider": "providers",
+             "architecture": "architectures", "language": "languages", "ability": "abilities"}  # fmt: skip
+    counted = search(index, query, today=TODAY, facets=True).facets
+
+    for facet, name in field.items():
+        values = {value for model in models for value in model.facets.get(facet, ())}
+        if facet == "provider":
+            values = {offer.provider for model in models for offer in model.offers}
+        counts = {item.value: item.count for item in counted if item.facet == facet}
+        for value in values:
+            outer = Query.model_validate({name: [value], "input_share": query.input_share})
+            assert counts.get(value, 0) == search(index, query, today=TODAY, within=[outer]).total
+        assert set(counts) <= values
+    assert {item.facet for item in counted} <= set(FACETS)
+
+
+def test_one_offer_must_meet_all_limits() -> None:
+    """A cheap offer in China and a dear one in Europe are no cheap offer in Europe."""
+    index = shelf([Made("m", offers=(OfferRow("cheap", "a", 0.1, 0.2, regions=("cn",)),
+                                     OfferRow("dear", "b", 9.0, 9.0, regions=("eu",))))])  # fmt: skip
+
+    assert ids(index, Query(regions=("eu",), max_input_usd=1.0)) == set()
+    assert ids(index, Query(regions=("cn",), max_input_usd=1.0)) == {"acme/m"}
+
+
+def test_the_price_of_a_hit_is_of_the_cheapest_offer_that_was_left() -> None:
+    """Where a filter takes the cheapest offer away, the next one is shown; the ratio decides which is cheapest."""
+    offers = (OfferRow("in", "a", 0.1, 5.0), OfferRow("out", "b", 1.0, 1.0), OfferRow("free?", "c"))
+    index = shelf([Made("m", offers=offers)])
+
+    def seller(query: Query) -> tuple[str | None, float | None, int]:
+        (hit,) = search(index, query, today=TODAY).hits
+        return hit.provider, hit.input_usd, hit.offers
+
+    assert seller(Query(input_share=1.0)) == ("in", 0.1, 3)
+    assert seller(Query(input_share=0.5)) == ("out", 1.0, 3)
+    assert seller(Query(providers=("out",), input_share=1.0)) == ("out", 1.0, 1)
+    assert seller(Query(providers=("free?",))) == ("free?", None, 1)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("price", ["cheap", "dear", "unknown"]),
+        ("context", ["dear", "cheap", "unknown"]),
+        ("parameters", ["dear", "cheap", "unknown"]),
+        ("released", ["cheap", "dear", "unknown"]),
+        ("score", ["dear", "cheap", "unknown"]),
+        ("name", ["cheap", "dear", "unknown"]),
+        ("relevance", ["cheap", "dear", "unknown"]),
+    ],
+)
+def test_order_is_the_expected_one_and_unknown_comes_last(sort: str, expected: list[str]) -> None:
+    """Cheapest, longest, largest, newest, best first; what nobody knows stands at the end, in either direction."""
+    board = orjson.dumps(["mmlu", "", "", "", ""]).decode()
+    models = [
+        Made("cheap", numbers={"context_tokens": 1, "parameters": 1, "released": 9}, offers=(OfferRow("p", "a", 1, 1),),
+             scores=(("mmlu", board, 10.0),)),
+        Made("dear", numbers={"context_tokens": 2, "parameters": 2, "released": 5}, offers=(OfferRow("p", "b", 2, 2),),
+             scores=(("mmlu", board, 20.0),)),
+        Made("unknown"),
+    ]  # fmt: skip
+    index = shelf(models)
+    benchmark = "mmlu" if sort == "score" else None
+    known = 3 if sort != "score" else 2
+
+    def names(**ways: Any) -> list[str]:
+        query = Query.model_validate({"sort": sort, "benchmark": benchmark, **ways})
+        return [hit.name for hit in search(index, query, today=TODAY).hits]
+
+    assert names() == expected[:known]
+    if sort not in {"name", "relevance"}:
+        turned = "descending" if sort == "price" else "ascending"
+        assert names(descending=turned == "descending") == [*expected[1::-1], "unknown"][:known]
+
+
+def test_scores_order_only_what_was_measured_alike() -> None:
+    """Results under another condition are not mixed into the order; the condition with most results is named."""
+    common, other = (orjson.dumps(["mmlu", "", setting, "", ""]).decode() for setting in ("5-shot", "CoT"))
+    index = shelf(
+        [
+            Made("a", scores=(("mmlu", common, 60.0), ("mmlu", other, 99.0))),
+            Made("b", scores=(("mmlu", common, 70.0),)),
+            Made("c", scores=(("mmlu", other, 90.0),)),
+        ]
+    )
+
+    found = search(index, Query(benchmark="mmlu", sort="score"), today=TODAY)
+
+    assert [(hit.name, hit.score) for hit in found.hits] == [("b", 70.0), ("a", 60.0), ("c", None)]
+    assert found.score_condition == ("mmlu", "", "5-shot", "", "")
+
+
+def test_lower_is_better_turns_order_and_minimum_round() -> None:
+    """Of word error rates the smallest is best, and a bar is not to be passed upwards."""
+    condition = orjson.dumps(["wer"]).decode()
+    index = shelf(
+        [Made("good", scores=(("wer", condition, 2.0),)), Made("bad", scores=(("wer", condition, 9.0),))],
+        lower_is_better='["wer"]',
+    )
+
+    found = search(index, Query(benchmark="wer", sort="score"), today=TODAY)
+    barred = search(index, Query(benchmark="wer", min_score=5.0), today=TODAY)
+
+    assert [hit.name for hit in found.hits] == ["good", "bad"]
+    assert [hit.name for hit in barred.hits] == ["good"]
+
+
+def test_a_page_is_a_part_of_the_same_order() -> None:
+    """Pages one after the other give everything once; the total does not depend on the page."""
+    index = shelf([Made(f"m{n:02}") for n in range(25)])
+
+    pages = [search(index, Query(sort="name", limit=10, offset=start), today=TODAY) for start in (0, 10, 20, 30)]
+
+    assert [hit.name for page in pages for hit in page.hits] == [f"m{n:02}" for n in range(25)]
+    assert {page.total for page in pages} == {25}
+
+
+def test_fitting_into_memory_agrees_with_the_card() -> None:
+    """The filter on memory is the calculation that the card shows, and unknown sizes do not fit."""
+    network = Network(layers=32, hidden_size=4096, attention_heads=32, key_value_heads=8, head_size=128)
+    numbers = {"parameters": 8e9, "values_per_token": 32 * 8 * 256, "windowed_values_per_token": 0, "state_values": 0}
+    index = shelf([Made("known", numbers=numbers), Made("unknown", numbers={"parameters": 8e9})])
+
+    for gib in (16.0, 17.5, 18.0, 20.0, 24.0, 48.0):
+        for tokens in (1_000, 32_000, 128_000):
+            query = Query(fits_gib=gib, fit_context_tokens=tokens)
+            expected = memory_need(8_000_000_000, network, context_tokens=tokens).fits(gib)
+            assert ("acme/known" in ids(index, query)) == expected
+            assert "acme/unknown" not in ids(index, query)
+
+
+def test_a_text_that_finds_nothing_gets_close_names() -> None:
+    """A typing mistake leads to what may have been meant; signs alone find nothing and suggest nothing."""
+    index = shelf([Made("whisper-large"), Made("writer")])
+
+    assert search(index, Query(text="wisper large"), today=TODAY).suggestions == ("acme/whisper-large",)
+    assert search(index, Query(text="???"), today=TODAY).total == 0
