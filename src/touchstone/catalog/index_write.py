@@ -36,6 +36,8 @@ NUMBERS = (
 )
 """Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
 
+OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens")
+
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE entry (row INTEGER PRIMARY KEY, id TEXT UNIQUE, listing BLOB, card BLOB);
@@ -64,6 +66,8 @@ class OfferRow:
     input_usd: float | None = None
     """USD per million tokens."""
     output_usd: float | None = None
+    writes_tokens: bool = True
+    """Whether output is billed by the token at all; vectors and scores are not, so only their input has a price."""
     context_tokens: int | None = None
     regions: tuple[str, ...] = ()
 
@@ -111,7 +115,7 @@ def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -
 def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: Mapping[str, str]) -> None:
     """Fill an empty database; for one in memory where no file can be written."""
     connection.executescript(_SCHEMA)
-    facts, offers = _Columns(NUMBERS), _Columns(("entry", "provider", "input_usd", "output_usd", "context_tokens"))
+    facts, offers = _Columns(NUMBERS), _Columns(OFFER_NUMBERS)
     providers: dict[str, int] = {}
     scores: dict[tuple[str, str], tuple[array[int], array[float]]] = {}
     count = 0
@@ -141,6 +145,7 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
                         "provider": providers.setdefault(offer.provider, len(providers)),
                         "input_usd": offer.input_usd,
                         "output_usd": offer.output_usd,
+                        "blended_output_usd": offer.output_usd if offer.writes_tokens else offer.output_usd or 0.0,
                         "context_tokens": offer.context_tokens,
                     },
                     {"provider": (offer.provider,), "region": offer.regions},

@@ -210,7 +210,7 @@ class _Selection:
         share = self.query.input_share
         blended: NDArray[np.float64] = (
             share * self.index.number("input_usd", of="offer_")[start:stop]
-            + (1 - share) * self.index.number("output_usd", of="offer_")[start:stop]
+            + (1 - share) * self.index.number("blended_output_usd", of="offer_")[start:stop]
         )
         return blended
 

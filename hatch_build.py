@@ -1,0 +1,32 @@
+"""
+What building the package adds to it: the index of the catalog that ships, so that the first search is quick.
+
+It needs what the catalog needs (pydantic, numpy, orjson, genai-prices). Where a build has none of them the package is
+whole all the same: the index is then made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CatalogIndexHook(BuildHookInterface):
+    """Writes `src/touchstone/catalog/shipped.sqlite` for wheels and editable installations."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        """Called by hatchling before it collects files."""
+        if self.target_name != "wheel":
+            return
+        sys.path.insert(0, str(Path(self.root) / "src"))
+        try:
+            from touchstone.catalog.catalog import build_shipped
+        except ImportError as error:
+            self.app.display_warning(f"The catalog is indexed at its first use: {error.name} is not here.")
+            return
+        finally:
+            sys.path.pop(0)
+        build_shipped()

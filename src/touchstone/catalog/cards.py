@@ -1,0 +1,200 @@
+"""
+A card: what is known of one model, from all sources, with who sells it and what it scored.
+
+Parts are put together by ids and the crosswalk. No fact is changed, and none is chosen over another, except that
+a card's own statement stands before a source's. What a card leaves open is taken from the sources where they agree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from touchstone.catalog.claims import Claim
+from touchstone.catalog.crosswalk import find_model
+from touchstone.catalog.model import Model, ModelId
+from touchstone.catalog.offers import Offer, PricePeriod, Rate
+from touchstone.catalog.own import OwnOffer
+from touchstone.catalog.query import KIND_CARD, KIND_OFFER, KIND_REPORTED
+from touchstone.catalog.source_base import Reported
+from touchstone.catalog.source_diff import Conflict, conflicts, offer_of, statements_of, statements_of_card
+from touchstone.catalog.taxonomy import licences
+from touchstone.catalog.units import MILLION
+from touchstone.noun import Noun
+
+OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY = "open-licence", "open-weights", "proprietary"
+
+
+class Card(Noun):
+    """One entry of the catalog."""
+
+    id: str
+    """The model's id; of an offer or a reported entry that no card is known for, `provider:name there`."""
+    kind: str
+    """`card`, `reported` or `offer`; see `query`."""
+    name: str
+    model: Model | None = None
+    """The card's own facts; None where nobody wrote a card."""
+    offers: tuple[Offer, ...] = ()
+    endpoints: tuple[OwnOffer, ...] = ()
+    """Servers of the team's own that serve it; each stands among `offers` too, sold by `own`."""
+    claims: tuple[Claim, ...] = ()
+    reported: tuple[Reported, ...] = ()
+    """What refreshed sources say, as they say it."""
+
+    def fact(self, field: str) -> Any:
+        """What the card states, else what the sources state with one voice; None when nobody does or they disagree."""
+        stated = getattr(self.model, field, None) if self.model else None
+        if stated is not None and stated != ():
+            return stated
+        return self._from_sources.get(field)
+
+    @cached_property
+    def _from_sources(self) -> Mapping[str, Any]:
+        said: dict[str, list[Any]] = defaultdict(list)
+        for entry in self.reported:
+            for field, value in entry.facts.items():
+                if value not in said[field]:
+                    said[field].append(value)
+        return {field: values[0] for field, values in said.items() if len(values) == 1}
+
+    @property
+    def openness(self) -> str | None:
+        """Taxonomy id: whether weights are given out, and whether their licence is open."""
+        weights = self.fact("weights")
+        if weights is None:
+            return None
+        if weights == "closed":
+            return PROPRIETARY
+        licence = licences().get(self.fact("licence") or "")
+        return OPEN_LICENCE if licence is not None and licence.kind == "open" else OPEN_WEIGHTS
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """What it can, of what a query may ask."""
+        inputs = self.fact("input_modalities") or ()
+        found = {
+            "tools": self.fact("tools"),
+            "structured-output": self.fact("structured_output"),
+            "vision": "image" in inputs,
+            "reasoning": self.fact("reasoning"),
+        }
+        return tuple(name for name, able in found.items() if able is True)
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """The facts on which card and sources disagree, every statement with its source and date."""
+        said = list(statements_of_card(self.model)) if self.model else []
+        for entry in self.reported:
+            said += statements_of(entry)
+        return conflicts(said)
+
+
+def assemble(
+    models: Sequence[Model],
+    offers: Iterable[Offer],
+    claims: Iterable[Claim],
+    reported: Iterable[Reported] = (),
+    endpoints: Mapping[ModelId, Sequence[OwnOffer]] | None = None,
+) -> Iterator[Card]:
+    """
+    All cards, by id: models with what belongs to them, then what belongs to no model.
+
+    Args:
+        models: Curated and own cards; of two with one id the later counts, so that a team's own card replaces ours.
+        offers: From any source; those whose model is unknown become entries of their own.
+        claims: Results; those of models without a card are left out.
+        reported: Entries of refreshed sources.
+        endpoints: The team's own servers, by model.
+    """
+    known = {model.id: model for model in models}
+    of_model: dict[ModelId | None, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        of_model[offer.model if offer.model in known else None].append(offer)
+    results: dict[ModelId, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        results[claim.model].append(claim)
+    entries: dict[str, list[Reported]] = defaultdict(list)
+    lone: list[Reported] = []
+    for entry in reported:
+        found = _find(entry.provider or entry.source, entry.id)
+        (entries[found[0]] if found and found[0] in known else lone).append(entry)
+    for model_id in sorted(known):
+        model = known[model_id]
+        said = tuple(entries.get(model_id, ()))
+        listed = of_model.get(model_id, [])
+        listed += _further_offers(said, listed)
+        served = tuple((endpoints or {}).get(model_id, ()))
+        listed += [_offer_of_own(model_id, endpoint) for endpoint in served]
+        yield Card(
+            id=model_id,
+            kind=KIND_CARD,
+            name=model.name,
+            model=model,
+            offers=tuple(listed),
+            endpoints=served,
+            claims=tuple(results.get(model_id, ())),
+            reported=said,
+        )
+    yield from _without_card(of_model.get(None, []), lone)
+
+
+def _offer_of_own(model: ModelId, endpoint: OwnOffer) -> Offer:
+    price = endpoint.price
+    rates = []
+    if price is not None:
+        known = {"input_tokens": price.input_usd, "output_tokens": price.output_usd}
+        if price.cached_input_usd is not None:
+            known["cache_read_tokens"] = price.cached_input_usd
+        rates = [Rate(unit=unit, usd=Decimal(repr(usd)), per=MILLION) for unit, usd in known.items()]
+    return Offer(
+        model=model,
+        provider=endpoint.provider,
+        served_name=endpoint.served_name,
+        periods=(PricePeriod(rates=tuple(rates)),) if rates else (),
+        source=price.source if price else endpoint.base_url,
+        as_of=price.as_of if price else None,
+    )
+
+
+def _find(seller: str, served_name: str) -> tuple[str, str | None] | None:
+    known = find_model(seller, served_name)
+    return (known.model, known.snapshot) if known else None
+
+
+def _further_offers(said: Iterable[Reported], listed: Sequence[Offer]) -> list[Offer]:
+    """Offers that only refreshed sources list; a price of `genai-prices` is not replaced, only stood beside."""
+    have = {(offer.provider, offer.served_name.lower()) for offer in listed}
+    found = []
+    for entry in said:
+        offer = offer_of(entry, _find)
+        if offer is not None and (offer.provider, offer.served_name.lower()) not in have:
+            have.add((offer.provider, offer.served_name.lower()))
+            found.append(offer)
+    return found
+
+
+def _without_card(offers: Iterable[Offer], lone: Iterable[Reported]) -> Iterator[Card]:
+    by_id: dict[str, tuple[list[Offer], list[Reported]]] = {}
+    for offer in offers:
+        by_id.setdefault(f"{offer.provider}:{offer.served_name}", ([], []))[0].append(offer)
+    for entry in lone:
+        found = by_id.setdefault(f"{entry.provider or entry.source}:{entry.id}", ([], []))
+        found[1].append(entry)
+        offer_there = offer_of(entry, _find)
+        if offer_there is not None and not found[0]:
+            found[0].append(offer_there)
+    for entry_id, (sold, said) in sorted(by_id.items()):
+        names = [offer.name for offer in sold if offer.name] + [
+            name for entry in said if isinstance(name := entry.facts.get("name"), str)
+        ]
+        yield Card(
+            id=entry_id,
+            kind=KIND_REPORTED if said else KIND_OFFER,
+            name=(names or [entry_id.partition(":")[2]])[0],
+            offers=tuple(sold),
+            reported=tuple(said),
+        )

@@ -1,0 +1,238 @@
+"""
+The catalog as everybody else sees it: search it, open a card, list what it holds.
+
+Three layers lie above each other: what ships with this package, what `catalog refresh` took, and the team's own cards.
+Their index is made when it is missing or out of date, which its key tells: a digest of everything it is made from. The
+index of what ships alone is made when the package is built (`hatch_build.py`), so that the first search is as quick as
+the second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import date
+from difflib import get_close_matches
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from touchstone.catalog.index import CatalogIndex
+from touchstone.catalog.index_write import INDEX_VERSION, IndexRow, fill_index, write_index
+from touchstone.errors import DataError, UnknownName
+from touchstone.language import N_
+from touchstone.plugins import version_of
+
+if TYPE_CHECKING:
+    from touchstone.catalog.cards import Card
+    from touchstone.catalog.own import OwnOffer
+    from touchstone.catalog.query import Found, Query
+    from touchstone.catalog.source_base import Reported
+
+_HERE = Path(__file__).parent
+SHIPPED_INDEX = _HERE / "shipped.sqlite"
+
+
+class Catalog:
+    """
+    What exists, for one workspace.
+
+    Args:
+        workspace: Folder whose own cards and refreshed sources lie over what ships; None for what ships alone.
+        today: Whose prices and retirements count.
+    """
+
+    def __init__(self, workspace: Path | None = None, *, today: date) -> None:
+        self.folder = None if workspace is None else workspace / "catalog"
+        self.today = today
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the index; may be called twice."""
+        if "index" in self.__dict__:
+            self.__dict__.pop("index").close()
+
+    # Search -----------------------------------------------------------------------------------------------------------
+
+    def search(self, query: Query, *, collection: str | None = None, facets: bool = False) -> Found:
+        """
+        What a query finds, within a collection where one is named.
+
+        Raises:
+            UnknownName: there is no such collection.
+        """
+        from touchstone.catalog.collections import find_collection
+        from touchstone.catalog.search import search
+
+        within = [find_collection(collection).query] if collection else []
+        return search(self.index, query, today=self.today, within=within, facets=facets)
+
+    def card(self, entry_id: str) -> Card:
+        """
+        One card.
+
+        Raises:
+            UnknownName: the catalog has none of this id; the closest are named.
+        """
+        from touchstone.catalog.cards import Card
+
+        row = self.index.row_of(entry_id)
+        if row is None:
+            row = self.index.row_of(entry_id.strip().lower())
+        if row is None:
+            raise UnknownName(kind=N_("model"), name=entry_id, known=self._close_to(entry_id))
+        return Card.model_validate_json(self.index.card(row))
+
+    def cards(self, ids: Sequence[str] | None = None) -> Iterator[Card]:
+        """The cards of these ids, or every card with facts of a model, by id."""
+        from touchstone.catalog.cards import Card
+
+        if ids is not None:
+            yield from map(self.card, ids)
+            return
+        for row, entry_id in enumerate(self.index.ids()):
+            if "/" in entry_id.partition(":")[0]:
+                yield Card.model_validate_json(self.index.card(row))
+
+    def _close_to(self, entry_id: str) -> list[str]:
+        """Ids that may have been meant: the same name at another lab first, then what is spelt alike."""
+        ids = self.index.ids()
+        name = entry_id.strip().lower().rpartition("/")[2]
+        same = [one for one in ids if one.rpartition("/")[2] == name]
+        return same or get_close_matches(entry_id.lower(), ids, n=5, cutoff=0.5) or ids[:1]
+
+    # The index --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def index(self) -> CatalogIndex:
+        """The index of everything, made first where it is missing or out of date."""
+        own = self._own_files()
+        places = [SHIPPED_INDEX] if not own else []
+        if self.folder is not None:
+            places.append(self.folder / "index.sqlite")
+        shipped = shipped_digest()
+        key = _key(shipped, own)
+        for place in places:
+            found = CatalogIndex.open(place)
+            if found is not None and found.meta.get("key") == key and self._holds_today(found):
+                return found
+            if found is not None:
+                found.close()
+        return self._made(key)
+
+    def _holds_today(self, index: CatalogIndex) -> bool:
+        """Whether no price begins or ended between the day of the index and today."""
+        return index.meta["from"] <= self.today.isoformat() < index.meta["until"]
+
+    def _made(self, key: str) -> CatalogIndex:
+        rows, meta = self._rows()
+        meta["key"] = key
+        if self.folder is not None:
+            place = self.folder / "index.sqlite"
+            # A folder that cannot be written is no reason to find nothing: the index then lives in memory.
+            with suppress(OSError, sqlite3.OperationalError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                write_index(place, rows, meta)
+                if (found := CatalogIndex.open(place)) is not None:
+                    return found
+            rows, _meta = self._rows()
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        fill_index(connection, rows, meta)
+        return CatalogIndex(connection)
+
+    def _rows(self) -> tuple[Iterator[IndexRow], dict[str, str]]:
+        """The rows of the index, and from when until when its prices hold."""
+        import orjson
+
+        from touchstone.catalog.benchmarks import benchmarks, shipped_claims
+        from touchstone.catalog.cards import assemble
+        from touchstone.catalog.index_rows import index_rows
+        from touchstone.catalog.offers import shipped_offers
+        from touchstone.catalog.sellers import sellers
+        from touchstone.catalog.shipped import shipped_models
+
+        models, offers, claims = list(shipped_models()), list(shipped_offers()), list(shipped_claims())
+        endpoints: dict[str, Sequence[OwnOffer]] = {}
+        reported: list[Reported] = []
+        known = dict(benchmarks())
+        if self.folder is not None and self.folder.is_dir():
+            from touchstone.catalog.own import own_benchmarks, own_claims, own_models
+            from touchstone.catalog.source_store import Shelf
+
+            own = own_models(self.folder).cards
+            models += [card.model for card in own]
+            endpoints = {card.model.id: card.offers for card in own}
+            known = own_benchmarks(self.folder)
+            claims += own_claims(self.folder, benchmarks=known).claims
+            shelf = Shelf(self.folder / "sources")
+            for source in shelf.sources():
+                copy = shelf.read(source).copy
+                reported += copy.entries if copy else ()
+        cards = list(assemble(models, offers, claims, reported, endpoints))
+        regions = {seller.id: seller.processed_in or () for seller in sellers().values()}
+        start, end = _span(self.today, [period.since for card in cards for o in card.offers for period in o.periods])
+        meta = {
+            "from": start,
+            "until": end,
+            "lower_is_better": orjson.dumps([one.id for one in known.values() if not one.higher_is_better]).decode(),
+        }
+        return index_rows(cards, self.today, regions), meta
+
+    @property
+    def problems(self) -> tuple[DataError, ...]:
+        """Why some of the workspace's own cards and results are not in the catalog."""
+        if self.folder is None or not self.folder.is_dir():
+            return ()
+        from touchstone.catalog.own import own_claims, own_models
+
+        return (*own_models(self.folder).errors, *own_claims(self.folder).errors)
+
+    def _own_files(self) -> list[Path]:
+        """What the workspace lays over what ships."""
+        if self.folder is None or not self.folder.is_dir():
+            return []
+        found = [file for name in ("cards", "claims", "sources") for file in (self.folder / name).rglob("*")]
+        return sorted(file for file in (*found, self.folder / "benchmarks.toml") if _counts(file))
+
+
+def _counts(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith(".") and not file.name.endswith(".previous.json")
+
+
+def _span(today: date, starts: Sequence[date | None]) -> tuple[str, str]:
+    """The last day at or before `today` on which some price began, and the next one after it."""
+    known = [start for start in starts if start is not None]
+    before = [start for start in known if start <= today]
+    after = [start for start in known if start > today]
+    return max(before, default=date.min).isoformat(), min(after, default=date.max).isoformat()
+
+
+def shipped_digest() -> str:
+    """What the shipped part of an index is made from: every data file of this room, and the version of the prices."""
+    digest = blake2b(digest_size=16)
+    for file in sorted(_HERE.rglob("*.toml")):
+        digest.update(file.relative_to(_HERE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    digest.update(f"{INDEX_VERSION} {version_of('genai-prices')}".encode())
+    return digest.hexdigest()
+
+
+def _key(shipped: str, own: Sequence[Path]) -> str:
+    digest = blake2b(shipped.encode(), digest_size=16)
+    for file in own:
+        about = file.stat()
+        digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def build_shipped(place: Path = SHIPPED_INDEX, *, today: date | None = None) -> None:
+    """Write the index of what ships; called when the package is built."""
+    catalog = Catalog(today=today or date.today())  # noqa: DTZ011 - the day of the build, wherever that is
+    rows, meta = catalog._rows()
+    write_index(place, rows, {**meta, "key": _key(shipped_digest(), [])})
