@@ -14,7 +14,8 @@ from touchstone.language import set_language
 from touchstone.reporting.base import Note, ReportData
 from touchstone.reporting.live import Lane, LiveTable, Progress, progress_line, progress_table
 from touchstone.reporting.sentences import full
-from touchstone.reporting.tables import final_text, plain_table
+from touchstone.reporting.tables import final_text
+from touchstone.reporting.text_tables import plain_table
 
 from .conftest import HOSTILE, ROWS
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from touchstone import __version__
-from touchstone.cli import compare, decide, demo, init, report, trials
+from touchstone.cli import catalog, compare, decide, demo, init, report, trials
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language, answer
 from touchstone.language import _
@@ -65,4 +65,6 @@ def build_app(verb: str | None = None) -> typer.Typer:
     for name in [verb] if verb in commands else commands:
         command, words = commands[name]
         app.command(name, cls=Command, help=words)(command)
+    if verb not in commands:
+        app.add_typer(catalog.group(), name="catalog", help=_("Models that exist: search, cards, prices, results."))
     return app

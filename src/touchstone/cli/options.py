@@ -14,6 +14,7 @@ from touchstone.errors import TouchstoneError
 from touchstone.language import _
 
 if TYPE_CHECKING:
+    from touchstone.catalog.catalog import Catalog
     from touchstone.workspace.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -72,3 +73,16 @@ def open_workspace(folder: Path | None) -> Workspace:
     from touchstone.workspace.workspace import Workspace
 
     return Workspace(load_settings(folder))
+
+
+def open_catalog(folder: Path | None) -> Catalog:
+    """The catalog of the workspace that the flags and the environment name, as of today."""
+    from datetime import UTC, datetime
+
+    from touchstone.catalog.catalog import Catalog
+    from touchstone.config import load_settings
+
+    catalog = Catalog(load_settings(folder).workspace, today=datetime.now(UTC).date())
+    for problem in catalog.problems:
+        say(one_line(problem.text(_)))
+    return catalog

@@ -31,7 +31,7 @@ def trials(
     if not found:
         answer(_("Nothing was measured here yet; start with: touchstone demo"))
         return
-    from touchstone.reporting.tables import plain_table
+    from touchstone.reporting.text_tables import plain_table
 
     answer(
         plain_table(

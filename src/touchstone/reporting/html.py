@@ -36,22 +36,30 @@ def render(data: ReportData, language: str = "en") -> str:
 
 def _render(data: ReportData, language: str) -> str:
     set_language(language)
-    style, script = (_source(name) for name in ("report.css", "report.js"))
     rows = figures.rows(data)
     points = figures.cost_points(rows)
+    return fill_template(
+        "report.html.j2",
+        data=data,
+        comparison=data.comparison,
+        decision=data.comparison.decision,
+        chosen=find(data.comparison, data.comparison.decision.chosen),
+        rows=rows,
+        number_of={row.candidate.name: row.number for row in rows},
+        peers=peers(data.comparison),
+        points=points,
+        unplaced=[p for p in points if not placed(p)],
+    )
+
+
+def fill_template(template: str, **values: Any) -> str:
+    """A page in the language that is set, with the style, the script and the policy that every page has."""
+    style, script = (_source(name) for name in ("report.css", "report.js"))
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(template)
         .render(
-            data=data,
-            comparison=data.comparison,
-            decision=data.comparison.decision,
-            chosen=find(data.comparison, data.comparison.decision.chosen),
-            rows=rows,
-            number_of={row.candidate.name: row.number for row in rows},
-            peers=peers(data.comparison),
-            points=points,
-            unplaced=[p for p in points if not placed(p)],
+            **values,
             html_language=HTML_LANGUAGES[current_language()],
             style=Markup(style),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
-from touchstone.evaluation.base import Estimate
 from touchstone.language import N_, _
+
+if TYPE_CHECKING:
+    # What is counted in tokens and dollars is written here too, and needs no measurement.
+    from touchstone.evaluation.base import Estimate
 
 UNKNOWN = "–"
 """Shown where nobody knows."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from touchstone.language import _
 from touchstone.reporting import figures, numbers, race, sentences, words
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.text import terminal
+from touchstone.reporting.text_tables import empty_table, plain_width, printed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,7 +61,7 @@ def final_text(data: ReportData, *, width: int | None = None, colour: bool | Non
         lines += [Text(), Text(title, style="bold")]
         for check in comparison.gate.checks:
             lines.append(indented(f"{'✓' if check.passed else '✗'} {sentences.full(check.text)}"))
-    return _printed(lines, width, colour)
+    return printed(lines, width, colour)
 
 
 def result_table(data: ReportData, width: int = 120) -> Table:
@@ -75,11 +74,11 @@ def result_table(data: ReportData, width: int = 120) -> Table:
 
     rows = figures.rows(data)
     columns = _columns(rows)
-    longest = max((_width(terminal(row.candidate.name)) for row in rows), default=0)
+    longest = max((plain_width(terminal(row.candidate.name)) for row in rows), default=0)
     while len(columns) > _ALWAYS and _needed(columns) + min(longest, _NAME_WIDTH) > width:
         weakest = max(columns, key=lambda column: column.rank)
         columns = [column for column in columns if column is not weakest]
-    table = _table(("#", _("Candidate"), *(column.head for column in columns)), left=(1, len(columns) + 1))
+    table = empty_table(("#", _("Candidate"), *(column.head for column in columns)), left=(1, len(columns) + 1))
     for index, row in enumerate(rows):
         cells = (column.cells[index] for column in columns)
         table.add_row(str(row.number), Text(terminal(row.candidate.name)), *cells, style=_STYLES.get(row.role))
@@ -115,51 +114,4 @@ def _columns(rows: Sequence[figures.Row]) -> list[_Column]:
 
 def _needed(columns: Sequence[_Column]) -> int:
     """Width of all columns but the names, gaps included."""
-    return 6 + sum(max(map(_width, (column.head, *column.cells))) + 3 for column in columns)
-
-
-def plain_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None = None) -> str:
-    """A table of texts, all columns to the left."""
-    from rich.text import Text
-
-    table = _table(heads, left=range(len(heads)))
-    for row in rows:
-        table.add_row(*(Text(terminal(cell)) for cell in row))
-    return _printed([table], width, None)
-
-
-def _width(text: str) -> int:
-    """Terminal cells that a text takes; Chinese characters take two."""
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _table(heads: Sequence[str], *, left: Iterable[int]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    to_left = {index % len(heads) for index in left}
-    for index, head in enumerate(heads):
-        is_left = index in to_left
-        # Numbers are never broken; names may be, anywhere, so that nothing is cut.
-        table.add_column(head, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold")
-    return table
-
-
-def _printed(lines: Iterable[RenderableType], width: int | None, colour: bool | None) -> str:
-    from rich.console import Console
-
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=width or shutil.get_terminal_size((120, 24)).columns,
-        force_terminal=sys.stdout.isatty() if colour is None else colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    for line in lines:
-        console.print(line)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return 6 + sum(max(map(plain_width, (column.head, *column.cells))) + 3 for column in columns)

@@ -1,0 +1,17 @@
+"""`touchstone catalog …`: what exists."""
+
+from __future__ import annotations
+
+import typer
+
+from touchstone.cli import catalog_search
+from touchstone.cli.help_page import Command, Group
+from touchstone.language import _
+
+
+def group() -> typer.Typer:
+    """The verbs below `catalog`."""
+    app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    for name, command, words in (("search", catalog_search.search, _("Find models by words and facts.")),):
+        app.command(name, cls=Command, help=words)(command)
+    return app

@@ -1,0 +1,242 @@
+"""How facts of the catalog read: sizes, prices, terms, places and names of fields, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from touchstone.catalog.memory import GIB
+from touchstone.catalog.sellers import ANYWHERE, seller_id, sellers
+from touchstone.catalog.taxonomy import TermKind, labs, licences, terms_of
+from touchstone.language import N_, _, current_language
+from touchstone.reporting import numbers
+
+FACETS = {
+    "task": N_("Task"),
+    "openness": N_("Openness"),
+    "licence": N_("Licence"),
+    "lab": N_("Lab"),
+    "provider": N_("Provider"),
+    "architecture": N_("Architecture"),
+    "output": N_("Output"),
+    "language": N_("Language"),
+    "ability": N_("Ability"),
+    "trait": N_("Trait"),
+}
+"""What is counted beside the hits."""
+
+ABILITIES = {
+    "tools": N_("tools"),
+    "structured-output": N_("structured output"),
+    "vision": N_("reads images"),
+    "reasoning": N_("reasoning"),
+}
+
+MODALITIES = {
+    "text": N_("text"),
+    "image": N_("images"),
+    "audio": N_("audio"),
+    "video": N_("video"),
+    "file": N_("files"),
+}
+
+FIELDS = {
+    "input_modalities": N_("Reads"),
+    "output_types": N_("Writes"),
+    "tasks": N_("Tasks"),
+    "architecture": N_("Architecture"),
+    "traits": N_("Traits"),
+    "origin": N_("Origin"),
+    "base_model": N_("Made from"),
+    "relation": N_("How"),
+    "weights": N_("Weights"),
+    "licence": N_("Licence"),
+    "parameters": N_("Parameters"),
+    "active_parameters": N_("Active parameters"),
+    "context_tokens": N_("Context"),
+    "max_output_tokens": N_("Longest answer"),
+    "embedding_dimensions": N_("Dimensions"),
+    "languages": N_("Languages"),
+    "tools": N_("Tools"),
+    "structured_output": N_("Structured output"),
+    "reasoning": N_("Reasoning"),
+    "released": N_("Released"),
+    "knowledge_cutoff": N_("Knowledge until"),
+    "retired": N_("Retired"),
+    "successor": N_("Successor"),
+    "intended_use": N_("Intended use"),
+    "limits": N_("Limits"),
+    "training_data": N_("Training data"),
+    "hugging_face": N_("Hugging Face"),
+    "model_scope": N_("ModelScope"),
+    "network": N_("Layer sizes"),
+    "snapshots": N_("Dated versions"),
+    "points_to": N_("Stood for"),
+    "name": N_("Name"),
+    "deprecated": N_("Deprecated"),
+}
+"""Fields of cards and offers."""
+
+WEIGHTS = {
+    "open": N_("can be downloaded"),
+    "gated": N_("can be downloaded after accepting terms"),
+    "closed": N_("not given out"),
+}
+
+COMMERCIAL_USE = {
+    "yes": N_("commercial use allowed"),
+    "conditions": N_("commercial use under conditions"),
+    "no": N_("no commercial use"),
+}
+
+UNITS = {
+    "input_tokens": N_("input tokens"),
+    "output_tokens": N_("output tokens"),
+    "cache_read_tokens": N_("cached input tokens"),
+    "cache_write_tokens": N_("tokens written to the cache"),
+    "cache_write_1h_tokens": N_("tokens written to the cache for an hour"),
+    "input_audio_tokens": N_("audio input tokens"),
+    "output_audio_tokens": N_("audio output tokens"),
+    "input_image_tokens": N_("image input tokens"),
+    "output_image_tokens": N_("image output tokens"),
+    "output_reasoning_tokens": N_("reasoning tokens"),
+    "audio_seconds": N_("audio"),
+    "input_audio_seconds": N_("audio read"),
+    "requests": N_("requests"),
+    "web_searches": N_("web searches"),
+    "input_document_pages": N_("pages"),
+    "input_characters": N_("characters"),
+    "output_images": N_("pictures"),
+    "rerank_searches": N_("searches"),
+}
+"""What is paid for; units that are rare are shown by their own names."""
+
+
+def parameters(total: int | None, active: int | None = None) -> str:
+    """Such as `671B (37B active)` or `110M`."""
+    if total is None:
+        return numbers.UNKNOWN
+    return (
+        _("{total} ({active} active)").format(total=_short(total), active=_short(active)) if active else _short(total)
+    )
+
+
+def _short(value: int) -> str:
+    for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if value >= size:
+            text = f"{value / size:.3g}" if value / size < 1000 else f"{value / size:.0f}"
+            return text + unit
+    return str(value)
+
+
+def tokens(value: int | None) -> str:
+    """A number of tokens; a million and more in millions."""
+    if value is None:
+        return numbers.UNKNOWN
+    return f"{value / 1e6:.4g}M" if value >= 1_000_000 else f"{value:,}"
+
+
+def gib(size_bytes: float | None) -> str:
+    """Memory."""
+    if size_bytes is None:
+        return numbers.UNKNOWN
+    size = size_bytes / GIB
+    return f"{size:,.0f} GiB" if size >= 100 else f"{size:.1f} GiB" if size >= 1 else f"{size * 1024:.0f} MiB"
+
+
+def usd(value: float | Decimal | None) -> str:
+    """A price."""
+    return numbers.money(None if value is None else float(value))
+
+
+def term(kind: TermKind, term_id: str | None) -> str:
+    """The name of a taxonomy term; its id where the taxonomy has none."""
+    if term_id is None:
+        return numbers.UNKNOWN
+    found = terms_of(kind).get(term_id)
+    return found.name.in_language(current_language()) if found else term_id
+
+
+def terms(kind: TermKind, ids: Iterable[str]) -> str:
+    """Several of them."""
+    return _(", ").join(term(kind, one) for one in ids) or numbers.UNKNOWN
+
+
+def licence(licence_id: str | None) -> str:
+    """A licence with what it says of commercial use."""
+    if licence_id is None:
+        return numbers.UNKNOWN
+    found = licences().get(licence_id)
+    if found is None:
+        return licence_id
+    name = _("Terms of the provider's service") if licence_id == "service-terms" else found.name
+    if found.commercial_use is None:
+        return name
+    return _("{licence}: {use}").format(licence=name, use=_(COMMERCIAL_USE[found.commercial_use]))
+
+
+def lab(lab_id: str | None) -> str:
+    """Who made it."""
+    found = labs().get(lab_id or "")
+    if found is None:
+        return lab_id or numbers.UNKNOWN
+    return (found.name_zh if current_language() == "zh" else None) or found.name
+
+
+def seller(provider: str | None) -> str:
+    """Who sells it."""
+    if provider is None:
+        return numbers.UNKNOWN
+    if provider == "own":
+        return _("own endpoint")
+    found = sellers().get(seller_id(provider))
+    return found.name.in_language(current_language()) if found else provider
+
+
+def places(codes: Iterable[str] | None) -> str:
+    """Where calls are processed."""
+    if codes is None:
+        return numbers.UNKNOWN
+    names = {ANYWHERE: _("anywhere"), "own-machine": _("own machine"), "eu": _("EU")}
+    return _(", ").join(names.get(code, code.upper()) for code in codes) or numbers.UNKNOWN
+
+
+def field_name(field: str) -> str:
+    """What a field of a card is called."""
+    return _(FIELDS[field]) if field in FIELDS else field
+
+
+def facet_value(facet: str, value: str) -> str:
+    """A value of a facet, in words."""
+    kinds: Mapping[str, TermKind] = {
+        "task": "task",
+        "openness": "openness",
+        "architecture": "architecture",
+        "output": "output",
+        "trait": "trait",
+    }
+    if facet in kinds:
+        return term(kinds[facet], value)
+    if facet == "lab":
+        return lab(value)
+    if facet == "provider":
+        return seller(value)
+    if facet == "ability":
+        return _(ABILITIES[value]) if value in ABILITIES else value
+    return value
+
+
+def yes_no(value: bool | None) -> str:
+    """Whether."""
+    return numbers.UNKNOWN if value is None else _("yes") if value else _("no")
+
+
+def text(value: object) -> str:
+    """Any fact as a source states it, for setting statements side by side."""
+    if isinstance(value, bool):
+        return yes_no(value)
+    if isinstance(value, tuple):
+        return _(", ").join(map(str, value))
+    if isinstance(value, int) and value >= 10_000:
+        return f"{value:,}"
+    return str(value)

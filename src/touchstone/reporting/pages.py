@@ -1,0 +1,100 @@
+"""
+A page for people, apart from where it is shown: sections of paragraphs, facts, tables, code and pictures.
+
+The catalog's pages are written once as these blocks; `page_terminal` prints them, `page_html` makes one file of them.
+All texts are in the reader's language already. What comes from outside is plain text here; each place makes it safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences. `quiet` is small print; `warning` is what must not be missed."""
+
+    text: str
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name, its value, and where the value was read."""
+
+    name: str
+    value: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts below each other."""
+
+    rows: Sequence[Fact]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts under heads; the columns in `numbers` are compared by their digits and stand to the right."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: frozenset[int] = frozenset()
+    note: str = ""
+    marked: frozenset[int] = frozenset()
+    """Rows that stand out."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be copied as it is."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """Short points."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart; where nothing can be drawn, the caption and what stands beside it must do."""
+
+    title: str
+    caption: str
+    drawn: Markup
+
+
+Block = Paragraph | Facts | Table | Code | Bullets | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """What belongs together."""
+
+    title: str
+    blocks: Sequence[Block]
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    kicker: str = ""
+    """What kind of page it is, above the title."""
+    closing: str = ""
+    """The last line: where it comes from and when."""
+    warnings: Sequence[str] = field(default_factory=tuple)
+    """What stands before everything else."""

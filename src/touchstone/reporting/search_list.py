@@ -1,0 +1,131 @@
+"""What `catalog search` found, for a terminal: one line a model, then how many, then the counts that were asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+from touchstone.catalog.query import KIND_OFFER, Found, Hit, Query
+from touchstone.language import _, current_language, ngettext
+from touchstone.reporting import catalog_words as words
+from touchstone.reporting import numbers
+from touchstone.reporting.text_tables import plain_width, printed, table_of_texts
+
+_FACET_VALUES = 8
+"""So many of a facet's values are shown; the rest is in `--json`."""
+
+
+class _Column(NamedTuple):
+    """One column; the higher the rank, the sooner a narrow terminal goes without it."""
+
+    rank: int
+    head: str
+    cell: Callable[[Hit], str]
+    is_number: bool = False
+
+
+def found_text(found: Found, query: Query, *, width: int | None = None, colour: bool | None = None) -> str:
+    """The hits as a table, with what order and total mean."""
+    from rich.text import Text
+
+    width = width or shutil.get_terminal_size((120, 24)).columns
+    if not found.hits:
+        return _nothing(found)
+    columns = _columns(query, found)
+    while len(columns) > 2 and _needed(columns, found) > width:
+        weakest = max(columns, key=lambda column: column.rank)
+        columns = [column for column in columns if column is not weakest]
+    table = table_of_texts(
+        [column.head for column in columns],
+        [[column.cell(hit) for column in columns] for hit in found.hits],
+        numbers=[index for index, column in enumerate(columns) if column.is_number],
+    )
+    return printed([table, Text(), *(Text(line) for line in _notes(found, query))], width, colour)
+
+
+def facets_text(found: Found, *, width: int | None = None, colour: bool | None = None) -> str:
+    """The counts: each number is how many of the hits remain when that value is asked for too."""
+    rows = []
+    for facet, values in groupby(found.facets, key=lambda item: item.facet):
+        counted = [f"{words.facet_value(facet, item.value)} {item.count:,}" for item in values]
+        more = _("… {n} more").format(n=len(counted) - _FACET_VALUES) if len(counted) > _FACET_VALUES else ""
+        rows.append((_(words.FACETS[facet]), _(", ").join([*counted[:_FACET_VALUES], *([more] if more else [])])))
+    return printed([table_of_texts((_("Facet"), _("Values")), rows)], width, colour)
+
+
+def _nothing(found: Found) -> str:
+    if found.suggestions:
+        return _("No model was found. Did you mean {names}?").format(names=numbers.listing(found.suggestions))
+    return _("No model was found. Leave a filter out; unknown facts meet no filter.")
+
+
+def _columns(query: Query, found: Found) -> list[_Column]:
+    chinese = current_language() == "zh"
+    columns = [
+        _Column(0, _("Model"), lambda hit: hit.id + (f" ({_('ours')})" if hit.ours else "")),
+        _Column(7, _("Name"), lambda hit: (hit.name_zh if chinese and hit.name_zh else hit.name) or ""),
+        _Column(4, _("Task"), lambda hit: words.term("task", hit.tasks[0]) if hit.tasks else numbers.UNKNOWN),
+        _Column(3, _("Openness"), lambda hit: words.term("openness", hit.openness)),
+        _Column(5, _("Parameters"), lambda hit: words.parameters(hit.parameters), is_number=True),
+        _Column(2, _("Context"), lambda hit: words.tokens(hit.context_tokens), is_number=True),
+        _Column(0, _("$ in"), lambda hit: words.usd(hit.input_usd), is_number=True),
+        _Column(1, _("$ out"), lambda hit: words.usd(hit.output_usd), is_number=True),
+        _Column(3, _("Seller"), lambda hit: words.seller(hit.provider)),
+        _Column(6, _("Released"), lambda hit: hit.released or numbers.UNKNOWN),
+    ]
+    if query.benchmark:
+        columns.insert(
+            2, _Column(0, query.benchmark, lambda hit: numbers.UNKNOWN if hit.score is None else f"{hit.score:g}", True)
+        )
+    if any(hit.retired and hit.retired <= found.today.isoformat() for hit in found.hits):
+        columns.append(_Column(1, _("Retired"), lambda hit: hit.retired or ""))
+    if all(hit.kind == KIND_OFFER for hit in found.hits):
+        columns = [column for column in columns if column.head not in (_("Task"), _("Openness"), _("Parameters"))]
+    return columns
+
+
+def _needed(columns: list[_Column], found: Found) -> int:
+    return sum(
+        max(plain_width(text) for text in (column.head, *(column.cell(hit) for hit in found.hits))) + 2
+        for column in columns
+    )
+
+
+def _notes(found: Found, query: Query) -> list[str]:
+    first, last = query.offset + 1, query.offset + len(found.hits)
+    lines = [
+        ngettext("{total:,} model", "{total:,} models", found.total).format(total=found.total)
+        + (
+            _("; {first} to {last} are shown, --offset {last} shows more").format(first=first, last=last)
+            if found.total > len(found.hits)
+            else ""
+        )
+    ]
+    if any(hit.input_usd is not None for hit in found.hits):
+        lines.append(
+            _(
+                "Prices: USD per million tokens, of the cheapest seller that meets the filters, at {share:.0%} input."
+            ).format(share=query.input_share)
+        )
+    if "commercial" in query.licences:
+        lines.append(
+            _("Some licences allow commercial use under conditions; `touchstone catalog show MODEL` says which.")
+        )
+    if found.score_condition and query.sort == "score":
+        lines.append(_condition(found.score_condition))
+    return lines
+
+
+def _condition(condition: tuple[str, ...]) -> str:
+    benchmark, *rest = condition
+    said = _(", ").join(part for part in rest if part)
+    return _(
+        "Scores of {benchmark} that were measured alike ({how}); others are not comparable and stand last."
+    ).format(benchmark=benchmark, how=said or _("nothing further is said"))
+
+
+def as_json(found: Found, query: Query) -> Mapping[str, object]:
+    """What `--json` prints: the query's filters, the total, the hits and the counts."""
+    return {"schema": "touchstone.catalog-search/1", "filters": query.filters, **found.model_dump(mode="json")}
