@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -17,9 +18,22 @@ from pydantic import Field
 
 from touchstone.catalog.model import ModelId, PartialDate, Words
 from touchstone.errors import UnknownName
+from touchstone.language import N_
 from touchstone.noun import Noun
 
 TermKind = Literal["task", "output", "architecture", "trait", "origin", "relation", "openness", "supply"]
+
+_CALLED: Mapping[TermKind, str] = {
+    "task": N_("task"),
+    "output": N_("output type"),
+    "architecture": N_("architecture"),
+    "trait": N_("trait"),
+    "origin": N_("origin"),
+    "relation": N_("relation to a base model"),
+    "openness": N_("kind of openness"),
+    "supply": N_("kind of supply"),
+}
+"""What the kinds are called in messages."""
 
 
 class Term(Noun):
@@ -95,13 +109,21 @@ def terms_of(kind: TermKind) -> Mapping[str, Term]:
 
 def find_term(kind: TermKind, word: str) -> Term:
     """
-    The term with this id, name or alias, in either language.
+    The term with this id, name or alias, in either language; neither capitals nor a hyphen for a space matter.
 
     Raises:
-        UnknownName: there is none; the closest ids are named.
+        UnknownName: there is none; the closest words are named, or the ids where none is close.
     """
-    asked = word.strip().casefold()
+    named: dict[str, tuple[str, Term]] = {}
     for term in terms_of(kind).values():
-        if asked in (name.casefold() for name in (term.id, term.name.en, term.name.zh, *term.aliases)):
-            return term
-    raise UnknownName(kind=kind, name=word, known=terms_of(kind))
+        for name in (term.id, term.name.en, term.name.zh, *term.aliases):
+            named.setdefault(_plain(name), (name, term))
+    asked = _plain(word)
+    if asked in named:
+        return named[asked][1]
+    close = [named[plain][0] for plain in get_close_matches(asked, named, n=3, cutoff=0.6)]
+    raise UnknownName(kind=_CALLED[kind], name=word, known=close or terms_of(kind))
+
+
+def _plain(word: str) -> str:
+    return word.strip().casefold().replace("-", " ")
