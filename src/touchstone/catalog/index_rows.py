@@ -127,6 +127,7 @@ def _facets(card: Card) -> dict[str, Sequence[str]]:
             "family": (model.family,) if model.family else (),
             "lab": (model.lab,),
             "country": (lab.country,) if lab and lab.country else (),
+            "made-from": (model.base_model,) if model.base_model else (),
             "benchmark": tuple(dict.fromkeys(claim.benchmark for claim in card.claims)),
         }
     return found
@@ -145,6 +146,8 @@ def _numbers(card: Card) -> dict[str, float | None]:
     for name in ("released", "retired"):
         day = card.fact(name)
         found[name] = earliest(day).toordinal() if day else None
+    if card.fact("weights") in ("open", "gated"):
+        found["retired"] = None  # only its maker's service ended: the weights go on working, and others serve them
     network = card.model.network if card.model else None
     shape = cache_shape(network) if network else None
     if shape is not None:

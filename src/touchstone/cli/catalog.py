@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from touchstone.cli import catalog_search
+from touchstone.cli import catalog_search, catalog_show
 from touchstone.cli.help_page import Command, Group
 from touchstone.language import _
 
@@ -12,6 +12,12 @@ from touchstone.language import _
 def group() -> typer.Typer:
     """The verbs below `catalog`."""
     app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-    for name, command, words in (("search", catalog_search.search, _("Find models by words and facts.")),):
+    for name, command, words in (
+        ("search", catalog_search.search, _("Find models by words and facts.")),
+        ("show", catalog_show.show, _("One model's card.")),
+        ("compare", catalog_show.compare, _("Models side by side.")),
+        ("collections", catalog_show.collections, _("Saved queries.")),
+        ("terms", catalog_show.terms, _("The words that sort models, explained.")),
+    ):
         app.command(name, cls=Command, help=words)(command)
     return app

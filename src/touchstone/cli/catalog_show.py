@@ -1,0 +1,151 @@
+"""`touchstone catalog show`, `compare`, `collections`, `terms`: read what the catalog knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from touchstone.cli.options import (
+    Json,
+    Language,
+    WorkspaceFolder,
+    answer,
+    answer_json,
+    errors_end_the_command,
+    open_catalog,
+    say,
+)
+from touchstone.language import _
+
+if TYPE_CHECKING:
+    from touchstone.reporting.pages import Page
+
+HtmlFile = Annotated[Path | None, typer.Option("--html", help=_("Write the page as one HTML file here."))]
+
+
+@errors_end_the_command
+def show(
+    model: Annotated[str, typer.Argument(help=_("Id such as deepseek/deepseek-chat."), metavar="MODEL")],
+    html: HtmlFile = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """One model: facts with sources, licence, sellers and prices, results, memory, code, and what is unknown."""
+    with open_catalog(workspace) as catalog:
+        card = catalog.card(model)
+        descendants = catalog.made_from(card.id)
+    if json:
+        answer_json(card.model_dump_json().encode())
+        return
+    from touchstone.reporting.card_page import Surroundings, card_page
+
+    give_page(card_page(card, Surroundings(today=catalog.today, descendants=descendants)), html)
+
+
+@errors_end_the_command
+def compare(
+    models: Annotated[list[str], typer.Argument(help=_("Ids, two or more."), metavar="MODEL MODEL…")],
+    html: HtmlFile = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """Models side by side: facts, prices, and the results that were measured alike."""
+    with open_catalog(workspace) as catalog:
+        cards = [catalog.card(model) for model in dict.fromkeys(models)]
+    if json:
+        import orjson
+
+        answer_json(orjson.dumps([card.model_dump(mode="json") for card in cards]))
+        return
+    from touchstone.reporting.cards_compared import compared_page
+
+    give_page(compared_page(cards, catalog.today), html)
+
+
+@errors_end_the_command
+def collections(
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """Saved queries, each with how many models it finds today."""
+    from touchstone.catalog.collections import collections as shipped
+    from touchstone.catalog.query import Query
+    from touchstone.language import current_language
+
+    with open_catalog(workspace) as catalog:
+        counted = [(one, catalog.search(Query(limit=0), collection=one.id).total) for one in shipped()]
+    if json:
+        import orjson
+
+        answer_json(orjson.dumps([{**one.model_dump(mode="json"), "models": count} for one, count in counted]))
+        return
+    language = current_language()
+    rows = [
+        (one.id, one.name.in_language(language), f"{count:,}", one.explanation.in_language(language))
+        for one, count in counted
+    ]
+    _table((_("Collection"), _("Name"), _("Models"), _("What it holds")), rows, numbers=(2,))
+    answer("")
+    answer(_("See one with: touchstone catalog search --collection NAME"))
+
+
+@errors_end_the_command
+def terms(
+    kind: Annotated[
+        str | None, typer.Argument(help=_("task, output, architecture, trait, …; all by default."), metavar="[KIND]")
+    ] = None,
+    json: Json = False,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """The words that sort models, each explained with examples."""
+    from typing import get_args
+
+    from touchstone.catalog.taxonomy import TermKind
+    from touchstone.catalog.taxonomy import terms as all_terms
+    from touchstone.errors import UnknownName
+    from touchstone.language import N_, current_language
+
+    if kind is not None and kind not in get_args(TermKind):
+        raise UnknownName(kind=N_("kind of term"), name=kind, known=get_args(TermKind))
+    found = [term for term in all_terms() if kind in (None, term.kind)]
+    if json:
+        import orjson
+
+        answer_json(orjson.dumps([term.model_dump(mode="json") for term in found]))
+        return
+    language = current_language()
+    for term in found:
+        answer(f"{term.id} ({term.kind}): {term.name.in_language(language)}")
+        answer(f"  {term.explanation.in_language(language)}")
+        answer("  " + _("For example: {names}").format(names=_(", ").join(term.examples)))
+
+
+def give_page(page: Page, html: Path | None) -> None:
+    """A page to the terminal, or into a file."""
+    if html is None:
+        from touchstone.reporting.page_terminal import terminal_page
+
+        answer(terminal_page(page))
+        return
+    from touchstone.errors import SettingsError
+    from touchstone.reporting.page_html import html_page
+
+    try:
+        html.write_text(html_page(page), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            "--html {path} cannot be written: {reason}", path=str(html), reason=error.strerror or type(error).__name__
+        ) from None
+    say(_("Written: {path}").format(path=html))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
+    from touchstone.reporting.text_tables import printed, table_of_texts
+
+    answer(printed([table_of_texts(heads, rows, numbers=numbers)], None, None))
