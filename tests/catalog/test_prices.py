@@ -77,6 +77,14 @@ def test_a_long_call_is_priced_by_its_tier() -> None:
     assert price.cost_usd(200_001, 0, 1) == pytest.approx((200_000 * 2.5 + 0.25) / 1e6)
 
 
+def test_a_name_that_openrouter_calls_free_costs_nothing_and_an_entry_without_a_price_is_unknown() -> None:
+    """`:free` is that seller's word for it; nowhere else does a missing price mean zero."""
+    free = find_price(find_provider("openrouter"), "openai/gpt-oss-120b:free", at=DAY)
+    assert free is not None
+    assert (free.input_usd, free.output_usd) == (0, 0)
+    assert find_price(find_provider("gemini"), "gemma-4-31b-it", at=DAY) is None
+
+
 @settings(deadline=None)
 @given(
     st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)
@@ -115,6 +123,7 @@ def test_finding_a_price_starts_no_thread_and_nothing_is_imported_before_it_is_n
         "from touchstone.catalog.prices import find_price\n"
         "from touchstone.catalog.providers import find_provider\n"
         "assert 'genai_prices' not in sys.modules\n"
+        "assert 'touchstone.catalog.offers' not in sys.modules\n"
         "assert find_price(find_provider('openai'), 'gpt-4o')\n"
         "assert threading.active_count() == 1\n"
     )

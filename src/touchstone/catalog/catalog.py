@@ -10,7 +10,7 @@ the second.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from difflib import get_close_matches
@@ -27,8 +27,9 @@ from touchstone.plugins import version_of
 
 if TYPE_CHECKING:
     from touchstone.catalog.cards import Card
+    from touchstone.catalog.claims import Claim
     from touchstone.catalog.own import OwnOffer
-    from touchstone.catalog.query import Found, Query
+    from touchstone.catalog.query import Found, Hit, Query
     from touchstone.catalog.source_base import Reported
 
 _HERE = Path(__file__).parent
@@ -100,6 +101,18 @@ class Catalog:
         for row, entry_id in enumerate(self.index.ids()):
             if "/" in entry_id.partition(":")[0]:
                 yield Card.model_validate_json(self.index.card(row))
+
+    def claims(self, benchmark: str) -> tuple[Claim, ...]:
+        """Every result on a benchmark, published and of the team's own."""
+        from touchstone.catalog.claims import Claim
+
+        return tuple(Claim.model_validate_json(body) for body in self.index.claims(benchmark))
+
+    def facts(self, ids: Iterable[str]) -> dict[str, Hit]:
+        """What a list shows of these ids, price of the cheapest offer included; unknown ids are left out."""
+        from touchstone.catalog.search import listed
+
+        return listed(self.index, ids, today=self.today)
 
     def made_from(self, model_id: str) -> tuple[str, ...]:
         """Ids of the models that were made from this one, by name."""

@@ -1,5 +1,5 @@
 """
-Nouns of published results: a benchmark, and what somebody says a model scored on it.
+Nouns of published results: a benchmark, a scenario that benchmarks speak for, and what somebody says a model scored.
 
 A claim restates a published fact with its source and date. Two claims are alike only when benchmark, subset, harness,
 setting and measurer are; `Claim.condition` is what they must share to stand in one ranking.
@@ -17,6 +17,7 @@ from touchstone.noun import Noun
 
 Area = Literal[
     "general-knowledge",
+    "language-understanding",
     "reasoning",
     "maths",
     "coding",
@@ -43,8 +44,6 @@ class Benchmark(Noun):
     name: str
     name_zh: str | None = None
     area: Area
-    scenarios: tuple[str, ...] = ()
-    """Ids of scenarios (`coding`, `customer-service`, …) for whose leaderboards it is worth a look."""
     explanation: Words
     """What it asks, in two sentences, with what it does not show."""
     metric: str
@@ -55,13 +54,48 @@ class Benchmark(Noun):
     """A `share` counts right answers, so that its error follows from the number of questions; a `score` does not."""
     higher_is_better: bool = True
     questions: int | None = Field(default=None, ge=1)
+    """Of the whole test; None where versions differ or nobody says."""
     chance: float | None = None
-    """What guessing scores."""
+    """What guessing scores, in the unit."""
     languages: tuple[str, ...] = ()
     released: PartialDate | None = None
     known_issues: Words | None = None
     """Contamination, saturation, wrong labels, as somebody published them."""
     url: str
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
+        if self.kind == "share" and self.unit == "points":
+            raise InvalidValue(
+                "{benchmark} counts a share in points; give it in percent or as a ratio", benchmark=self.id
+            )
+        return self
+
+    @property
+    def whole(self) -> float | None:
+        """What full marks are in the unit; None on a scale of its own."""
+        return {"percent": 100.0, "ratio": 1.0, "points": None}[self.unit]
+
+
+class Fit(Noun):
+    """Why one benchmark belongs to a scenario."""
+
+    benchmark: str
+    """Id of a `Benchmark`."""
+    why: Words
+    """What it has in common with the scenario."""
+    misses: Words
+    """What the scenario asks and this benchmark does not."""
+
+
+class Scenario(Noun):
+    """One business use, and the benchmarks worth a look for it. Their values are never averaged: scales differ."""
+
+    id: str
+    name: Words
+    explanation: Words
+    benchmarks: tuple[Fit, ...] = Field(min_length=1)
+    """The closest first."""
 
 
 class Claim(Noun):
@@ -81,9 +115,12 @@ class Claim(Noun):
     questions: int | None = Field(default=None, ge=1)
     """How many this value was measured on, where that differs from the benchmark's own number or is known better."""
     setting: str | None = None
-    """Prompt, shots, reasoning effort, tools: whatever changes the value, as short as the source says it."""
+    """How every model of the table was asked: prompt, shots, tools, as short as the source says it."""
+    mode: str | None = None
+    """How this one model was set where there is a choice: reasoning effort, thinking budget, edit format. Two modes
+    of a model are two rows of one ranking."""
     harness: str | None = None
-    """The program that measured; None where nobody says."""
+    """The program that measured; None where nobody says, and then only rows of the same source are alike."""
     harness_version: str | None = None
     measured_by: str
     """Who measured: the model's lab, the benchmark's authors, a third party, or `ours`."""
@@ -92,9 +129,9 @@ class Claim(Noun):
     source: str
     url: str | None = None
     as_of: PartialDate
-    """The day the source was read."""
+    """The day the source was read, or the date it carries."""
     usd: float | None = Field(default=None, ge=0)
-    """What the measurement cost in all, where the source says it."""
+    """What the measurement cost in all, where the source says it; published tables write 0 where they do not know."""
     ours: bool = False
     """Measured by the user's own team, in this workspace."""
 
@@ -109,9 +146,22 @@ class Claim(Noun):
                 low=self.low,
                 high=self.high,
             )
+        if (self.low is None) != (self.high is None):
+            raise InvalidValue(
+                "{model} on {benchmark} has one end of an interval; give both or none",
+                model=self.model,
+                benchmark=self.benchmark,
+            )
+        if self.usd == 0 and not self.ours:
+            raise InvalidValue(
+                "{model} on {benchmark} cost 0 USD, which stands for unknown in published tables; leave it out",
+                model=self.model,
+                benchmark=self.benchmark,
+            )
         return self
 
     @property
     def condition(self) -> tuple[str, ...]:
         """What claims must share to be ranked together: benchmark, subset, setting, harness, who measured."""
-        return tuple(part or "" for part in (self.benchmark, self.subset, self.setting, self.harness, self.measured_by))
+        harness = self.harness or f"as in {self.source}"
+        return tuple(part or "" for part in (self.benchmark, self.subset, self.setting, harness, self.measured_by))

@@ -136,6 +136,17 @@ class CatalogIndex:
             for condition, rows, values in self._connection.execute(sql, (benchmark,))
         ]
 
+    def claims(self, benchmark: str) -> list[bytes]:
+        """Every result on a benchmark, as JSON."""
+        return [
+            body for (body,) in self._connection.execute("SELECT body FROM claim WHERE benchmark = ?", (benchmark,))
+        ]
+
+    def claim_counts(self) -> dict[str, tuple[int, int]]:
+        """By benchmark, how many results there are and of how many models."""
+        sql = "SELECT benchmark, count(*), count(DISTINCT row) FROM claim GROUP BY benchmark"
+        return {benchmark: (results, models) for benchmark, results, models in self._connection.execute(sql)}
+
     # Words ------------------------------------------------------------------------------------------------------------
 
     def matching(self, text: str) -> NDArray[np.int64] | None:

@@ -45,6 +45,7 @@ def index_rows(cards: Iterable[Card], day: date, regions: Mapping[str, Sequence[
             numbers=_numbers(card),
             offers=[_offer_row(offer, card, day, regions) for offer in card.offers],
             scores=[(claim.benchmark, orjson.dumps(claim.condition).decode(), claim.value) for claim in card.claims],
+            claims=[(claim.benchmark, claim.model_dump_json(exclude_defaults=True).encode()) for claim in card.claims],
         )
 
 

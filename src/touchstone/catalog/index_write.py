@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Part of the key: raise it when the tables or what they mean change."""
 
 NUMBERS = (
@@ -50,6 +50,7 @@ CREATE TABLE offer_facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, 
 CREATE TABLE offer_number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
 CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, rows BLOB, vals BLOB,
                     PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
+CREATE TABLE claim (benchmark TEXT, row INTEGER, body BLOB);
 CREATE VIRTUAL TABLE words USING fts5(names, about, content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 
@@ -88,6 +89,8 @@ class IndexRow:
     offers: Sequence[OfferRow] = ()
     scores: Sequence[tuple[str, str, float]] = ()
     """Benchmark, condition as text, value."""
+    claims: Sequence[tuple[str, bytes]] = ()
+    """Benchmark and the whole result as JSON, so that a leaderboard need not open every card."""
 
 
 def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -> None:
@@ -150,11 +153,15 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
                     },
                     {"provider": (offer.provider,), "region": offer.regions},
                 )
+            connection.executemany(
+                "INSERT INTO claim VALUES (?, ?, ?)", ((benchmark, count, body) for benchmark, body in row.claims)
+            )
             for benchmark, condition, value in row.scores:
                 places, values = scores.setdefault((benchmark, condition), (array("I"), array("d")))
                 places.append(count)
                 values.append(value)
             count += 1
+    connection.execute("CREATE INDEX claim_of ON claim (benchmark)")
     _store(connection, "", facts)
     _store(connection, "offer_", offers)
     connection.executemany(

@@ -6,16 +6,15 @@ A model that the snapshot does not know has no price; nothing that merely looks 
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 from touchstone.catalog.addresses import is_loopback, origin_of
 from touchstone.catalog.base import Price, PriceTier, Provider
 
 if TYPE_CHECKING:
-    from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ModelInfo, ModelPrice
+    from touchstone.catalog.offers import Rate
 
 OWN_MACHINE = "runs on your own machine; electricity not counted"
 """Source of the price of a local server: it charges no money per token, which is known and not assumed."""
@@ -44,11 +43,15 @@ def find_price(
         return Price(input_usd=0, output_usd=0, source=OWN_MACHINE) if at_home else None
     if provider.prices_id is None or _elsewhere(provider, base_url):
         return None
-    try:
-        _, model = _snapshot().find_provider_model(served_name, None, provider.prices_id, None)
-    except LookupError:
+    # Loaded here, because many commands resolve a model at their start and few of them ask for its price.
+    from touchstone.catalog.costs import dearest_rates
+    from touchstone.catalog.offers import find_listed, periods_of, snapshot_name
+
+    listed = find_listed(provider.prices_id, served_name)
+    if listed is None:
         return None
-    rates, hourly = _rates(model, at or datetime.now(UTC).date())
+    seller, model = listed
+    rates, hourly = dearest_rates(periods_of(seller.id, model), at or datetime.now(UTC).date())
     return _price(rates, f"{snapshot_name()}, {provider.prices_id}/{model.id}{', dearest hour' if hourly else ''}")
 
 
@@ -59,61 +62,32 @@ def _elsewhere(provider: Provider, base_url: str | None) -> bool:
     )
 
 
-def snapshot_name() -> str:
-    """The package and its version, which is what dates the snapshot; it carries no date of its own."""
-    from importlib.metadata import version
-
-    return f"genai-prices {version('genai-prices')}"
-
-
-@cache
-def _snapshot() -> DataSnapshot:
-    # Built here, not asked of the package: somebody else in this process may have switched its updating on.
-    from genai_prices.data import providers
-    from genai_prices.data_snapshot import DataSnapshot
-
-    return DataSnapshot(providers=providers, from_auto_update=False)
-
-
-def _rates(model: ModelInfo, day: date) -> tuple[ModelPrice, bool]:
-    """The dearest rates of a day, and whether they differ from hour to hour."""
-    start = datetime.combine(day, time(), tzinfo=UTC)
-    found = [model.get_prices(start + timedelta(minutes=30 * step)) for step in range(48)]
-    dearest = max(found, key=lambda rates: (_base(rates.output_mtok) or 0) + (_base(rates.input_mtok) or 0))
-    return dearest, any(rates != dearest for rates in found)
-
-
-def _price(rates: ModelPrice, source: str) -> Price | None:
-    if rates.input_mtok is None or rates.output_mtok is None:
+def _price(rates: Sequence[Rate], source: str) -> Price | None:
+    by_unit = {rate.unit: rate for rate in rates}
+    into, out, cached = (by_unit.get(unit) for unit in ("input_tokens", "output_tokens", "cache_read_tokens"))
+    if into is None or out is None:
         return None
-    starts = sorted({tier.start for value in (rates.input_mtok, rates.output_mtok) for tier in _tiers(value)})
+    starts = sorted({tier.above_input_tokens for rate in (into, out) for tier in rate.tiers})
+    requests = by_unit.get("requests")
     return Price(
-        input_usd=_base(rates.input_mtok) or 0.0,
-        output_usd=_base(rates.output_mtok) or 0.0,
-        cached_input_usd=_base(rates.cache_read_mtok),
+        input_usd=float(into.usd),
+        output_usd=float(out.usd),
+        cached_input_usd=None if cached is None else float(cached.usd),
         tiers=tuple(
             PriceTier(
                 above_input_tokens=start,
-                input_usd=_above(rates.input_mtok, start) or 0.0,
-                output_usd=_above(rates.output_mtok, start) or 0.0,
-                cached_input_usd=_above(rates.cache_read_mtok, start),
+                input_usd=_above(into, start),
+                output_usd=_above(out, start),
+                cached_input_usd=None if cached is None else _above(cached, start),
             )
             for start in starts
         ),
-        per_call_usd=(_base(rates.requests_kcount) or 0.0) / 1000,
+        per_call_usd=0.0 if requests is None else float(requests.usd / requests.per),
         source=source,
     )
 
 
-def _tiers(value: Any) -> list[Any]:
-    return getattr(value, "tiers", [])
-
-
-def _base(value: Any) -> float | None:
-    return None if value is None else float(getattr(value, "base", value))
-
-
-def _above(value: Any, start: int) -> float | None:
+def _above(rate: Rate, start: int) -> float:
     """The rate for calls longer than a threshold: the last tier that begins at or below it, else the base."""
-    reached = [float(tier.price) for tier in _tiers(value) if tier.start <= start]
-    return reached[-1] if reached else _base(value)
+    reached = [float(tier.usd) for tier in rate.tiers if tier.above_input_tokens <= start]
+    return reached[-1] if reached else float(rate.usd)

@@ -7,7 +7,7 @@ a hit is that of its cheapest offer that stayed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
@@ -56,6 +56,13 @@ def search(
         suggestions=_close(index, query.text) if not total and query.text else (),
         today=today,
     )
+
+
+def listed(index: CatalogIndex, ids: Iterable[str], *, today: date) -> dict[str, Hit]:
+    """The entries of these ids as hits of a query that filters nothing; unknown ids are left out."""
+    selection = _Selection(index, Query(), today)
+    rows = {entry_id: index.row_of(entry_id) for entry_id in ids}
+    return {entry_id: selection.hit(row) for entry_id, row in rows.items() if row is not None}
 
 
 class _Selection:

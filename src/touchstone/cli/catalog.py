@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from touchstone.cli import catalog_search, catalog_show
+from touchstone.cli import catalog_boards, catalog_search, catalog_show
 from touchstone.cli.help_page import Command, Group
 from touchstone.language import _
 
@@ -16,6 +16,7 @@ def group() -> typer.Typer:
         ("search", catalog_search.search, _("Find models by words and facts.")),
         ("show", catalog_show.show, _("One model's card.")),
         ("compare", catalog_show.compare, _("Models side by side.")),
+        ("benchmarks", catalog_boards.benchmarks, _("Published tests and their rankings.")),
         ("collections", catalog_show.collections, _("Saved queries.")),
         ("terms", catalog_show.terms, _("The words that sort models, explained.")),
     ):

@@ -1,0 +1,68 @@
+"""`touchstone catalog benchmarks`: published results, like with like."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from touchstone.cli.catalog_show import HtmlFile, give_page
+from touchstone.cli.options import Json, Language, WorkspaceFolder, answer_json, errors_end_the_command, open_catalog
+from touchstone.language import _
+
+_TOP = 15
+
+
+@errors_end_the_command
+def benchmarks(
+    name: Annotated[
+        str | None, typer.Argument(help=_("A benchmark such as mmlu; all by default."), metavar="[BENCHMARK]")
+    ] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", help=_("A use such as coding or customer-service."))
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help=_("Every row of every ranking."))] = False,
+    html: HtmlFile = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """The published tests; one test's rankings; or the rankings that speak for a use."""
+    from touchstone.catalog import benchmarks as shipped
+    from touchstone.errors import SettingsError
+
+    if name is not None and scenario is not None:
+        raise SettingsError("name either a benchmark or --scenario, not both")
+    with open_catalog(workspace) as catalog:
+        if scenario is not None:
+            from touchstone.evaluation.leaderboard import scenario_boards
+            from touchstone.reporting.board_page import scenario_page
+
+            use = shipped.find_scenario(scenario)
+            claims = [claim for fit in use.benchmarks for claim in catalog.claims(fit.benchmark)]
+            boards = scenario_boards(use, shipped.benchmarks(), claims)
+            if json:
+                answer_json(boards.model_dump_json().encode())
+                return
+            page = scenario_page(boards, catalog.facts({claim.model for claim in claims}), catalog.today)
+        elif name is not None:
+            from touchstone.evaluation.leaderboard import leaderboard
+            from touchstone.reporting.board_page import benchmark_page
+
+            benchmark = shipped.find_benchmark(name)
+            claims = list(catalog.claims(benchmark.id))
+            found = leaderboard(benchmark, claims)
+            if json:
+                answer_json(found.model_dump_json().encode())
+                return
+            models = catalog.facts({claim.model for claim in claims})
+            page = benchmark_page(found, models, catalog.today, top=None if everything or html else _TOP)
+        else:
+            from touchstone.reporting.board_page import panel_page
+
+            panel, counts = shipped.panel(), catalog.index.claim_counts()
+            if json:
+                answer_json(panel.model_dump_json().encode())
+                return
+            page = panel_page(panel.benchmarks, panel.scenarios, counts, catalog.today)
+    give_page(page, html)

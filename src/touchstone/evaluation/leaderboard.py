@@ -1,0 +1,306 @@
+"""
+Published results as rankings of like with like, and the same points against price and against date.
+
+Pure: claims, prices and dates come in as arguments. Nothing here averages over benchmarks, whose scales are unlike.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from touchstone.catalog.claims import Benchmark, Claim, Scenario
+from touchstone.catalog.model import ModelId, PartialDate, earliest
+from touchstone.evaluation.base import PairResult
+from touchstone.evaluation.distributions import normal_cdf, normal_quantile
+from touchstone.evaluation.intervals import wilson
+from touchstone.evaluation.leaderboard_nouns import (
+    Apart,
+    Board,
+    DatePoint,
+    Difference,
+    Feature,
+    Leaderboard,
+    OverTime,
+    Place,
+    PricePoint,
+    ScenarioBoards,
+    TradeOff,
+)
+from touchstone.evaluation.ranks import pareto_front, rank_intervals
+
+FEWEST = 30
+"""Measured on fewer questions than this, a model is shown beside the ranking, not in it."""
+COVERAGE = 0.95
+"""Measured on a smaller share of the questions than this, likewise."""
+RANK_METHOD = (
+    "pairs as if their questions were not shared: score test of two shares where both are counted, else normal "
+    "distance of the intervals' ends; Holm over all pairs of the board at 95 %"
+)
+"""How rank intervals are made."""
+
+
+def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
+    """
+    The results on one benchmark as rankings of like with like.
+
+    Claims are grouped by `Claim.condition`. Within a group a model stands once per snapshot and mode, with its newest
+    result; of two of one day the worse one, so that nobody gains by being measured often. Results on part of the
+    questions stand apart. What still differs inside a group is said in `Board.differences`.
+
+    Args:
+        claims: Of any benchmark and in any order; those of others are left out.
+    """
+    groups: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.benchmark == benchmark.id:
+            groups[claim.condition].append(claim)
+    boards = [_board(benchmark, groups[condition]) for condition in sorted(groups)]
+    boards.sort(key=lambda board: (-len(board.places), not board.ours))  # stable: then by condition
+    return Leaderboard(benchmark=benchmark, boards=tuple(boards))
+
+
+def scenario_boards(
+    scenario: Scenario, benchmarks: Mapping[str, Benchmark], claims: Collection[Claim]
+) -> ScenarioBoards:
+    """
+    The leaderboards of a scenario's benchmarks, one after the other.
+
+    Raises:
+        KeyError: the scenario names a benchmark that `benchmarks` lacks.
+    """
+    found = tuple(leaderboard(benchmarks[fit.benchmark], claims) for fit in scenario.benchmarks)
+    return ScenarioBoards(scenario=scenario, leaderboards=found)
+
+
+def trade_off(benchmark: Benchmark, board: Board, prices: Mapping[ModelId, float | None] | None = None) -> TradeOff:
+    """
+    Score against price, with the front of points that nobody beats on both.
+
+    A board and not claims comes in, so that points of two conditions never meet on one chart. The front goes by the
+    published values; neighbours on it may be within each other's error.
+
+    Args:
+        prices: USD by model, of whatever the caller compares (a million blended tokens, a month); None or no entry
+            means unknown. Without prices, what each measurement cost.
+    """
+    priced: dict[str, tuple[Claim, float]] = {}
+    unpriced = []
+    for at, place in enumerate(board.places):
+        usd = place.claim.usd if prices is None else prices.get(place.claim.model)
+        if usd is None:
+            unpriced.append(place.claim)
+        else:
+            priced[str(at)] = (place.claim, usd)
+    front = set(pareto_front({at: (_merit(benchmark, claim), usd, None) for at, (claim, usd) in priced.items()}))
+    points = [PricePoint(claim=claim, usd=usd, on_front=at in front) for at, (claim, usd) in priced.items()]
+    points.sort(key=lambda point: point.usd)  # stable: of equal price the best first
+    return TradeOff(usd_is="measurement" if prices is None else "price", points=tuple(points), unpriced=tuple(unpriced))
+
+
+def over_time(benchmark: Benchmark, board: Board, released: Mapping[ModelId, PartialDate | None]) -> OverTime:
+    """
+    Score against the day the model came out, with the running best.
+
+    Args:
+        released: By model; None or no entry means unknown. A snapshot that the caller knows the date of may be given
+            by `model@snapshot`, which wins over the model's.
+    """
+    dated: list[tuple[Claim, PartialDate]] = []
+    undated = []
+    for place in board.places:
+        claim = place.claim
+        day = released.get(f"{claim.model}@{claim.snapshot}") or released.get(claim.model)
+        if day is None:
+            undated.append(claim)
+        else:
+            dated.append((claim, day))
+    dated.sort(key=lambda one: earliest(one[1]))  # stable: of one day the best first
+    points: list[DatePoint] = []
+    best = -math.inf
+    for _, same_day in itertools.groupby(dated, key=lambda one: earliest(one[1])):
+        group = list(same_day)
+        top = max(_merit(benchmark, claim) for claim, _ in group)
+        for claim, day in group:
+            merit = _merit(benchmark, claim)
+            points.append(DatePoint(claim=claim, released=day, best_so_far=merit == top and top > best))
+        best = max(best, top)
+    return OverTime(points=tuple(points), undated=tuple(undated))
+
+
+def value_interval(benchmark: Benchmark, claim: Claim) -> tuple[float, float] | None:
+    """The value's 95 % interval: as published, else Wilson's for a share of known size, else None."""
+    known = _known(benchmark, claim)
+    return None if known is None else (known.low, known.high)
+
+
+class _Known(NamedTuple):
+    """A value whose error is known."""
+
+    value: float
+    low: float
+    high: float
+    share: float | None
+    """Of right answers; None where the interval is the source's own."""
+    n: int
+
+
+def _known(benchmark: Benchmark, claim: Claim) -> _Known | None:
+    size = _size(benchmark, claim)
+    if claim.low is not None and claim.high is not None:
+        return _Known(claim.value, claim.low, claim.high, None, size or 0)
+    whole = benchmark.whole
+    if benchmark.kind != "share" or size is None or whole is None or not 0 <= claim.value <= whole:
+        return None
+    share = claim.value / whole
+    low, high = wilson(share * size, size)
+    return _Known(claim.value, low * whole, high * whole, share, size)
+
+
+def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
+    ranked, apart = _set_apart(benchmark, claims)
+    places = _places(benchmark, ranked)
+    one = claims[0]
+    return Board(
+        benchmark=benchmark.id,
+        subset=one.subset,
+        setting=one.setting,
+        harness=one.harness,
+        measured_by=one.measured_by,
+        ours=all(claim.ours for claim in claims),
+        places=places,
+        apart=tuple(sorted(apart, key=lambda one: _order(benchmark, one.claim))),
+        differences=_differences(benchmark, ranked),
+        method=RANK_METHOD if any(place.best_rank is not None for place in places) else None,
+    )
+
+
+def _set_apart(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[Apart]]:
+    """Claims that can be ranked together, and the others with the reason."""
+    sizes = [size for claim in claims if (size := _size(benchmark, claim)) is not None]
+    whole = max(
+        [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
+    )
+    apart: list[Apart] = []
+    newest: dict[tuple[str | None, ...], Claim] = {}
+    for claim in sorted(claims, key=lambda claim: (_age(claim), _order(benchmark, claim)), reverse=True):
+        size = _size(benchmark, claim)
+        same = (claim.model, claim.snapshot, claim.mode)
+        if size is not None and size < FEWEST:
+            apart.append(Apart(claim=claim, reason="few"))
+        elif size is not None and size < COVERAGE * whole:
+            apart.append(Apart(claim=claim, reason="partial"))
+        elif same in newest:
+            apart.append(Apart(claim=claim, reason="superseded"))
+        else:
+            newest[same] = claim
+    return sorted(newest.values(), key=lambda claim: _order(benchmark, claim)), apart
+
+
+def _places(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Place, ...]:
+    known = {str(at): found for at, claim in enumerate(claims) if (found := _known(benchmark, claim)) is not None}
+    pairs = [_pair(a, b, known, benchmark.higher_is_better) for a, b in itertools.combinations(known, 2)]
+    possible = rank_intervals([str(at) for at in range(len(claims))], pairs)
+    merits = [_merit(benchmark, claim) for claim in claims]  # best first, so the first of a value has its rank
+    places = []
+    for at, claim in enumerate(claims):
+        rank = merits.index(merits[at]) + 1
+        found = known.get(str(at))
+        if found is None:
+            places.append(Place(claim=claim, rank=rank, error="unknown"))
+            continue
+        best, worst = possible[str(at)]
+        places.append(
+            Place(
+                claim=claim,
+                rank=rank,
+                best_rank=best,
+                worst_rank=worst,
+                low=found.low,
+                high=found.high,
+                error="published" if found.share is None else "wilson",
+            )
+        )
+    return tuple(places)
+
+
+def _pair(a: str, b: str, known: Mapping[str, _Known], higher_is_better: bool) -> PairResult:
+    """
+    Two results against each other, as if the questions were not the same ones.
+
+    Models that answered the same questions agree on many of them, so the true error of their difference is smaller;
+    which ones they agree on is not published. Two counted shares: the pooled score test, Wilson's counterpart. Else
+    the distance in normal errors taken from the facing ends of the intervals (Zou and Donner 2008, "Construction of
+    confidence limits about effect measures", Statistics in Medicine 27), at 95 % exactly where they exclude 0.
+    """
+    one, other = known[a], known[b]
+    difference = one.value - other.value
+    down = math.hypot(one.value - one.low, other.high - other.value)
+    up = math.hypot(one.high - one.value, other.value - other.low)
+    if one.share is not None and other.share is not None:
+        pooled = (one.share * one.n + other.share * other.n) / (one.n + other.n)
+        spread = math.sqrt(pooled * (1 - pooled) * (1 / one.n + 1 / other.n))
+        distance = abs(one.share - other.share) / spread if spread > 0 else 0.0
+    else:
+        facing = down if difference > 0 else up
+        distance = abs(difference) * normal_quantile(0.975) / facing if facing > 0 else math.inf
+    return PairResult(
+        a=a,
+        b=b,
+        difference=difference if higher_is_better else -difference,
+        low=difference - down if higher_is_better else -difference - up,
+        high=difference + up if higher_is_better else -difference + down,
+        n=min(one.n, other.n),
+        p=2 * normal_cdf(-distance) if difference else 1.0,
+        adjusted_p=1.0,  # rank_intervals adjusts for all pairs itself
+    )
+
+
+def _differences(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Difference, ...]:
+    sizes = [_size(benchmark, claim) for claim in claims]
+    columns: tuple[tuple[Feature, list[str | None]], ...] = (
+        ("date", [claim.date for claim in claims]),
+        ("harness_version", [claim.harness_version for claim in claims]),
+        ("questions", [None if size is None else str(size) for size in sizes]),
+        ("mode", [claim.mode for claim in claims]),
+        ("source", [claim.source for claim in claims]),
+    )
+    found = []
+    for of, said in columns:
+        known = sorted({one for one in said if one is not None}, key=_natural)
+        unknown = sum(one is None for one in said)
+        # Where nobody says the version or the mode, that is a gap of the source; where nobody says the day, the rows
+        # may be years apart.
+        if len(known) > 1 or (unknown and (known or (of == "date" and len(claims) > 1))):
+            shown = known if of in ("mode", "source") else [*known[:1], *known[1:][-1:]]
+            found.append(Difference(of=of, values=tuple(shown), unknown=unknown))
+    return tuple(found)
+
+
+def _merit(benchmark: Benchmark, claim: Claim) -> float:
+    """The value, turned so that more is better."""
+    return claim.value if benchmark.higher_is_better else -claim.value
+
+
+def _size(benchmark: Benchmark, claim: Claim) -> int | None:
+    """How many questions the value was measured on; the benchmark's own number where the whole of it was."""
+    return claim.questions or (benchmark.questions if claim.subset is None else None)
+
+
+def _order(benchmark: Benchmark, claim: Claim) -> tuple[float, str]:
+    """Best first; equal values in an order that does not depend on how they came in."""
+    return -_merit(benchmark, claim), claim.model_dump_json()
+
+
+def _age(claim: Claim) -> tuple[str, str, list[tuple[int, int, str]]]:
+    return claim.date or "", claim.as_of, _natural(claim.harness_version or "")
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorts 0.9 before 0.10."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
