@@ -8,6 +8,7 @@ whole all the same: the index is then made when it is first asked for.
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class CatalogIndexHook(BuildHookInterface):
     """Writes `src/touchstone/catalog/shipped.sqlite` for wheels and editable installations."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it collects files."""
         if self.target_name != "wheel":
             return
@@ -29,4 +30,4 @@ class CatalogIndexHook(BuildHookInterface):
             return
         finally:
             sys.path.pop(0)
-        build_shipped()
+        build_shipped(datetime.now(UTC).date())

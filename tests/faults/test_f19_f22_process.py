@@ -26,6 +26,8 @@ from tests.faults.store import Store
 
 WALL = {"time", "time_ns", "now", "today", "utcnow", "localtime", "gmtime", "ctime"}
 LABELS = {
+    "cli/catalog_change.py": "the date that a refreshed copy and an added card carry",
+    "cli/options.py": "the day whose prices and retirements the catalog shows",
     "catalog/prices.py": "which day's prices count where nobody names the day",
     "evaluation/ledger.py": "when a row was written, for people",
     "storage/lock.py": "since when an engine works, for people",

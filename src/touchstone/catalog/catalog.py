@@ -251,8 +251,8 @@ def _key(shipped: str, own: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def build_shipped(place: Path = SHIPPED_INDEX, *, today: date | None = None) -> None:
-    """Write the index of what ships; called when the package is built."""
-    catalog = Catalog(today=today or date.today())  # noqa: DTZ011 - the day of the build, wherever that is
+def build_shipped(today: date, place: Path = SHIPPED_INDEX) -> None:
+    """Write the index of what ships, with the prices of a day; called when the package is built."""
+    catalog = Catalog(today=today)
     rows, meta = catalog._rows()
     write_index(place, rows, {**meta, "key": _key(shipped_digest(), [])})

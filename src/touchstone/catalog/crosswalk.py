@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from touchstone.catalog.model import Model, ModelId, earliest
+from touchstone.catalog.providers import find_provider, provider_names
 from touchstone.catalog.sellers import seller_id
 from touchstone.catalog.taxonomy import read_shipped
 from touchstone.noun import Noun
@@ -75,6 +76,20 @@ def find_model(seller: str, served_name: str) -> Known | None:
         if said := own.get(bare) or shared.get(bare):
             return _known(said)
     return None
+
+
+def model_behind(reference: str) -> ModelId | None:
+    """
+    The catalog's id of what a task file calls a model, such as `gemini/gemini-2.5-flash`.
+
+    None where no preset is called so or the table lists no such name, as for an endpoint of one's own.
+    """
+    preset, slash, served = reference.partition("/")
+    if not slash or preset not in provider_names():
+        return None
+    provider = find_provider(preset)
+    found = find_model(provider.prices_id or provider.id, served)
+    return found.model if found else None
 
 
 def meant_on(model: Model, day: date) -> ModelId | None:

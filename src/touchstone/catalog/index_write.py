@@ -154,7 +154,7 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
                     {"provider": (offer.provider,), "region": offer.regions},
                 )
             connection.executemany(
-                "INSERT INTO claim VALUES (?, ?, ?)", ((benchmark, count, body) for benchmark, body in row.claims)
+                "INSERT INTO claim VALUES (?, ?, ?)", ((name, count, body) for name, body in row.claims)
             )
             for benchmark, condition, value in row.scores:
                 places, values = scores.setdefault((benchmark, condition), (array("I"), array("d")))
@@ -192,9 +192,9 @@ class _Columns:
         for name, column in self.numbers.items():
             value = numbers.get(name)
             column.append(float("nan") if value is None else value)
-        for name, values in facets.items():
-            for value in dict.fromkeys(values):
-                self.facets.setdefault((name, value), array("I")).append(self.length)
+        for facet, values in facets.items():
+            for one in dict.fromkeys(values):
+                self.facets.setdefault((facet, one), array("I")).append(self.length)
         self.length += 1
 
 

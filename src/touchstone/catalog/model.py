@@ -86,10 +86,14 @@ class Network(Noun):
     """Values of one value, where it differs from `head_size`."""
     attention_layers: int | None = Field(default=None, ge=0)
     """Blocks with attention; None means all of them. Hybrids have fewer."""
+    cache_layers: int | None = Field(default=None, ge=1)
+    """Attention blocks that keep keys and values of their own; None means all. The others reuse what these keep."""
+    keeps_cache: bool | None = None
+    """False for an encoder, which reads its whole input at once and keeps nothing of it; None means that it does."""
     sliding_window: int | None = Field(default=None, ge=1)
     """Tokens that a windowed block looks back."""
     sliding_layers: int | None = Field(default=None, ge=0)
-    """How many of the attention blocks look back only `sliding_window` tokens; None with a window means all."""
+    """How many of the blocks that keep a cache look back only `sliding_window` tokens; None with a window means all."""
     sliding_key_value_heads: int | None = Field(default=None, ge=1)
     """Of the windowed blocks, where they differ."""
     sliding_head_size: int | None = Field(default=None, ge=1)
@@ -97,12 +101,16 @@ class Network(Noun):
     """Multi-head latent attention: values of the compressed key and value that are kept per token and block."""
     latent_rope_size: int | None = Field(default=None, ge=0)
     """Multi-head latent attention: values of the rotary key that are kept beside it."""
+    index_head_size: int | None = Field(default=None, ge=1)
+    """Sparse attention: values of the key that its indexer keeps per token and block, beside the cache."""
     state_layers: int | None = Field(default=None, ge=0)
     """State-space or linear-attention blocks, whose memory does not grow with the context."""
     state_values: int | None = Field(default=None, ge=1)
     """Values that one such block keeps per sequence (recurrent state and convolution window)."""
     encoder_layers: int | None = Field(default=None, ge=1)
     """Of an encoder-decoder: the decoder keeps a key and a value of the encoded input in each of its blocks."""
+    encoder_tokens: int | None = Field(default=None, ge=1)
+    """Positions of the encoded input where they are always as many, such as 1,500 for the 30 seconds of Whisper."""
     vocabulary: int | None = Field(default=None, ge=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from touchstone.cli import catalog_boards, catalog_search, catalog_show
+from touchstone.cli import catalog_boards, catalog_change, catalog_search, catalog_show
 from touchstone.cli.help_page import Command, Group
 from touchstone.language import _
 
@@ -18,6 +18,8 @@ def group() -> typer.Typer:
         ("compare", catalog_show.compare, _("Models side by side.")),
         ("benchmarks", catalog_boards.benchmarks, _("Published tests and their rankings.")),
         ("collections", catalog_show.collections, _("Saved queries.")),
+        ("refresh", catalog_change.refresh, _("Ask live sources what is new.")),
+        ("add", catalog_change.add, _("Take a model of our own into the catalog.")),
         ("terms", catalog_show.terms, _("The words that sort models, explained.")),
     ):
         app.command(name, cls=Command, help=words)(command)

@@ -16,11 +16,13 @@ from touchstone.cli.options import (
     answer_json,
     errors_end_the_command,
     open_catalog,
+    open_workspace,
     say,
 )
 from touchstone.language import _
 
 if TYPE_CHECKING:
+    from touchstone.catalog.claims import Claim
     from touchstone.reporting.pages import Page
 
 HtmlFile = Annotated[Path | None, typer.Option("--html", help=_("Write the page as one HTML file here."))]
@@ -38,12 +40,27 @@ def show(
     with open_catalog(workspace) as catalog:
         card = catalog.card(model)
         descendants = catalog.made_from(card.id)
+    measured = _own_results(workspace, card.id)
     if json:
-        answer_json(card.model_dump_json().encode())
+        answer_json(card.model_copy(update={"claims": (*measured, *card.claims)}).model_dump_json().encode())
         return
     from touchstone.reporting.card_page import Surroundings, card_page
 
-    give_page(card_page(card, Surroundings(today=catalog.today, descendants=descendants)), html)
+    around = Surroundings(today=catalog.today, descendants=descendants, own_claims=measured)
+    give_page(card_page(card, around), html)
+
+
+def _own_results(workspace: Path | None, model: str) -> tuple[Claim, ...]:
+    """What this workspace measured; the store is not even opened where there is none."""
+    from touchstone.config import load_settings
+
+    settings = load_settings(workspace)
+    if settings.store_url is None and not (settings.workspace / "touchstone.sqlite").exists():
+        return ()
+    from touchstone.workspace.own_results import own_results
+
+    with open_workspace(workspace) as place:
+        return own_results(place, model)
 
 
 @errors_end_the_command

@@ -47,7 +47,16 @@ _DIFFERENCES = {
     "source": N_("restated from several sources ({all})"),
 }
 
+_FEATURES = {
+    "date": N_("date"),
+    "harness_version": N_("version of the program"),
+    "questions": N_("number of questions"),
+    "mode": N_("how a model was set"),
+    "source": N_("source"),
+}
+
 _MOST_POINTS = 60
+"""So many of the best are drawn; more would hide each other."""
 
 
 def panel_page(
@@ -243,9 +252,12 @@ def _blended(hit: Hit | None, input_share: float = 0.75) -> float | None:
 
 
 def _difference(one: Difference) -> str:
-    values = one.values or (numbers.UNKNOWN,)
-    text = _(_DIFFERENCES[one.of]).format(first=values[0], last=values[-1], all=_(", ").join(values[:6]))
-    return text + (_(", {n} do not say").format(n=one.unknown) if one.unknown else "")
+    silent = _("{n} rows do not say").format(n=one.unknown) if one.unknown else ""
+    if not one.values:
+        return _("{what}: {silent}").format(what=_(_FEATURES[one.of]), silent=silent)
+    shown = _("; ").join(f"“{value}”" for value in one.values[:6]) + ("…" if len(one.values) > 6 else "")
+    text = _(_DIFFERENCES[one.of]).format(first=one.values[0], last=one.values[-1], all=shown)
+    return _("{text}, {silent}").format(text=text, silent=silent) if silent else text
 
 
 def _charts(benchmark: Benchmark, board: Board, models: Mapping[str, Hit]) -> list[Block]:

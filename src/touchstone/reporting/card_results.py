@@ -94,7 +94,7 @@ def memory_section(model: Model) -> Section:
                 model.parameters,
                 model.network,
                 precision=precision,
-                context_tokens=context,  # type: ignore[arg-type]
+                context_tokens=context,
             )
             device = next((size for size in _DEVICES_GIB if need.fits(size)), None)
             rows.append(

@@ -246,6 +246,8 @@ class StoredComparison(Noun):
     state: Literal["running", "finished", "stopped"]
     cases: int | None
     candidates: int
+    models: tuple[str, ...] = ()
+    """What its candidates asked, each named once."""
     verdict: str | None = None
     chosen: str | None = None
 

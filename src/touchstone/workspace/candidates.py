@@ -21,6 +21,7 @@ from touchstone.plugins import load, names
 from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
 from touchstone.strategies.prompt import PromptCandidate
 from touchstone.strategies.recorded import open_recordings
+from touchstone.workspace.catalog_facts import asks_facts, informed
 from touchstone.workspace.taskfile import Task
 
 _SPEC_KEYS = ("name", "model", "strategy", "licence", "self_hostable")
@@ -77,16 +78,15 @@ def _read_entry(entry: dict[str, Any], task: Task, line: int | None, ledger: Led
     facts = _facts(entry, task, line)
     if strategy == "baseline":
         facts = Facts(licence=facts.licence or "open", self_hostable=True)
-    return [
-        CandidateSpec(
-            name=_name(entry.get("name") or default, task, line),
-            model=model,
-            strategy=strategy,
-            parameters=parameters,
-            facts=facts,
-            line=line,
-        )
-    ]
+    spec = CandidateSpec(
+        name=_name(entry.get("name") or default, task, line),
+        model=model,
+        strategy=strategy,
+        parameters=parameters,
+        facts=facts,
+        line=line,
+    )
+    return [informed(spec) if asks_facts(task.file.constraints) else spec]
 
 
 def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger: Ledger) -> list[CandidateSpec]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -41,6 +42,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
 from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.catalog_facts import asks_facts, informed
 from touchstone.workspace.examples import disagreeing_cases, examples, worst_cases
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference, cap_line, spent_before
@@ -90,6 +92,9 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     """
     file = TaskFile.model_validate(stored.spec["file"])
     constraints, goal, requests_per_month = _demands(file, demands)
+    if asks_facts(constraints):
+        # A later demand may ask what nobody asked when the candidates were read.
+        stored = replace(stored, specs=tuple(informed(spec) for spec in stored.specs))
     confidence, seed = file.race.confidence, file.race.seed
     volume = Volume(requests_per_month=requests_per_month)
     ground = Ground(

@@ -193,6 +193,7 @@ class Workspace:
                     state=row["state"],
                     cases=spec["test_cases"],
                     candidates=len(spec["candidates"]),
+                    models=tuple(dict.fromkeys(candidate["model"] for candidate in spec["candidates"])),
                     verdict=row["verdict"],
                     chosen=row["chosen"],
                 )
