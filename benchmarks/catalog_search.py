@@ -142,8 +142,13 @@ def _invented(rows: int) -> Iterator:  # type: ignore[type-arg]  # of IndexRow, 
                 "state_values": 0,
             },
             offers=[
-                OfferRow(f"provider{rng.randint(0, 149)}", name, round(rng.lognormvariate(-1, 1.5), 3),
-                         round(rng.lognormvariate(0, 1.5), 3), None, rng.choice(((), ("us",), ("eu", "us"), ("cn",))))
+                OfferRow(
+                    provider=f"provider{rng.randint(0, 149)}",
+                    served_name=name,
+                    input_usd=round(rng.lognormvariate(-1, 1.5), 3),
+                    output_usd=round(rng.lognormvariate(0, 1.5), 3),
+                    regions=rng.choice(((), ("us",), ("eu", "us"), ("cn",))),
+                )
                 for _ in range(rng.choice((0, 0, 1, 2, 4)))
             ],
             scores=[("mmlu", condition, rng.uniform(20, 90))] if rng.random() < 0.05 else (),

@@ -189,7 +189,11 @@ def command_line() -> dict[str, Any]:
 
     set_language("en")
     group: Any = typer.main.get_command(build_app())
-    return dict(group.commands)
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {name: command} if inner is None else {f"{name} {verb}": one for verb, one in inner.items()}
+    return found
 
 
 def _flag(param: Any) -> str:

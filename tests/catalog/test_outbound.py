@@ -136,6 +136,7 @@ async def test_no_plain_http_to_the_internet() -> None:
         "https://",
         "https://models.example/#top",
         "https://models.example\\@10.0.0.1/",
+        "https://models.example/a\\b",
         "https://models.example/a b",
         "https://models.example/a\r\nHost: x",
         "https://models.example/?q=\t",
@@ -381,8 +382,9 @@ async def test_an_endless_body_is_cut() -> None:
 
 
 async def test_a_declared_size_is_believed_when_it_is_too_large() -> None:
-    """Nothing is read of an answer that says it is too large."""
-    async with Replay({"/models": Page(b" " * 2000)}) as server:
+    """Nothing is waited for of an answer that says it is too large."""
+    page = Page(headers={"Content-Length": "2000"}, parts=lambda: iter([b" "]), pause_s=30)
+    async with Replay({"/models": page}) as server:
         with pytest.raises(SourceFailed, match="larger than"):
             await Door(near=[server.url], limits=QUICK).ask(f"{server.url}/models", max_bytes=1000)
 

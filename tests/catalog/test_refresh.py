@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tests.catalog import replay
 from tests.catalog.replay import Answering, Page, Replay, as_json, dripping, endless, many, redirect
 
+from touchstone.catalog.crosswalk import crosswalk
 from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Rate
 from touchstone.catalog.outbound import Limits, SourceFailed
@@ -32,6 +33,7 @@ from touchstone.catalog.source_diff import (
     by_model,
     conflicts,
     diff,
+    find_shipped,
     offer_of,
     statements_of,
     statements_of_card,
@@ -682,6 +684,22 @@ def test_only_the_crosswalk_joins_names() -> None:
     assert (offer.model, offer.snapshot, offer.served_name) == ("inkwell/quill", "quill-2025", "quill")
     assert (offer.context_tokens, offer.as_of, offer.source) == (7, "2026-11-27", "models-dev")
     assert offer_of(copy.entries[0].model_copy(update={"provider": None}), find) is None
+
+
+def test_the_shipped_crosswalk_is_asked_by_default() -> None:
+    """Every name that it lists is found for its seller, and a name that only looks alike is not."""
+    for seller, names in crosswalk().items():
+        for name, known in names.items():
+            assert find_shipped(seller, name) == (known.model, known.snapshot)
+            assert find_shipped(seller, f"{name}-lookalike") is None
+    assert find_shipped("nobody", "nothing") is None
+
+
+def test_going_online_costs_nothing_until_it_is_done() -> None:
+    """The module can be imported by a command that starts fast: no HTTP library comes with it."""
+    program = "import sys, touchstone.catalog.refresh; print('aiohttp' in sys.modules, 'genai_prices' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 # --- Which sources --------------------------------------------------------------------------------------------------

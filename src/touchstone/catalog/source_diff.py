@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from touchstone.catalog.crosswalk import find_model
 from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Offer, PricePeriod, Rate
 from touchstone.catalog.source_base import Copy, Fact, Reported
@@ -135,7 +136,13 @@ def statements_of(entry: Reported) -> Iterator[Statement]:
         yield Statement(field=field, value=price, **common)
 
 
-def by_model(copies: Iterable[Copy], find: Find) -> Mapping[str | None, tuple[Reported, ...]]:
+def find_shipped(provider: str, name: str) -> tuple[str, str | None] | None:
+    """What the shipped crosswalk knows."""
+    known = find_model(provider, name)
+    return (known.model, known.snapshot) if known else None
+
+
+def by_model(copies: Iterable[Copy], find: Find = find_shipped) -> Mapping[str | None, tuple[Reported, ...]]:
     """The entries by our model ids; those that the crosswalk does not know stand on their own, under None."""
     found: dict[str | None, list[Reported]] = {}
     for copy in copies:
@@ -145,7 +152,7 @@ def by_model(copies: Iterable[Copy], find: Find) -> Mapping[str | None, tuple[Re
     return {model: tuple(entries) for model, entries in found.items()}
 
 
-def offer_of(entry: Reported, find: Find) -> Offer | None:
+def offer_of(entry: Reported, find: Find = find_shipped) -> Offer | None:
     """The entry as an offer; None where the source speaks of the model and not of a service."""
     if entry.provider is None:
         return None
