@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from touchstone.catalog.base import Price
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.crosswalk import find_model
 from touchstone.catalog.model import Model, ModelId
@@ -25,6 +26,9 @@ from touchstone.catalog.taxonomy import licences
 from touchstone.catalog.units import MILLION
 from touchstone.noun import Noun
 
+OWN_CARD = "own card"
+"""Source of a price that the team's card states without naming another."""
+_UNNAMED = Price.model_fields["source"].default
 OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY = "open-licence", "open-weights", "proprietary"
 
 
@@ -155,7 +159,7 @@ def _offer_of_own(model: ModelId, endpoint: OwnOffer) -> Offer:
         provider=endpoint.provider,
         served_name=endpoint.served_name,
         periods=(PricePeriod(rates=tuple(rates)),) if rates else (),
-        source=price.source if price else endpoint.base_url,
+        source=OWN_CARD if price is None or price.source == _UNNAMED else price.source,
         as_of=price.as_of if price else None,
     )
 

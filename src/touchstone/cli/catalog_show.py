@@ -51,14 +51,12 @@ def show(
 
 
 def _own_results(workspace: Path | None, model: str) -> tuple[Claim, ...]:
-    """What this workspace measured; the store is not even opened where there is none."""
+    """What this workspace measured; the store is not even opened where it cannot hold anything."""
     from touchstone.config import load_settings
+    from touchstone.workspace.own_results import may_have_measured, own_results
 
-    settings = load_settings(workspace)
-    if settings.store_url is None and not (settings.workspace / "touchstone.sqlite").exists():
+    if not may_have_measured(load_settings(workspace), model):
         return ()
-    from touchstone.workspace.own_results import own_results
-
     with open_workspace(workspace) as place:
         return own_results(place, model)
 

@@ -9,14 +9,26 @@ from touchstone import __version__
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.crosswalk import model_behind
 from touchstone.catalog.model import ModelId
+from touchstone.config import Settings
+from touchstone.evaluation.glance import models_compared
 from touchstone.language import _
-from touchstone.workspace.base import Demands
 
 if TYPE_CHECKING:
     from touchstone.workspace.workspace import Workspace
 
 _NEWEST = 5
 """So many comparisons are looked at; each is computed from its stored cells."""
+
+
+def may_have_measured(settings: Settings, model: ModelId) -> bool:
+    """Whether opening the store can find anything about a model; a glance that takes next to no time."""
+    if settings.store_url is not None:
+        return True
+    store = settings.workspace / "touchstone.sqlite"
+    if not store.exists():
+        return False
+    asked = models_compared(store)
+    return asked is None or any(_model_of(reference) == model for reference in asked)
 
 
 def own_results(workspace: Workspace, model: ModelId) -> tuple[Claim, ...]:
@@ -40,6 +52,8 @@ def _model_of(reference: str) -> ModelId:
 
 
 def _claims(workspace: Workspace, comparison_id: str, model: ModelId) -> Iterator[Claim]:
+    from touchstone.workspace.base import Demands
+
     comparison = workspace.decide(comparison_id, Demands()).comparison
     for candidate in comparison.candidates:
         estimate = candidate.estimate
