@@ -316,6 +316,14 @@ def test_the_window_counts() -> None:
     assert _cache(without, 100) == _cache(GPT_OSS_120B, 100)
 
 
+def test_windowed_blocks_may_have_other_heads() -> None:
+    """In Gemma 4 31B a block without a window keeps half as much a token (ik_llama.cpp issue 1607, 2026-04-10)."""
+    shape = cache_shape(GEMMA_4_31B)
+    assert shape is not None
+
+    assert shape.windowed_values_per_token / 50 == 2 * shape.values_per_token / 10
+
+
 def test_the_latent_vector_counts() -> None:
     """DeepSeek-V2 says that it keeps 93.3 % less than DeepSeek 67B (arXiv:2405.04434, abstract)."""
     deepseek_67b = Network(layers=95, hidden_size=8192, attention_heads=64, key_value_heads=8)
@@ -345,6 +353,18 @@ def test_blocks_of_linear_attention_keep_nothing_per_token() -> None:
     full = KIMI_LINEAR.model_copy(update={"attention_layers": None, "state_layers": None, "state_values": None})
 
     assert 1 - _cache(KIMI_LINEAR, 1_000_000) / _cache(full, 1_000_000) == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_state_takes_the_place_of_a_cache() -> None:
+    """Where only the blocks of state are counted, all others have attention."""
+    unwritten = JAMBA.model_copy(update={"attention_layers": None})
+
+    assert cache_shape(unwritten) == cache_shape(JAMBA)
+
+
+def test_each_sequence_keeps_its_own() -> None:
+    """Cache and state are kept once for every request that is answered at the same time."""
+    assert _cache(QWEN35_9B, 1000, sequences=8) == 8 * _cache(QWEN35_9B, 1000)
 
 
 def test_shared_keys_and_values_are_kept_once() -> None:
@@ -420,7 +440,7 @@ def networks(draw: st.DrawFn) -> Network:
     return Network(
         layers=layers,
         hidden_size=heads * draw(sizes),
-        attention_heads=draw(st.none() | st.just(heads)),
+        attention_heads=draw(st.sampled_from([heads, heads, heads, None])),
         key_value_heads=draw(st.none() | sizes),
         head_size=draw(st.none() | sizes),
         value_head_size=draw(st.none() | sizes),
@@ -477,7 +497,8 @@ def test_a_window_never_needs_more(network: Network, context_tokens: int) -> Non
 @given(networks(), tokens)
 def test_sharing_never_needs_more(network: Network, context_tokens: int) -> None:
     """The same network whose attention blocks all keep their own keys and values keeps at least as much."""
-    assume(cache_shape(network) is not None and network.attention_layers is None and not network.state_layers)
+    network = network.model_copy(update={"attention_layers": None, "state_layers": None})
+    assume(cache_shape(network) is not None)
     without = network.model_copy(update={"cache_layers": None})
 
     assert _cache(network, context_tokens) <= _cache(without, context_tokens)
