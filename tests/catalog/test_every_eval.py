@@ -167,13 +167,18 @@ def test_a_model_is_known_by_our_id_or_by_the_callers_table() -> None:
     assert {claim.model for claim in claims} == {"own/support"}
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"{}", b'"text"', b"[" * 40 + b"]" * 40, b'{"a":' * 40 + b"1" + b"}" * 40, b"\xff"]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'"text"', b"NaN", b"\xff", b"[" * 5000])
 def test_what_is_no_record_is_refused(body: bytes) -> None:
     """The error names the file; depth and size have limits."""
     with pytest.raises(DataError, match=r"r\.json: "):
         read_run(body, place="r.json", as_of="2030", benchmarks=benchmarks())
+
+
+@pytest.mark.parametrize("body", [b"[" * 40 + b"]" * 40, b'{"a":' * 40 + b"1" + b"}" * 40])
+def test_32_levels_are_the_limit(body: bytes) -> None:
+    """Depth is looked at before anything walks the record."""
+    with pytest.raises(DataError, match="nested too deeply"):
+        read_run(body, place="r", as_of="2030", benchmarks=benchmarks())
 
 
 def test_a_file_of_8_megabytes_is_the_limit() -> None:

@@ -247,9 +247,11 @@ def test_a_link_is_followed_nowhere(tmp_path: Path) -> None:
     """Neither a folder nor a card may be a link: nothing outside is written or read."""
     outside = tmp_path / "outside"
     outside.mkdir()
-    (outside / "secret.toml").write_text(CARD.replace("own/support", "own/secret"))
+    added = Path(add(tmp_path, CARD.replace("own/support", "own/secret")).path)
+    assert own_models(tmp_path / "catalog").errors == ()
+    added.rename(outside / "secret.toml")
     cards = tmp_path / "catalog" / "cards"
-    cards.mkdir(parents=True)
+    (cards / "own").rmdir()
     (cards / "own").symlink_to(outside, target_is_directory=True)
     with pytest.raises(DataError, match="a link or file stands where a folder belongs"):
         add(tmp_path)

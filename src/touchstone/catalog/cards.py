@@ -12,14 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from touchstone.catalog.base import Price
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.crosswalk import find_model
 from touchstone.catalog.model import Model, ModelId
-from touchstone.catalog.offers import Offer, PricePeriod, Rate
+from touchstone.catalog.offers import Offer, PricePeriod, Rate, RateTier
 from touchstone.catalog.own import OwnOffer
 from touchstone.catalog.query import KIND_CARD, KIND_OFFER, KIND_REPORTED
+from touchstone.catalog.sellers import seller_id
 from touchstone.catalog.source_base import Reported
 from touchstone.catalog.source_diff import Conflict, conflicts, offer_of, statements_of, statements_of_card
 from touchstone.catalog.taxonomy import licences
@@ -29,6 +31,7 @@ from touchstone.noun import Noun
 OWN_CARD = "own card"
 """Source of a price that the team's card states without naming another."""
 _UNNAMED = Price.model_fields["source"].default
+
 OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY = "open-licence", "open-weights", "proprietary"
 
 
@@ -58,12 +61,13 @@ class Card(Noun):
 
     @cached_property
     def _from_sources(self) -> Mapping[str, Any]:
-        said: dict[str, list[Any]] = defaultdict(list)
-        for entry in self.reported:
-            for field, value in entry.facts.items():
-                if value not in said[field]:
-                    said[field].append(value)
-        return {field: values[0] for field, values in said.items() if len(values) == 1}
+        disputed = {one.field for one in conflicts(said for entry in self.reported for said in statements_of(entry))}
+        stated: dict[str, Any] = {}
+        for field, value in (pair for entry in self.reported for pair in entry.facts.items()):
+            # Of words that agree the longest is the most exact: the day of a month, `gated` among the open weights.
+            if field not in stated or (isinstance(value, str) and len(value) > len(stated[field])):
+                stated[field] = value
+        return {field: value for field, value in stated.items() if field not in disputed}
 
     @property
     def openness(self) -> str | None:
@@ -148,20 +152,34 @@ def assemble(
 
 def _offer_of_own(model: ModelId, endpoint: OwnOffer) -> Offer:
     price = endpoint.price
-    rates = []
-    if price is not None:
-        known = {"input_tokens": price.input_usd, "output_tokens": price.output_usd}
-        if price.cached_input_usd is not None:
-            known["cache_read_tokens"] = price.cached_input_usd
-        rates = [Rate(unit=unit, usd=Decimal(repr(usd)), per=MILLION) for unit, usd in known.items()]
     return Offer(
         model=model,
         provider=endpoint.provider,
         served_name=endpoint.served_name,
-        periods=(PricePeriod(rates=tuple(rates)),) if rates else (),
+        periods=(PricePeriod(rates=tuple(_rates(price))),) if price else (),
         source=OWN_CARD if price is None or price.source == _UNNAMED else price.source,
         as_of=price.as_of if price else None,
     )
+
+
+def _rates(price: Price) -> Iterator[Rate]:
+    """All that a team reckons with: tokens, cached ones, long calls, the call itself."""
+    fields = {"input_tokens": "input_usd", "output_tokens": "output_usd", "cache_read_tokens": "cached_input_usd"}
+    for unit, field in fields.items():
+        usd = getattr(price, field)
+        if usd is not None:
+            tiers = tuple(
+                RateTier(above_input_tokens=tier.above_input_tokens, usd=_exact(dear))
+                for tier in price.tiers
+                if (dear := getattr(tier, field)) is not None
+            )
+            yield Rate(unit=unit, usd=_exact(usd), per=MILLION, tiers=tiers)
+    if price.per_call_usd:
+        yield Rate(unit="requests", usd=_exact(price.per_call_usd), per=1)
+
+
+def _exact(usd: float) -> Decimal:
+    return Decimal(repr(usd))
 
 
 def _find(seller: str, served_name: str) -> tuple[str, str | None] | None:
@@ -174,23 +192,39 @@ def _further_offers(said: Iterable[Reported], listed: Sequence[Offer]) -> list[O
     have = {(offer.provider, offer.served_name.lower()) for offer in listed}
     found = []
     for entry in said:
-        offer = offer_of(entry, _find)
+        offer = _offer_of(entry)
         if offer is not None and (offer.provider, offer.served_name.lower()) not in have:
             have.add((offer.provider, offer.served_name.lower()))
             found.append(offer)
     return found
 
 
+def _offer_of(entry: Reported) -> Offer | None:
+    """As `offer_of`, its seller called as everywhere in the catalog, whatever the source calls it."""
+    offer = offer_of(entry, _find)
+    return None if offer is None else offer.model_copy(update={"provider": seller_id(offer.provider)})
+
+
+def _entry_id(seller: str, served_name: str) -> str:
+    """
+    `seller:name there`.
+
+    What a foreign list calls a seller may hold a slash or a colon; written out, two sellers never share an id, and none
+    takes that of a card.
+    """
+    return f"{quote(seller, safe=' ')}:{served_name}"
+
+
 def _without_card(offers: Iterable[Offer], lone: Iterable[Reported]) -> Iterator[Card]:
     by_id: dict[str, tuple[list[Offer], list[Reported]]] = {}
     for offer in offers:
-        by_id.setdefault(f"{offer.provider}:{offer.served_name}", ([], []))[0].append(offer)
+        by_id.setdefault(_entry_id(offer.provider, offer.served_name), ([], []))[0].append(offer)
     for entry in lone:
-        found = by_id.setdefault(f"{entry.provider or entry.source}:{entry.id}", ([], []))
-        found[1].append(entry)
-        offer_there = offer_of(entry, _find)
-        if offer_there is not None and not found[0]:
-            found[0].append(offer_there)
+        sold, said = by_id.setdefault(_entry_id(seller_id(entry.provider or entry.source), entry.id), ([], []))
+        said.append(entry)
+        offer_there = _offer_of(entry)
+        if offer_there is not None and not sold:
+            sold.append(offer_there)
     for entry_id, (sold, said) in sorted(by_id.items()):
         names = [offer.name for offer in sold if offer.name] + [
             name for entry in said if isinstance(name := entry.facts.get("name"), str)

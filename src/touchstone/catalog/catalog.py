@@ -10,6 +10,7 @@ the second.
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
@@ -27,7 +28,7 @@ from touchstone.plugins import version_of
 
 if TYPE_CHECKING:
     from touchstone.catalog.cards import Card
-    from touchstone.catalog.claims import Claim
+    from touchstone.catalog.claims import Benchmark, Claim
     from touchstone.catalog.own import OwnOffer
     from touchstone.catalog.query import Found, Hit, Query
     from touchstone.catalog.source_base import Reported
@@ -92,15 +93,17 @@ class Catalog:
         return Card.model_validate_json(self.index.card(row))
 
     def cards(self, ids: Sequence[str] | None = None) -> Iterator[Card]:
-        """The cards of these ids, or every card with facts of a model, by id."""
+        """The cards of these ids, or every curated and own card, by id."""
+        import numpy as np
+
         from touchstone.catalog.cards import Card
+        from touchstone.catalog.query import KIND_CARD
 
         if ids is not None:
             yield from map(self.card, ids)
             return
-        for row, entry_id in enumerate(self.index.ids()):
-            if "/" in entry_id.partition(":")[0]:
-                yield Card.model_validate_json(self.index.card(row))
+        for row in np.flatnonzero(self.index.having("kind", KIND_CARD)).tolist():
+            yield Card.model_validate_json(self.index.card(row))
 
     def claims(self, benchmark: str) -> tuple[Claim, ...]:
         """Every result on a benchmark, published and of the team's own."""
@@ -183,13 +186,13 @@ class Catalog:
         reported: list[Reported] = []
         known = dict(benchmarks())
         if self.folder is not None and self.folder.is_dir():
-            from touchstone.catalog.own import own_benchmarks, own_claims, own_models
+            from touchstone.catalog.own import own_claims, own_models
             from touchstone.catalog.source_store import Shelf
 
             own = own_models(self.folder).cards
             models += [card.model for card in own]
             endpoints = {card.model.id: card.offers for card in own}
-            known = own_benchmarks(self.folder)
+            known, _broken = self._benchmarks(self.folder)
             claims += own_claims(self.folder, benchmarks=known).claims
             shelf = Shelf(self.folder / "sources")
             for source in shelf.sources():
@@ -212,18 +215,38 @@ class Catalog:
             return ()
         from touchstone.catalog.own import own_claims, own_models
 
-        return (*own_models(self.folder).errors, *own_claims(self.folder).errors)
+        known, broken = self._benchmarks(self.folder)
+        return (*own_models(self.folder).errors, *broken, *own_claims(self.folder, benchmarks=known).errors)
 
-    def _own_files(self) -> list[Path]:
-        """What the workspace lays over what ships."""
+    @staticmethod
+    def _benchmarks(folder: Path) -> tuple[dict[str, Benchmark], tuple[DataError, ...]]:
+        """The shipped benchmarks and the team's own; only the shipped ones, and why, where those cannot be read."""
+        from touchstone.catalog.benchmarks import benchmarks
+        from touchstone.catalog.own import own_benchmarks
+
+        try:
+            return own_benchmarks(folder), ()
+        except DataError as error:
+            return dict(benchmarks()), (error,)
+
+    def _own_files(self) -> list[str]:
+        """What the workspace lays over what ships: name, size and time of each file, by name."""
         if self.folder is None or not self.folder.is_dir():
             return []
         found = [file for name in ("cards", "claims", "sources") for file in (self.folder / name).rglob("*")]
-        return sorted(file for file in (*found, self.folder / "benchmarks.toml") if _counts(file))
+        return sorted(said for file in (*found, self.folder / "benchmarks.toml") if (said := _seen(file, self.folder)))
 
 
-def _counts(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".") and not file.name.endswith(".previous.json")
+def _seen(file: Path, folder: Path) -> str | None:
+    """How a file's change is noticed; None for a hidden or unfinished one, and for one that has just gone."""
+    if file.name.startswith("."):
+        return None
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    name = file.relative_to(folder).as_posix()
+    return f"{name} {about.st_size} {about.st_mtime_ns}" if stat.S_ISREG(about.st_mode) else None
 
 
 def _span(today: date, starts: Sequence[date | None]) -> tuple[str, str]:
@@ -243,11 +266,10 @@ def shipped_digest() -> str:
     return digest.hexdigest()
 
 
-def _key(shipped: str, own: Sequence[Path]) -> str:
+def _key(shipped: str, own: Sequence[str]) -> str:
     digest = blake2b(shipped.encode(), digest_size=16)
-    for file in own:
-        about = file.stat()
-        digest.update(f"{file} {about.st_size} {about.st_mtime_ns}\0".encode())
+    for said in own:
+        digest.update(f"{said}\0".encode("utf-8", "surrogateescape"))  # a file's name may be no text
     return digest.hexdigest()
 
 

@@ -109,6 +109,7 @@ def _facets(card: Card) -> dict[str, Sequence[str]]:
     found: dict[str, Sequence[str]] = {
         "kind": (card.kind,),
         "input": card.fact("input_modalities") or (),
+        "output": card.fact("output_types") or (),
         "language": card.fact("languages") or (),
         "ability": card.abilities,
         "licence": (licence,) if licence else (),
@@ -121,7 +122,6 @@ def _facets(card: Card) -> dict[str, Sequence[str]]:
         lab = labs().get(model.lab)
         found |= {
             "task": model.tasks,
-            "output": model.output_types,
             "trait": model.traits,
             "architecture": (model.architecture,) if model.architecture else (),
             "origin": (model.origin,) if model.origin else (),
@@ -166,7 +166,8 @@ def _offer_row(offer: Offer, card: Card, day: date, regions: Mapping[str, Sequen
         rate.unit: float(rate.usd * MILLION / rate.per)
         for rate in (dearest_rates(offer.periods, day)[0] if offer.periods else ())
     }
-    written = card.model is None or bool(_WRITTEN_TOKENS & set(card.model.output_types))
+    outputs = card.fact("output_types")
+    written = outputs is None or bool(_WRITTEN_TOKENS & set(outputs))
     return OfferRow(
         provider=offer.provider,
         served_name=offer.served_name,

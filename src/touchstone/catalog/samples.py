@@ -8,11 +8,13 @@ one's own machine. No key stands in the code, only the name of the variable that
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from touchstone.catalog.base import Provider
 from touchstone.catalog.cards import Card
+from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Offer
 from touchstone.catalog.providers import find_provider
 from touchstone.catalog.sellers import seller_id, sellers
@@ -31,6 +33,20 @@ _INTERFACES: Sequence[tuple[str, Interface]] = (
     ("speech-synthesis", "speech"),
     ("moderation", "moderations"),
 )
+
+
+_EVERYWHERE: frozenset[Interface] = frozenset({"chat", "embeddings"})
+_SERVED: Mapping[str, frozenset[Interface]] = {
+    "openai": frozenset({"images", "transcriptions", "speech", "moderations"}),
+    "gemini": frozenset({"images"}),
+    "groq": frozenset({"transcriptions", "speech"}),
+    "together": frozenset({"images", "speech"}),
+}
+"""What presets answer beside chat and embeddings in OpenAI's protocol: OpenAI's API reference; "OpenAI compatibility"
+in the documentation of the Gemini API and of Together; "Speech to text" and "Text to speech" in that of Groq."""
+
+_NO_VECTOR = frozenset({"late-interaction", "sparse-retrieval"})
+"""Traits of embedders that give no single dense vector, which is all that the protocol has room for."""
 
 
 class Sample(Noun):
@@ -52,7 +68,9 @@ class Callable(Noun):
 
 
 def callable_offer(offer: Offer) -> Callable | None:
-    """How to call an offer; None when its seller has no preset, or one whose address is the customer's own."""
+    """How to call an offer; None when its seller has no preset, or does not know the offer's name."""
+    if offer.provider == "openrouter" and "/" not in offer.served_name:
+        return None  # price lists shorten its names; it answers only to AUTHOR/NAME (OpenRouter API reference)
     seller = sellers().get(seller_id(offer.provider))
     presets = [find_provider(name) for name in seller.presets] if seller else []
     preset = next((one for one in presets if one.base_url is not None), presets[0] if presets else None)
@@ -74,30 +92,49 @@ def _from_variable(preset: Provider) -> str:
 def samples(card: Card) -> tuple[Sample, ...]:
     """Code for a card; none when nobody can be called and no weights can be served."""
     model = card.model
-    interface = next((one for task, one in _INTERFACES if model and task in model.tasks), None)
-    target = _target(card)
+    interface = _interface(model) if model else None
+    target = _target(card, interface) if interface else None
     if interface is None or target is None:
         return ()
     found = [Sample(kind="python", text=_python(interface, target)), Sample(kind="curl", text=_curl(interface, target))]
     if interface == "chat":
         found.append(Sample(kind="task file", text=_candidate(target)))
     if target.base_url == LOCAL_ADDRESS and model is not None and model.hugging_face:
-        found.insert(0, Sample(kind="serve", text=f"vllm serve {model.hugging_face}"))
+        found.insert(0, Sample(kind="serve", text=f"vllm serve {shlex.quote(model.hugging_face)}"))
     return tuple(found)
 
 
-def _target(card: Card) -> Callable | None:
+def _interface(model: Model) -> Interface | None:
+    """The part of the protocol that does the first thing which the model can do."""
+    found = next((one for task, one in _INTERFACES if task in model.tasks), None)
+    if found == "moderations" and "text" in model.output_types:
+        return "chat"  # a guard model writes its judgement; the moderation interface is OpenAI's own models'
+    return found
+
+
+def _target(card: Card, interface: Interface) -> Callable | None:
     for endpoint in card.endpoints:
         return Callable(served_name=endpoint.served_name, base_url=endpoint.base_url, key_env=endpoint.key_env)
     model = card.model
     own = [offer for offer in card.offers if model and seller_id(offer.provider) == model.lab and not offer.deprecated]
     for offer in (*own, *(offer for offer in card.offers if not offer.deprecated)):
         found = callable_offer(offer)
-        if found is not None:
+        if found is not None and interface in _EVERYWHERE | _SERVED.get(found.preset or "", frozenset()):
             return found
-    if model is not None and model.hugging_face:
+    if model is not None and model.hugging_face and _runs_in_vllm(model, interface):
         return Callable(served_name=model.hugging_face, base_url=LOCAL_ADDRESS)
     return None
+
+
+def _runs_in_vllm(model: Model, interface: Interface) -> bool:
+    """
+    Whether its server answers this interface with such weights (vLLM documentation, list of supported models).
+
+    It draws no pictures, speaks no text, and of what hears most families are foreign to it.
+    """
+    if interface == "embeddings":
+        return not _NO_VECTOR & set(model.traits)
+    return interface == "chat" or (interface == "transcriptions" and model.family == "Whisper")
 
 
 _PYTHON_CALLS: dict[Interface, str] = {
@@ -169,7 +206,7 @@ def _candidate(target: Callable) -> str:
         "model: openai-compatible",
         f"base_url: {json.dumps(target.base_url)}",
         f"served_name: {json.dumps(target.served_name, ensure_ascii=False)}",
-        *([f"key_env: {target.key_env}"] if target.key_env else []),
+        *([f"key_env: {json.dumps(target.key_env)}"] if target.key_env else []),
     ]
     return "candidates:\n  - {" + ", ".join(parts) + "}"
 

@@ -29,14 +29,14 @@ def shipped_models() -> tuple[Model, ...]:
     Raises:
         DataError: a card cannot be read; the file and the key are named.
     """
-    return tuple(read_card(file.read_text("utf-8"), place=file.name) for file in card_files())
+    return tuple(read_card(file.read_text("utf-8"), place=str(file)) for file in card_files())
 
 
 def shipped_model(model_id: str) -> Model | None:
     """One shipped card; None when there is none of this id."""
     lab, _slash, name = model_id.partition("/")
     file = files("touchstone.catalog").joinpath("cards", lab, f"{name}.toml")
-    return read_card(file.read_text("utf-8"), place=file.name) if file.is_file() else None
+    return read_card(file.read_text("utf-8"), place=str(file)) if file.is_file() else None
 
 
 def read_card(text: str, *, place: str) -> Model:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 
 from touchstone.catalog.memory import GIB
 from touchstone.catalog.sellers import ANYWHERE, seller_id, sellers
@@ -89,23 +91,42 @@ COMMERCIAL_USE = {
     "no": N_("no commercial use"),
 }
 
+OPENNESS = {
+    "open-licence": N_("Open licence"),
+    "open-weights": N_("Open weights"),
+    "proprietary": N_("Proprietary"),
+}
+"""How open a model is, in a narrow column; the taxonomy says it at length."""
+
 UNITS = {
     "input_tokens": N_("input tokens"),
     "output_tokens": N_("output tokens"),
     "cache_read_tokens": N_("cached input tokens"),
+    "cache_audio_read_tokens": N_("cached audio input tokens"),
+    "cache_image_read_tokens": N_("cached image input tokens"),
     "cache_write_tokens": N_("tokens written to the cache"),
     "cache_write_1h_tokens": N_("tokens written to the cache for an hour"),
     "input_audio_tokens": N_("audio input tokens"),
     "output_audio_tokens": N_("audio output tokens"),
     "input_image_tokens": N_("image input tokens"),
     "output_image_tokens": N_("image output tokens"),
+    "input_video_tokens": N_("video input tokens"),
+    "output_video_tokens": N_("video output tokens"),
     "output_reasoning_tokens": N_("reasoning tokens"),
+    "output_citation_tokens": N_("citation tokens"),
     "audio_seconds": N_("audio"),
     "input_audio_seconds": N_("audio read"),
+    "output_audio_seconds": N_("audio written"),
     "requests": N_("requests"),
     "web_searches": N_("web searches"),
+    "social_searches": N_("searches of social media"),
+    "storage_searches": N_("searches of stored files"),
+    "code_executions": N_("runs of code"),
     "input_document_pages": N_("pages"),
+    "input_annotated_document_pages": N_("annotated pages"),
     "input_characters": N_("characters"),
+    "input_text_messages": N_("messages"),
+    "input_images": N_("pictures read"),
     "output_images": N_("pictures"),
     "rerank_searches": N_("searches"),
 }
@@ -130,10 +151,13 @@ def _short(value: int) -> str:
 
 
 def tokens(value: int | None) -> str:
-    """A number of tokens; a million and more in millions."""
+    """A number of tokens; a million and more in millions, of 1,048,576 only that it is one."""
     if value is None:
         return numbers.UNKNOWN
-    return f"{value / 1e6:.4g}M" if value >= 1_000_000 else f"{value:,}"
+    if value < 1_000_000:
+        return f"{value:,}"
+    mega = value / 2**20 if value % 2**16 == 0 else value / 10**6
+    return f"{mega:.3g}M" if mega < 1000 else f"{mega:,.0f}M"
 
 
 def gib(size_bytes: float | None) -> str:
@@ -175,6 +199,11 @@ def licence(licence_id: str | None) -> str:
     return _("{licence}: {use}").format(licence=name, use=_(COMMERCIAL_USE[found.commercial_use]))
 
 
+def openness(term_id: str | None) -> str:
+    """How open, for a narrow column."""
+    return _(OPENNESS[term_id]) if term_id in OPENNESS else term("openness", term_id)
+
+
 def lab(lab_id: str | None) -> str:
     """Who made it."""
     found = labs().get(lab_id or "")
@@ -191,6 +220,21 @@ def seller(provider: str | None) -> str:
         return _("own endpoint")
     found = sellers().get(seller_id(provider))
     return found.name.in_language(current_language()) if found else provider
+
+
+def short_seller(provider: str | None) -> str:
+    """Who sells it, for a narrow column: without what stands in brackets, where no other seller is called the same."""
+    name = seller(provider)
+    return _short_sellers(current_language()).get(name, name)
+
+
+@cache
+def _short_sellers(language: str) -> Mapping[str, str]:
+    names = [one.name.in_language(language) for one in sellers().values()]
+    # Ours are written "Google (Gemini API and Vertex AI)" and "Hugging Face, passed on to Novita".
+    cut = {name: name.replace(", passed on to ", ": ").replace("（", " (").partition(" (")[0] for name in names}
+    alone = Counter(cut.values())
+    return {name: short for name, short in cut.items() if short != name and alone[short] == 1}
 
 
 def places(codes: Iterable[str] | None) -> str:

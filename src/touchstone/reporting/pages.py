@@ -47,6 +47,8 @@ class Table:
     note: str = ""
     marked: frozenset[int] = frozenset()
     """Rows that stand out."""
+    title: str = ""
+    """Above it, where a section has several."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,24 @@ class Picture:
     drawn: Markup
 
 
-Block = Paragraph | Facts | Table | Code | Bullets | Picture
+@dataclass(frozen=True)
+class Reference:
+    """Where something was read: the mark by which a page names it, what it is, its date and its address."""
+
+    mark: str
+    name: str
+    day: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class References:
+    """Sources, in the order of their marks."""
+
+    rows: Sequence[Reference]
+
+
+Block = Paragraph | Facts | Table | Code | Bullets | Picture | References
 
 
 @dataclass(frozen=True)

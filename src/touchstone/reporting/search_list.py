@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import NamedTuple
@@ -11,10 +10,13 @@ from touchstone.catalog.query import KIND_OFFER, Found, Hit, Query
 from touchstone.language import _, current_language, ngettext
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
-from touchstone.reporting.text_tables import plain_width, printed, table_of_texts
+from touchstone.reporting.text import terminal
+from touchstone.reporting.text_layout import GAP, is_styled, table_lines, terminal_width, width_of, wrapped
 
 _FACET_VALUES = 8
 """So many of a facet's values are shown; the rest is in `--json`."""
+_NAME_CELLS = 24
+"""A seller's or a model's own name gets no more before other columns do; longer ones go on below."""
 
 
 class _Column(NamedTuple):
@@ -24,35 +26,41 @@ class _Column(NamedTuple):
     head: str
     cell: Callable[[Hit], str]
     is_number: bool = False
+    is_name: bool = False
+    """It may go on below."""
 
 
 def found_text(found: Found, query: Query, *, width: int | None = None, colour: bool | None = None) -> str:
     """The hits as a table, with what order and total mean."""
-    from rich.text import Text
-
-    width = width or shutil.get_terminal_size((120, 24)).columns
-    if not found.hits:
-        return _nothing(found)
-    columns = _columns(query, found)
-    while len(columns) > 2 and _needed(columns, found) > width:
-        weakest = max(columns, key=lambda column: column.rank)
-        columns = [column for column in columns if column is not weakest]
-    table = table_of_texts(
-        [column.head for column in columns],
-        [[column.cell(hit) for column in columns] for hit in found.hits],
-        numbers=[index for index, column in enumerate(columns) if column.is_number],
-    )
-    return printed([table, Text(), *(Text(line) for line in _notes(found, query))], width, colour)
+    width = terminal_width(width)
+    if not found.total:
+        return "\n".join(wrapped(terminal(_nothing(found)), width))
+    lines: list[str] = []
+    if found.hits:
+        columns = _fitting(_columns(query, found), found, width)
+        lines = table_lines(
+            [terminal(column.head) for column in columns],
+            [[terminal(column.cell(hit)) for column in columns] for hit in found.hits],
+            width,
+            numbers=[index for index, column in enumerate(columns) if column.is_number],
+            colour=is_styled(colour),
+        )
+        lines.append("")
+    return "\n".join([*lines, *(line for note in _notes(found, query) for line in wrapped(terminal(note), width))])
 
 
 def facets_text(found: Found, *, width: int | None = None, colour: bool | None = None) -> str:
     """The counts: each number is how many of the hits remain when that value is asked for too."""
+    width = terminal_width(width)
     rows = []
     for facet, values in groupby(found.facets, key=lambda item: item.facet):
         counted = [f"{words.facet_value(facet, item.value)} {item.count:,}" for item in values]
         more = _("… {n} more").format(n=len(counted) - _FACET_VALUES) if len(counted) > _FACET_VALUES else ""
-        rows.append((_(words.FACETS[facet]), _(", ").join([*counted[:_FACET_VALUES], *([more] if more else [])])))
-    return printed([table_of_texts((_("Facet"), _("Values")), rows)], width, colour)
+        texts = [*counted[:_FACET_VALUES], *([more] if more else [])]
+        rows.append((terminal(_(words.FACETS[facet])), terminal(_("; ").join(texts))))
+    note = _("Each number says how many of the hits are left when that value is asked for too.")
+    lines = table_lines((_("Facet"), _("Values")), rows, width, colour=is_styled(colour))
+    return "\n".join([*lines, *wrapped(note, width)])
 
 
 def _nothing(found: Found) -> str:
@@ -65,14 +73,14 @@ def _columns(query: Query, found: Found) -> list[_Column]:
     chinese = current_language() == "zh"
     columns = [
         _Column(0, _("Model"), lambda hit: hit.id + (f" ({_('ours')})" if hit.ours else "")),
-        _Column(7, _("Name"), lambda hit: (hit.name_zh if chinese and hit.name_zh else hit.name) or ""),
+        _Column(7, _("Name"), lambda hit: (hit.name_zh if chinese and hit.name_zh else hit.name) or "", is_name=True),
         _Column(4, _("Task"), lambda hit: words.term("task", hit.tasks[0]) if hit.tasks else numbers.UNKNOWN),
-        _Column(3, _("Openness"), lambda hit: words.term("openness", hit.openness)),
+        _Column(3, _("Openness"), lambda hit: words.openness(hit.openness)),
         _Column(5, _("Parameters"), lambda hit: words.parameters(hit.parameters), is_number=True),
         _Column(2, _("Context"), lambda hit: words.tokens(hit.context_tokens), is_number=True),
         _Column(0, _("$ in"), lambda hit: words.usd(hit.input_usd), is_number=True),
         _Column(1, _("$ out"), lambda hit: words.usd(hit.output_usd), is_number=True),
-        _Column(3, _("Seller"), lambda hit: words.seller(hit.provider)),
+        _Column(3, _("Seller"), lambda hit: words.short_seller(hit.provider), is_name=True),
         _Column(6, _("Released"), lambda hit: hit.released or numbers.UNKNOWN),
     ]
     if query.benchmark:
@@ -86,23 +94,25 @@ def _columns(query: Query, found: Found) -> list[_Column]:
     return columns
 
 
+def _fitting(columns: list[_Column], found: Found, width: int) -> list[_Column]:
+    """The columns that fit; the least important go first, and the first two always stay."""
+    while len(columns) > 2 and _needed(columns, found) > width:
+        weakest = max(columns, key=lambda column: column.rank)
+        columns = [column for column in columns if column is not weakest]
+    return columns
+
+
 def _needed(columns: list[_Column], found: Found) -> int:
-    return sum(
-        max(plain_width(text) for text in (column.head, *(column.cell(hit) for hit in found.hits))) + 2
-        for column in columns
-    )
+    cells = 0
+    for column in columns:
+        texts = (column.head, *(column.cell(hit) for hit in found.hits))
+        widest = max(width_of(terminal(text)) for text in texts)
+        cells += min(widest, _NAME_CELLS) if column.is_name else widest
+    return cells + GAP * (len(columns) - 1)
 
 
 def _notes(found: Found, query: Query) -> list[str]:
-    first, last = query.offset + 1, query.offset + len(found.hits)
-    lines = [
-        ngettext("{total:,} model", "{total:,} models", found.total).format(total=found.total)
-        + (
-            _("; {first} to {last} are shown, --offset {last} shows more").format(first=first, last=last)
-            if found.total > len(found.hits)
-            else ""
-        )
-    ]
+    lines = [_count(found, query)]
     if any(hit.input_usd is not None for hit in found.hits):
         lines.append(
             _(
@@ -116,6 +126,27 @@ def _notes(found: Found, query: Query) -> list[str]:
     if found.score_condition and query.sort == "score":
         lines.append(_condition(found.score_condition))
     return lines
+
+
+def _count(found: Found, query: Query) -> str:
+    first, last = query.offset + 1, query.offset + len(found.hits)
+    if any(hit.kind == KIND_OFFER for hit in found.hits):
+        said = ngettext("{total:,} entry", "{total:,} entries", found.total).format(total=found.total)
+    else:
+        said = ngettext("{total:,} model", "{total:,} models", found.total).format(total=found.total)
+    if not found.hits:
+        return (
+            said
+            if query.limit == 0
+            else _("{total}; --offset {offset:,} is past the last").format(total=said, offset=query.offset)
+        )
+    if last < found.total:
+        return _("{total}; {first:,} to {last:,} are shown, --offset {last} shows more").format(
+            total=said, first=first, last=last
+        )
+    return (
+        _("{total}; {first:,} to {last:,} are shown").format(total=said, first=first, last=last) if first > 1 else said
+    )
 
 
 def _condition(condition: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from touchstone import __version__
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from touchstone.workspace.workspace import Workspace
 
 _NEWEST = 5
-"""So many comparisons are looked at; each is computed from its stored cells."""
+"""So many comparisons of the model are looked at; each is computed from its stored cells."""
 
 
 def may_have_measured(settings: Settings, model: ModelId) -> bool:
@@ -38,13 +39,12 @@ def own_results(workspace: Workspace, model: ModelId) -> tuple[Claim, ...]:
     A comparison counts when one of its candidates names the model itself, or a provider's name for it that the
     crosswalk lists.
     """
-    found: list[Claim] = []
-    for stored in workspace.comparisons():
-        if len(found) >= _NEWEST:
-            break
-        if model in {_model_of(reference) for reference in stored.models}:
-            found += _claims(workspace, stored.id, model)
-    return tuple(found)
+    measured = (
+        stored.id
+        for stored in workspace.comparisons()
+        if model in {_model_of(reference) for reference in stored.models}
+    )
+    return tuple(claim for comparison in islice(measured, _NEWEST) for claim in _claims(workspace, comparison, model))
 
 
 def _model_of(reference: str) -> ModelId:

@@ -1,0 +1,247 @@
+"""
+Which models fit a scenario: hard limits solved together, an order by stated priorities, and a reason for everybody.
+
+Pure: cards, the words of the shipped files and the day come in as arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from touchstone.catalog.cards import Card
+from touchstone.catalog.claims import Scenario
+from touchstone.catalog.model import ModelId
+from touchstone.decision.base import Reason
+from touchstone.decision.shortlist_base import (
+    LIMITS,
+    Background,
+    Check,
+    Excluded,
+    LimitName,
+    Needs,
+    Priority,
+    Qualified,
+    Relaxed,
+    Shortlist,
+    Standing,
+)
+from touchstone.decision.shortlist_checks import Limit
+from touchstone.decision.shortlist_limits import any_task_check, model_limits, task_check
+from touchstone.decision.shortlist_offers import (
+    asked_of_offers,
+    offer_check,
+    offer_met,
+    stocks_of,
+    without_offer,
+)
+from touchstone.decision.shortlist_order import in_order, standings, yardsticks
+from touchstone.decision.shortlist_permits import memory_of
+from touchstone.errors import InvalidValue
+
+DEFAULT_PRIORITIES: tuple[Priority, ...] = ("quality", "cost")
+
+
+def shortlist(
+    cards: Iterable[Card],
+    needs: Needs,
+    background: Background,
+    *,
+    priorities: Sequence[Priority] = DEFAULT_PRIORITIES,
+    scenarios: Sequence[Scenario] = (),
+    own_benchmark: str | None = None,
+    seconds: Mapping[ModelId, float] | None = None,
+) -> Shortlist:
+    """
+    Everybody who meets all limits, in order, and everybody else with the limit that excluded them.
+
+    Args:
+        cards: In any order.
+        needs: The limits, and what a call is like.
+        background: Sellers, labs, licences, benchmarks, and the day whose prices count.
+        priorities: What the order goes by, the first one first.
+        scenarios: Whose benchmarks speak for quality, the closest first.
+        own_benchmark: Id of the team's own test of this task.
+        seconds: Measured median of an answer, by model.
+
+    Raises:
+        InvalidValue: a priority is named twice, or none is.
+    """
+    if not priorities or len(set(priorities)) < len(priorities):
+        raise InvalidValue("name each priority once, and at least one; {given} were given", given=", ".join(priorities))
+    limits = model_limits(needs, background)
+    of_offers = frozenset(asked_of_offers(needs))
+    judged = sorted(
+        (_Judged(card, needs, background, limits, of_offers) for card in cards), key=lambda one: one.card.id
+    )
+    fit = [one for one in judged if one.qualifies]
+    sticks = (
+        yardsticks([one.card for one in fit], scenarios, background.benchmarks, own=own_benchmark)
+        if "quality" in priorities
+        else ()
+    )
+    placed = standings(sticks)
+    entries = [one.entry(placed[one.card.id][1] if one.card.id in placed else None, seconds or {}) for one in fit]
+    qualified = in_order(entries, priorities, sticks)
+    missed = [one for one in judged if not one.qualifies]
+    stick = sticks[0] if sticks else None
+    return Shortlist(
+        day=background.day,
+        needs=needs,
+        priorities=tuple(priorities),
+        asked=asked_in_order(limits, needs),
+        qualified=qualified,
+        excluded=tuple(sorted((one.excluded() for one in missed), key=_by_limit)),
+        relaxed=tuple(_relaxed(name, missed) for name in asked_in_order(limits, needs)),
+        yardstick=stick.benchmark if stick else None,
+        condition=stick.condition if stick else None,
+    )
+
+
+def explain(card: Card, needs: Needs, background: Background) -> tuple[Check, ...]:
+    """Every limit that was asked, held against one model, in the fixed order."""
+    judged = _Judged(card, needs, background, model_limits(needs, background), frozenset(asked_of_offers(needs)))
+    return tuple(judged.check(name) for name in asked_in_order(judged.limits, needs))
+
+
+def other_task(model: ModelId, name: str, tasks: Sequence[str], needs: Needs) -> Excluded | None:
+    """
+    What is said of a model of which only its tasks were looked at; None when they meet the needs.
+
+    For whoever has a long list and opens no card of a model that does something else.
+    """
+    checks = [
+        *([task_check(tasks, needs.tasks)] if needs.tasks else []),
+        *([any_task_check(tasks, needs.one_task_of)] if needs.one_task_of else []),
+    ]
+    missed = next((check for check in checks if check.verdict != "met"), None)
+    return None if missed is None else Excluded(model=model, name=name, check=missed, further=None)
+
+
+def asked_in_order(limits: Iterable[Limit], needs: Needs) -> dict[LimitName, Reason]:
+    """Every limit that was asked, in words, in the fixed order."""
+    asked = {**asked_of_offers(needs), **{limit.name: limit.asked for limit in limits}}
+    return {name: asked[name] for name in LIMITS if name in asked}
+
+
+class _Judged:
+    """
+    One card held against all limits.
+
+    The ways in are its offers, and the way without one. A way misses the limits on the model and its own; the card
+    qualifies when some way misses nothing, and a limit is the only one missed when some way misses it alone.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        needs: Needs,
+        background: Background,
+        limits: Sequence[Limit],
+        of_offers: frozenset[LimitName],
+    ) -> None:
+        self.card, self.needs, self.background, self.limits = card, needs, background, limits
+        self.checks = {limit.name: limit.check(card) for limit in limits}
+        self.stocks = stocks_of(card, needs, of_offers, background)
+        self.of_model = frozenset(name for name, check in self.checks.items() if check.verdict != "met")
+        self.by_offer = [self.of_model | stock.misses for stock in self.stocks]
+        self.by_itself = self.of_model | without_offer(of_offers)
+
+    @property
+    def qualifies(self) -> bool:
+        """Whether some way in misses nothing."""
+        return not self.by_itself or not all(self.by_offer)
+
+    @cached_property
+    def sole(self) -> tuple[LimitName, ...]:
+        """The limits of which giving up one alone brings it back: those with an offer behind them first."""
+        offered = {name for way in self.by_offer if len(way) == 1 for name in way}
+        alone = {name for name in self.by_itself if len(self.by_itself) == 1}
+        return (*sorted(offered, key=LIMITS.index), *sorted(alone - offered, key=LIMITS.index))
+
+    @cached_property
+    def missed(self) -> tuple[LimitName, ...]:
+        """The fewest limits that keep it out, in the fixed order; one of `sole` where there are such."""
+        if self.sole:
+            return self.sole[:1]
+        ways = [sorted(map(LIMITS.index, way)) for way in (*self.by_offer, self.by_itself)]
+        return tuple(LIMITS[place] for place in min(ways, key=lambda way: (len(way), way)))
+
+    def check(self, name: LimitName) -> Check:
+        """One limit, met or missed, and by how much."""
+        mine = self.checks.get(name)
+        if name in self.of_model and mine is not None:
+            return mine if name != "context" else mine.model_copy(update={"nearest": self._context_in_reach()})
+        if not self.qualifies and name in (*self.missed, *self.sole):
+            found = offer_check(name, self.stocks, name in self.sole, self.needs, self.background)
+            return found if name != "context" else found.model_copy(update={"nearest": self._context_in_reach()})
+        if mine is not None:
+            return mine
+        meeting = [stock for stock in self.stocks if stock.verdicts[name] == "met"]
+        return offer_met(name, min(meeting, key=lambda stock: len(stock.misses), default=None))
+
+    def _context_in_reach(self) -> int | None:
+        """The longest context of the ways in that miss nothing else: the model's, or what a seller serves of it."""
+        own = self.card.fact("context_tokens")
+        if own is None:
+            return None
+        served = [
+            min(own, stock.supply.offer.context_tokens or own)
+            for stock, way in zip(self.stocks, self.by_offer, strict=True)
+            if way == {"context"}
+        ]
+        return max([*served, *([own] if self.by_itself == {"context"} else [])], default=None)
+
+    def entry(self, standing: Standing | None, seconds: Mapping[ModelId, float]) -> Qualified:
+        """As the list shows it; the reason for its place comes with the order."""
+        return Qualified(
+            model=self.card.id,
+            name=self.card.name,
+            openness=self.card.openness,
+            licence=self.card.fact("licence"),
+            supplies=tuple(stock.supply for stock in self.stocks if not stock.misses),
+            memory=memory_of(self.card, self.needs),
+            standing=standing,
+            seconds=seconds.get(self.card.id),
+            reason=Reason(template=""),
+        )
+
+    def excluded(self) -> Excluded:
+        """With the one limit that is told."""
+        return Excluded(
+            model=self.card.id, name=self.card.name, check=self.check(self.missed[0]), further=len(self.missed) - 1
+        )
+
+
+def _by_limit(excluded: Excluded) -> tuple[int, float, str]:
+    gap = excluded.check.gap
+    return LIMITS.index(excluded.check.limit), math.inf if gap is None else gap, excluded.model
+
+
+def _relaxed(name: LimitName, missed: Sequence[_Judged]) -> Relaxed:
+    """
+    Who comes back when one limit is given up, and how far it must be given up for the first of them.
+
+    Where limits have no size, such as places and licences, the value that brings back the most is the nearest.
+    """
+    back = {one.card.id: one.check(name) for one in missed if name in one.sole}
+    known = {model: check for model, check in back.items() if check.nearest is not None}
+    counts = Counter(check.nearest for check in known.values())
+    first = min(
+        known,
+        key=lambda model: (
+            math.inf if known[model].gap is None else known[model].gap,
+            -counts[known[model].nearest],
+            str(known[model].nearest),
+            model,
+        ),
+        default=None,
+    )
+    return Relaxed(
+        limit=name,
+        models=tuple(sorted(back)),
+        nearest=None if first is None else known[first].nearest,
+        first=first,
+    )

@@ -1,0 +1,334 @@
+"""
+Limits on who sells a model: seller, place, price, context served. They hold together for one offer, or not at all.
+
+An offer that is cheap and another one that stays in the EU are no cheap offer in the EU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from touchstone.catalog.cards import Card
+from touchstone.catalog.costs import dearest_rates, price_usage
+from touchstone.catalog.offers import Offer, Rate
+from touchstone.catalog.sellers import Seller, seller_id
+from touchstone.catalog.units import MILLION
+from touchstone.decision.base import Reason
+from touchstone.decision.shortlist_base import (
+    Background,
+    Check,
+    LimitName,
+    Needs,
+    Supply,
+    Verdict,
+)
+from touchstone.decision.shortlist_checks import joined
+from touchstone.decision.shortlist_permits import country_meets
+from touchstone.language import N_
+
+OWN = "own"
+"""Seller of an endpoint of the team's own."""
+
+_FIRST_PAGE = 3
+"""So many sellers are named in a sentence."""
+
+
+class Stock(NamedTuple):
+    """One offer held against all limits on offers."""
+
+    supply: Supply
+    verdicts: dict[LimitName, Verdict]
+    """Of every limit on offers that was asked."""
+
+    @property
+    def misses(self) -> frozenset[LimitName]:
+        """The limits that it does not meet."""
+        return frozenset(name for name, verdict in self.verdicts.items() if verdict != "met")
+
+
+def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
+    """The limits that needs put on an offer, each in words, in the fixed order."""
+    found: dict[LimitName, Reason] = {}
+    if needs.context_tokens is not None:
+        found["context"] = Reason(
+            template=N_("its context holds {tokens:,} tokens"), values={"tokens": needs.context_tokens}
+        )
+    if not needs.allow_deprecated:
+        found["deprecated"] = Reason(template=N_("its seller does not call the offer deprecated"))
+    if needs.providers:
+        found["provider"] = Reason(
+            template=N_("it is sold by one of {sellers}"), values={"sellers": joined(needs.providers)}
+        )
+    if needs.callable:
+        found["callable"] = Reason(template=N_("Touchstone knows how to call its seller"))
+    if needs.seller_countries or needs.not_seller_countries:
+        codes = (*needs.seller_countries, *(f"not {code}" for code in needs.not_seller_countries))
+        found["seller-country"] = Reason(
+            template=N_("its seller has its seat in: {countries}"), values={"countries": joined(codes)}
+        )
+    if needs.regions:
+        found["region"] = Reason(
+            template=N_("calls can be kept within: {places}"), values={"places": joined(needs.regions)}
+        )
+    if needs.max_input_usd is not None:
+        found["input-usd"] = Reason(
+            template=N_("a million input tokens cost at most {limit:,g} USD"), values={"limit": needs.max_input_usd}
+        )
+    if needs.max_output_usd is not None:
+        found["output-usd"] = Reason(
+            template=N_("a million output tokens cost at most {limit:,g} USD"), values={"limit": needs.max_output_usd}
+        )
+    if needs.max_usd_per_month is not None:
+        found["usd-per-month"] = Reason(
+            template=N_("a month costs at most {limit:,g} USD"), values={"limit": needs.max_usd_per_month}
+        )
+    return found
+
+
+_NEED_NO_OFFER: frozenset[LimitName] = frozenset({"context", "deprecated"})
+"""These judge the offers there are; a model that nobody sells breaks none of them."""
+
+
+def without_offer(asked: Iterable[LimitName]) -> frozenset[LimitName]:
+    """The limits, of those that are asked of offers, that a model misses when no offer is counted."""
+    return frozenset(asked) - _NEED_NO_OFFER
+
+
+def stocks_of(card: Card, needs: Needs, asked: Iterable[LimitName], background: Background) -> tuple[Stock, ...]:
+    """Every offer of a model with its costs and verdicts, the cheapest first, the unpriced last."""
+    found = [_stock(offer, needs, asked, background) for offer in card.offers]
+    return tuple(sorted(found, key=_by_price))
+
+
+def _by_price(stock: Stock) -> tuple[float, float, str, str]:
+    supply = stock.supply
+    usd = supply.usd_per_call if supply.usd_per_call is not None else math.inf
+    blended = math.inf if supply.input_usd is None else supply.input_usd + (supply.output_usd or 0.0)
+    return usd, blended, supply.offer.provider, supply.offer.served_name
+
+
+def _stock(offer: Offer, needs: Needs, asked: Iterable[LimitName], background: Background) -> Stock:
+    supply = _supply(offer, needs, background)
+    seller = background.sellers.get(seller_id(offer.provider))
+    return Stock(supply, {name: _verdict(name, supply, seller, needs) for name in asked})
+
+
+def _supply(offer: Offer, needs: Needs, background: Background) -> Supply:
+    rates = dearest_rates(offer.periods, background.day)[0] if offer.periods else ()
+    per_million = {rate.unit: float(rate.usd * MILLION / rate.per) for rate in rates}
+    per_call = None
+    if rates and needs.input_tokens is not None and needs.output_tokens is not None:
+        per_call = _usd_per_call(rates, needs.input_tokens.value, needs.output_tokens.value)
+    per_month = None
+    if per_call is not None and needs.requests_per_month is not None:
+        per_month = per_call * needs.requests_per_month.value
+    return Supply(
+        offer=offer,
+        usd_per_month=per_month,
+        usd_per_call=per_call,
+        input_usd=per_million.get("input_tokens"),
+        output_usd=per_million.get("output_tokens"),
+    )
+
+
+def _usd_per_call(rates: Sequence[Rate], input_tokens: float, output_tokens: float) -> float | None:
+    used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+    plain = {rate.unit: rate.usd / rate.per for rate in rates}
+    if used.keys() <= plain.keys() and "requests" not in plain and not any(rate.tiers or rate.least for rate in rates):
+        # Most prices are two numbers; the general rules say the same of them and take ten times as long.
+        return sum(float(plain[unit]) * count for unit, count in used.items())
+    cost = price_usage(rates, {unit: count for unit, count in used.items() if count})
+    return None if cost.usd is None else float(cost.usd)
+
+
+def _verdict(name: LimitName, supply: Supply, seller: Seller | None, needs: Needs) -> Verdict:
+    offer = supply.offer
+    if name == "context":
+        # What an offer does not say is the model's own, of which the card is asked.
+        served = offer.context_tokens
+        return _holds(served is None or needs.context_tokens is None or served >= needs.context_tokens)
+    if name == "deprecated":
+        return _holds(offer.deprecated is not True)
+    if name == "provider":
+        return _holds(bool({offer.provider, seller_id(offer.provider)} & set(needs.providers)))
+    if name == "callable":
+        return _holds(offer.provider == OWN or bool(seller and seller.presets))
+    if name == "seller-country":
+        country = seller.country if seller else None
+        if country is None:
+            return "unknown"
+        return _holds(country_meets(country, needs.seller_countries, needs.not_seller_countries))
+    if name == "region":
+        kept = seller.can_keep_in(frozenset(needs.regions)) if seller else None
+        return "unknown" if kept is None else _holds(kept)
+    usd, limit = _money(name, supply, needs)
+    return "unknown" if usd is None else _holds(usd <= limit)
+
+
+def _holds(met: bool) -> Verdict:
+    return "met" if met else "not-met"
+
+
+def _money(name: LimitName, supply: Supply, needs: Needs) -> tuple[float | None, float]:
+    """What an offer costs and may cost, in the unit of the limit."""
+    found = {
+        "input-usd": (supply.input_usd, needs.max_input_usd),
+        "output-usd": (supply.output_usd, needs.max_output_usd),
+        "usd-per-month": (supply.usd_per_month, needs.max_usd_per_month),
+    }
+    usd, limit = found[name]
+    assert limit is not None  # only limits that were asked are looked at
+    return usd, limit
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+
+
+def offer_check(name: LimitName, stocks: Sequence[Stock], alone: bool, needs: Needs, background: Background) -> Check:
+    """
+    One limit on offers that a model misses, told of the offer that comes closest.
+
+    Args:
+        stocks: All offers of the model.
+        alone: Whether there are offers that miss this limit and nothing else; then only they are looked at.
+    """
+    if not stocks:
+        return Check(limit=name, verdict="unknown", reason=Reason(template=N_("unknown: nobody is known to sell it")))
+    missing = [stock for stock in stocks if name in stock.misses]
+    if not missing:
+        template = N_("its offers meet this and miss other limits; without this one no offer would be needed")
+        return Check(limit=name, verdict="not-met", reason=Reason(template=template))
+    rest = [stock for stock in missing if stock.misses == {name}]
+    if alone and rest:
+        looked_at, among = rest, Reason(template=N_("of the offers that meet everything else"))
+    elif len(missing) == len(stocks):
+        looked_at, among = list(stocks), Reason(template=N_("of all its offers"))
+    else:
+        # Some offer meets this limit and misses another: told is what the one costs that misses the fewest.
+        fewest = min(len(stock.misses) for stock in missing)
+        looked_at = [stock for stock in missing if len(stock.misses) == fewest]
+        among = Reason(template=N_("of the offers that miss the fewest limits; no offer meets all at once"))
+    return _told(name, looked_at, needs, background).model_copy(update={"among": among})
+
+
+def _told(name: LimitName, stocks: Sequence[Stock], needs: Needs, background: Background) -> Check:
+    if name in ("input-usd", "output-usd", "usd-per-month"):
+        return _told_money(name, stocks, needs)
+    sellers = sorted({seller_id(stock.supply.offer.provider) for stock in stocks})
+    known = [stock for stock in stocks if stock.verdicts[name] == "not-met"]
+    shown = joined([*sellers[:_FIRST_PAGE], *(["…"] if len(sellers) > _FIRST_PAGE else [])])
+    if name == "provider":
+        return Check(
+            limit=name,
+            verdict="not-met",
+            reason=Reason(template=N_("it is sold only by {sellers}"), values={"sellers": shown}),
+            actual=joined(sellers),
+            required=joined(needs.providers),
+            nearest=sellers[0],
+        )
+    if name == "callable":
+        reason = Reason(
+            template=N_("it is sold only by {sellers}, whom Touchstone cannot call by name"), values={"sellers": shown}
+        )
+        return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
+    if name == "deprecated":
+        reason = Reason(template=N_("what {sellers} sells is called deprecated there"), values={"sellers": shown})
+        return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
+    if name == "context":
+        return _told_context(stocks, needs)
+    return _told_place(name, known, shown, needs, background)
+
+
+def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check:
+    priced = [(usd, stock) for stock in stocks if (usd := _money(name, stock.supply, needs)[0]) is not None]
+    limit = _money(name, stocks[0].supply, needs)[1]
+    if not priced:
+        sellers = joined(sorted({seller_id(stock.supply.offer.provider) for stock in stocks})[:_FIRST_PAGE])
+        reason = Reason(template=N_("unknown: {sellers} state no price for it"), values={"sellers": sellers})
+        return Check(limit=name, verdict="unknown", reason=reason, required=limit)
+    usd, stock = min(priced, key=lambda one: (one[0], _by_price(one[1])))
+    template = {
+        "input-usd": N_(
+            "the cheapest offer, by {seller}, costs {usd:,.4g} USD a million input tokens, {gap:,.4g} over {limit:,g}"
+        ),
+        "output-usd": N_(
+            "the cheapest offer, by {seller}, costs {usd:,.4g} USD a million output tokens, {gap:,.4g} over {limit:,g}"
+        ),
+        "usd-per-month": N_(
+            "the cheapest offer, by {seller}, costs {usd:,.2f} USD a month, {gap:,.2f} over {limit:,g}"
+        ),
+    }[name]
+    values: dict[str, str | int | float] = {
+        "seller": seller_id(stock.supply.offer.provider),
+        "usd": usd,
+        "gap": usd - limit,
+        "limit": limit,
+    }
+    return Check(
+        limit=name,
+        verdict="not-met",
+        reason=Reason(template=template, values=values),
+        actual=usd,
+        required=limit,
+        gap=usd - limit,
+        # Whole cents of a month's bill, rounded so that the model does come back.
+        nearest=max(math.ceil(usd * 100) / 100, usd) if name == "usd-per-month" else usd,
+    )
+
+
+def _told_context(stocks: Sequence[Stock], needs: Needs) -> Check:
+    wanted = needs.context_tokens or 0
+    stock = max(stocks, key=lambda one: (one.supply.offer.context_tokens or 0, one.supply.offer.provider))
+    served = stock.supply.offer.context_tokens or 0
+    template = N_("the longest context served, by {seller}, holds {had:,} tokens, {gap:,} fewer than {wanted:,}")
+    values: dict[str, str | int | float] = {
+        "seller": seller_id(stock.supply.offer.provider),
+        "had": served,
+        "gap": wanted - served,
+        "wanted": wanted,
+    }
+    return Check(
+        limit="context",
+        verdict="not-met",
+        reason=Reason(template=template, values=values),
+        actual=served,
+        required=wanted,
+        gap=wanted - served,
+        nearest=served,
+    )
+
+
+def _told_place(name: LimitName, known: Sequence[Stock], sellers: str, needs: Needs, background: Background) -> Check:
+    """Where the sellers sit, or where calls run."""
+    places: list[str] = []
+    for stock in known:
+        seller = background.sellers[seller_id(stock.supply.offer.provider)]
+        stated = [seller.country] if name == "seller-country" else seller.processed_in or ()
+        places += [place for place in stated if place is not None and place not in places]
+    if name == "seller-country":
+        required = joined((*needs.seller_countries, *(f"not {code}" for code in needs.not_seller_countries)))
+        missed = N_("its sellers, {sellers}, have their seats in: {places}")
+        unsaid = N_("unknown: nobody states in which country {sellers} have their seats")
+    else:
+        required = joined(needs.regions)
+        missed = N_("{sellers} sell it, and calls run in: {places}")
+        unsaid = N_("unknown: {sellers} state nowhere in which places calls run")
+    if not places:
+        reason = Reason(template=unsaid, values={"sellers": sellers})
+        return Check(limit=name, verdict="unknown", reason=reason, required=required)
+    reason = Reason(template=missed, values={"sellers": sellers, "places": joined(places)})
+    return Check(
+        limit=name, verdict="not-met", reason=reason, actual=joined(places), required=required, nearest=places[0]
+    )
+
+
+def offer_met(name: LimitName, stock: Stock | None) -> Check:
+    """A limit on offers that a model meets: by this offer, or because there is none that would break it."""
+    if stock is None:
+        return Check(limit=name, verdict="met", reason=Reason(template=N_("no offer has to meet this")))
+    reason = Reason(
+        template=N_("the offer by {seller} meets it"), values={"seller": seller_id(stock.supply.offer.provider)}
+    )
+    return Check(limit=name, verdict="met", reason=reason, actual=stock.supply.offer.provider)

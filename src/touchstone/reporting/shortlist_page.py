@@ -1,0 +1,308 @@
+"""A shortlist as a page: who fits and why, who does not and by how much, what relaxing brings back, and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from touchstone.decision.advice import Advice
+from touchstone.decision.base import Reason
+from touchstone.decision.shortlist_base import Check, Excluded, Needs, Qualified, Shortlist, Standing
+from touchstone.language import _, ngettext
+from touchstone.reporting import catalog_words as words
+from touchstone.reporting import numbers
+from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Section, Table
+from touchstone.reporting.shortlist_words import limit_name, nearest, said, said_of
+
+SCHEMA = "touchstone.shortlist/1"
+
+
+def shortlist_page(
+    found: Shortlist,
+    advice: Sequence[Advice],
+    *,
+    task: str | None = None,
+    assumed: Sequence[Reason] = (),
+    top: int = 10,
+    per_limit: int | None = 3,
+) -> Page:
+    """
+    The whole answer.
+
+    Args:
+        task: Name of the task; None without a task file.
+        assumed: What the numbers rest on.
+        top: So many of those who qualify are shown.
+        per_limit: So many of those whom one limit left out are shown, the closest; None shows all.
+    """
+    looked_at = len(found.qualified) + len(found.excluded)
+    order = _(", ").join(_of_priority(name) for name in found.priorities)
+    lead = ngettext(
+        "{count:,} of {all:,} models meets every limit; in order of: {order}.",
+        "{count:,} of {all:,} models meet every limit; in order of: {order}.",
+        len(found.qualified),
+    ).format(count=len(found.qualified), all=looked_at, order=order)
+    rests_on = [said(one) for one in (*assumed, *_rests_on(found))]
+    return Page(
+        title=_("Shortlist for {task}").format(task=task) if task else _("Shortlist"),
+        kicker=_("Shortlist"),
+        lead=lead,
+        sections=[
+            Section(_("What is asked"), [_asked(found)], "asked"),
+            Section(_("Who qualifies"), list(_qualified(found, top)), "qualified"),
+            Section(_("Who is left out, and by how much"), list(_excluded(found, per_limit)), "excluded"),
+            Section(_("What giving up one limit brings back"), list(_relaxed(found)), "relaxed"),
+            Section(_("Advice"), [Bullets([_advice(one) for one in advice])] if advice else [], "advice"),
+            Section(_("What the numbers rest on"), [Bullets(rests_on)] if rests_on else [], "assumed"),
+        ],
+        closing=_("Prices as they stand on {day}, in the dearest hour of the day.").format(
+            day=numbers.day(found.day.isoformat())
+        ),
+    )
+
+
+def explanation_page(model: str, name: str, checks: Sequence[Check]) -> Page:
+    """Every limit held against one model."""
+    missed = [check for check in checks if check.verdict != "met"]
+    lead = (
+        ngettext("{model} misses {count} limit.", "{model} misses {count} limits.", len(missed)).format(
+            model=model, count=len(missed)
+        )
+        if missed
+        else _("{model} meets every limit.").format(model=model)
+    )
+    verdicts = {"met": _("met"), "not-met": _("not met"), "unknown": _("unknown, so not met")}
+    rows = [(limit_name(check.limit), verdicts[check.verdict], said_of(check)) for check in checks]
+    marked = frozenset(at for at, check in enumerate(checks) if check.verdict != "met")
+    table = Table((_("Limit"), _("Verdict"), _("Why")), rows, marked=marked)
+    return Page(title=name, kicker=_("Shortlist"), lead=lead, sections=[Section(_("Limits"), [table], "limits")])
+
+
+def _asked(found: Shortlist) -> Block:
+    if not found.asked:
+        return Paragraph(_("Nothing: every model qualifies."))
+    return Facts([Fact(limit_name(name), said(reason, name)) for name, reason in found.asked.items()])
+
+
+def _of_priority(name: str) -> str:
+    return {"quality": _("quality"), "cost": _("cost"), "speed": _("speed"), "openness": _("openness")}[name]
+
+
+# Who qualifies --------------------------------------------------------------------------------------------------------
+
+
+def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
+    if not found.qualified:
+        yield Paragraph(_("Nobody."), "warning")
+        return
+    shown = found.qualified[:top]
+    by_memory = found.needs.self_hostable or found.needs.memory_gib is not None
+    by_speed = any(one.seconds is not None for one in shown)
+    heads = [_("Place"), _("Model"), _("Seller"), _cost_head(found.needs), _("Openness")]
+    numbers_at = {0, 3}
+    if found.yardstick is not None:
+        heads.append(found.yardstick.name)
+        numbers_at.add(len(heads) - 1)
+    if by_speed:
+        heads.append(_("Answer"))
+        numbers_at.add(len(heads) - 1)
+    if by_memory:
+        heads.append(_("Memory"))
+        numbers_at.add(len(heads) - 1)
+    rows = []
+    for at, one in enumerate(shown, 1):
+        row = [
+            str(at),
+            one.model,
+            words.seller(one.supply.offer.provider) if one.supply else numbers.UNKNOWN,
+            _cost(one, found.needs),
+            words.term("openness", one.openness),
+        ]
+        if found.yardstick is not None:
+            row.append(_standing(one.standing))
+        if by_speed:
+            row.append(numbers.seconds(one.seconds))
+        if by_memory:
+            row.append(words.gib(one.memory.total_bytes) if one.memory else numbers.UNKNOWN)
+        rows.append(row)
+    more = len(found.qualified) - len(shown)
+    note = _("{count:,} more qualify; --top shows more of them.").format(count=more) if more else ""
+    yield Table(heads, rows, numbers=frozenset(numbers_at), note=note)
+    yield Bullets(
+        [
+            _("{place}. {model}: {reason}").format(place=at, model=one.model, reason=said(one.reason))
+            for at, one in enumerate(shown, 1)
+        ]
+    )
+    if found.yardstick is not None and found.condition is not None:
+        how = _(", ").join(part for part in found.condition[1:] if part)
+        yield Paragraph(
+            _(
+                "Quality is the place on {benchmark}, of results measured alike ({how}). Who has none there is not "
+                "worse: nobody knows."
+            ).format(benchmark=found.yardstick.name, how=how or _("nothing further is said")),
+            "quiet",
+        )
+    elif "quality" in found.priorities:
+        yield Paragraph(
+            _("Quality is unknown: no benchmark of this scenario compares enough of those who qualify."), "warning"
+        )
+
+
+def _cost_head(needs: Needs) -> str:
+    if needs.input_tokens is None or needs.output_tokens is None:
+        return _("$ in / out")
+    return _("$ a month") if needs.requests_per_month is not None else _("$ a call")
+
+
+def _cost(one: Qualified, needs: Needs) -> str:
+    supply = one.supply
+    if supply is None:
+        return numbers.UNKNOWN
+    if needs.input_tokens is None or needs.output_tokens is None:
+        return f"{words.usd(supply.input_usd)} / {words.usd(supply.output_usd)}"
+    return words.usd(supply.usd_per_month if needs.requests_per_month is not None else supply.usd_per_call)
+
+
+def _standing(standing: Standing | None) -> str:
+    if standing is None:
+        return numbers.UNKNOWN
+    place = numbers.places((standing.best_rank, standing.worst_rank))
+    return _("{value:g} (place {place})").format(value=standing.claim.value, place=place)
+
+
+# Who does not ---------------------------------------------------------------------------------------------------------
+
+
+def _excluded(found: Shortlist, per_limit: int | None) -> Iterator[Block]:
+    rows: list[Sequence[str]] = []
+    for limit, group in groupby(found.excluded, key=lambda one: one.check.limit):
+        left_out = list(group)
+        shown = left_out if per_limit is None else _worth_showing(left_out, per_limit)
+        rows += [
+            (limit_name(limit) if at == 0 else "", one.model, said_of(one.check), _further(one))
+            for at, one in enumerate(shown)
+        ]
+        if len(left_out) > len(shown):
+            rows.append(("", _("… {count:,} more").format(count=len(left_out) - len(shown)), "", ""))
+    if rows:
+        yield Table((_("Limit"), _("Model"), _("How far off"), _("Others missed")), rows, numbers=frozenset({3}))
+
+
+def _worth_showing(left_out: Sequence[Excluded], count: int) -> list[Excluded]:
+    """Those that miss nothing else first; then as they come, the closest first."""
+    return sorted(left_out, key=lambda one: (one.further is None, one.further or 0))[:count]
+
+
+def _further(one: Excluded) -> str:
+    return numbers.UNKNOWN if one.further is None else str(one.further)
+
+
+def _relaxed(found: Shortlist) -> Iterator[Block]:
+    rows = [
+        (
+            limit_name(one.limit),
+            f"{len(one.models):,}",
+            nearest(one, found.needs),
+            numbers.listing(_few(one.models)) if one.models else "",
+        )
+        for one in found.relaxed
+    ]
+    if rows:
+        heads = (_("Limit"), _("Back without it"), _("The first comes back at"), _("Who"))
+        yield Table(heads, rows, numbers=frozenset({1}))
+
+
+def _few(models: Sequence[str]) -> list[str]:
+    return [*models[:3], *([_("{count:,} more").format(count=len(models) - 3)] if len(models) > 3 else [])]
+
+
+def _advice(one: Advice) -> str:
+    return _("{sentence} [{rule}; {source}]").format(sentence=said(one.reason), rule=one.rule, source=one.source)
+
+
+def _rests_on(found: Shortlist) -> Iterator[Reason]:
+    first = found.qualified[0].supply if found.qualified else None
+    if first is not None:
+        source = first.offer.source if first.offer.as_of is None else f"{first.offer.source}, {first.offer.as_of}"
+        template = _("prices of the first: {source}")
+        yield Reason(template=template, values={"source": source})
+
+
+# For machines ---------------------------------------------------------------------------------------------------------
+
+
+def as_json(
+    found: Shortlist, advice: Sequence[Advice], *, task: str | None, assumed: Sequence[Reason]
+) -> dict[str, Any]:
+    """What `--json` prints: everything, every sentence with its template and the numbers behind it."""
+    return {
+        "schema": SCHEMA,
+        "task": task,
+        "day": found.day.isoformat(),
+        "priorities": list(found.priorities),
+        "needs": found.needs.model_dump(mode="json", exclude_defaults=True),
+        "asked": {name: _sentence(reason, name) for name, reason in found.asked.items()},
+        "assumptions": [_sentence(reason) for reason in assumed],
+        "yardstick": found.yardstick.id if found.yardstick else None,
+        "condition": list(found.condition) if found.condition else None,
+        "qualified": [_entry(one, at) for at, one in enumerate(found.qualified, 1)],
+        "excluded": [
+            {"model": one.model, "name": one.name, "further": one.further, **check_json(one.check)}
+            for one in found.excluded
+        ],
+        "relaxed": [one.model_dump(mode="json") for one in found.relaxed],
+        "advice": [{"rule": one.rule, "source": one.source, **_sentence(one.reason)} for one in advice],
+    }
+
+
+def check_json(check: Check) -> dict[str, Any]:
+    """A check, with its sentence."""
+    return {
+        **check.model_dump(mode="json", include={"limit", "verdict", "actual", "required", "gap", "nearest"}),
+        **_sentence(check.reason, check.limit),
+        "among": None if check.among is None else said(check.among),
+    }
+
+
+def _sentence(reason: Reason, limit: str = "") -> dict[str, Any]:
+    return {"text": said(reason, limit), "template": reason.template, "values": dict(reason.values)}
+
+
+def _entry(one: Qualified, place: int) -> dict[str, Any]:
+    supply, standing = one.supply, one.standing
+    return {
+        "place": place,
+        "model": one.model,
+        "name": one.name,
+        "openness": one.openness,
+        "licence": one.licence,
+        "offers": len(one.supplies),
+        "seller": supply.offer.provider if supply else None,
+        "served_name": supply.offer.served_name if supply else None,
+        "usd_per_month": supply.usd_per_month if supply else None,
+        "usd_per_call": supply.usd_per_call if supply else None,
+        "input_usd": supply.input_usd if supply else None,
+        "output_usd": supply.output_usd if supply else None,
+        "price_source": supply.offer.source if supply else None,
+        "price_as_of": supply.offer.as_of if supply else None,
+        "memory_bytes": one.memory.total_bytes if one.memory else None,
+        "weight_bytes": one.memory.weight_bytes if one.memory else None,
+        "seconds": one.seconds,
+        "quality": None
+        if standing is None
+        else {
+            "benchmark": standing.claim.benchmark,
+            "value": standing.claim.value,
+            "rank": standing.rank,
+            "best_rank": standing.best_rank,
+            "worst_rank": standing.worst_rank,
+            "of": standing.of,
+            "mode": standing.claim.mode,
+            "source": standing.claim.source,
+            "as_of": standing.claim.as_of,
+            "ours": standing.claim.ours,
+        },
+        **_sentence(one.reason),
+    }

@@ -1,0 +1,157 @@
+"""From a task file, or from flags alone, to the models that fit: the catalog is read, and nobody is asked anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import orjson
+
+from touchstone.catalog.benchmarks import benchmarks, scenarios
+from touchstone.catalog.cards import Card
+from touchstone.catalog.catalog import Catalog
+from touchstone.catalog.claims import Scenario
+from touchstone.catalog.sellers import sellers
+from touchstone.catalog.taxonomy import labs, licences
+from touchstone.config import Settings
+from touchstone.decision.advice import Advice, advise
+from touchstone.decision.base import Reason
+from touchstone.decision.shortlist import DEFAULT_PRIORITIES, explain, other_task, shortlist
+from touchstone.decision.shortlist_base import Background, Check, Excluded, Needs, Priority, Shortlist
+from touchstone.errors import SettingsError
+from touchstone.noun import Noun
+from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
+from touchstone.workspace.shortlist_measured import Measured, measured_before
+from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
+from touchstone.workspace.taskfile import Task
+
+
+class Asked(Noun):
+    """Needs, with what they were made of."""
+
+    needs: Needs
+    task: str | None = None
+    """Name of the task."""
+    look: CasesLook | None = None
+    measured: Measured | None = None
+    scenarios: tuple[Scenario, ...] = ()
+    assumed: tuple[Reason, ...] = ()
+
+
+class Answered(Noun):
+    """A shortlist with its advice."""
+
+    asked: Asked
+    shortlist: Shortlist
+    advice: tuple[Advice, ...]
+    cards: Mapping[str, Card]
+    """Of the models that qualify."""
+
+
+def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = None) -> Asked:
+    """
+    The needs of a task, or of flags alone.
+
+    Raises:
+        SettingsError: neither a task file nor a flag asks for anything, or the scenario is unknown.
+        DataError: the cases cannot be read.
+    """
+    if task is None and wishes == Wishes():
+        raise SettingsError("nothing is asked for; name a task file, or a limit such as --task-type chat")
+    look = look_at_cases(task) if task is not None else None
+    measured = measured_before(settings, look.digest) if look is not None else None
+    needs = needs_of(wishes, today=today, task=task, look=look, measured=measured)
+    known = scenarios()
+    wanted = scenario_ids(wishes, task, needs)
+    return Asked(
+        needs=needs,
+        task=task.file.task if task else None,
+        look=look,
+        measured=measured,
+        scenarios=tuple(known[name] for name in wanted if name in known),
+        assumed=assumptions(needs, look, measured),
+    )
+
+
+def answer(
+    asked: Asked,
+    catalog: Catalog,
+    *,
+    wishes: Wishes,
+    task: Task | None = None,
+    priorities: Sequence[Priority] = DEFAULT_PRIORITIES,
+) -> Answered:
+    """The models of a catalog that meet the needs, in order, and everybody else with a reason."""
+    background = background_of(catalog, asked.scenarios)
+    cards, aside = in_scope(catalog, asked.needs)
+    found = shortlist(
+        cards,
+        asked.needs,
+        background,
+        priorities=priorities,
+        scenarios=asked.scenarios,
+        own_benchmark=asked.task if asked.task in background.benchmarks else None,
+        seconds=asked.measured.seconds if asked.measured else None,
+    )
+    if aside:
+        found = found.model_copy(
+            update={
+                "excluded": (*aside, *found.excluded),
+                # Who does another task was not looked at further, so nobody knows who misses that alone.
+                "relaxed": tuple(one for one in found.relaxed if one.limit not in ("task", "any-task")),
+            }
+        )
+    by_id = {card.id: card for card in cards}
+    kept = {one.model: by_id[one.model] for one in found.qualified}
+    return Answered(
+        asked=asked,
+        shortlist=found,
+        advice=advise(found, kept, situation_of(wishes, task, asked.look)),
+        cards=kept,
+    )
+
+
+def explained(asked: Asked, catalog: Catalog, model: str) -> tuple[Card, tuple[Check, ...]]:
+    """
+    Every limit held against one model.
+
+    Raises:
+        UnknownName: the catalog has no such model.
+    """
+    card = catalog.card(model)
+    return card, explain(card, asked.needs, background_of(catalog, ()))
+
+
+def background_of(catalog: Catalog, used: Iterable[Scenario]) -> Background:
+    """What the shipped files say, and the team's own benchmarks; benchmarks only where a scenario uses them."""
+    tests: Mapping[str, Any] = {}
+    if any(True for _ in used):
+        tests = benchmarks()
+        if catalog.folder is not None and (catalog.folder / "benchmarks.toml").is_file():
+            from touchstone.catalog.own import own_benchmarks
+
+            tests = own_benchmarks(catalog.folder)
+    return Background(sellers(), labs(), licences(), tests, catalog.today)
+
+
+def in_scope(catalog: Catalog, needs: Needs) -> tuple[list[Card], list[Excluded]]:
+    """
+    The cards that do the wanted task, and what is said of those that do another one.
+
+    The index says what a model does without opening its card, which takes most of the time.
+    """
+    wanted = [*needs.tasks, *needs.one_task_of]
+    aside: list[Excluded] = []
+    ids: list[str] = []
+    for row, entry_id in enumerate(catalog.index.ids()):
+        if "/" not in entry_id.partition(":")[0]:
+            continue
+        if wanted:
+            listing = orjson.loads(catalog.index.listing(row))
+            out = other_task(entry_id, listing["name"], listing["tasks"], needs) if listing["tasks"] else None
+            if out is not None:
+                aside.append(out)
+                continue
+        ids.append(entry_id)
+    return list(catalog.cards(ids)), aside

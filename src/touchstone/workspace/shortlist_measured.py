@@ -1,0 +1,96 @@
+"""What stored trials of the same cases measured: tokens of a call, and how long each model took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+from pydantic import Field
+
+from touchstone.catalog.crosswalk import find_model
+from touchstone.catalog.model import ModelId
+from touchstone.config import Settings
+from touchstone.errors import StoreError
+from touchstone.noun import Noun
+
+if TYPE_CHECKING:
+    from touchstone.evaluation.comparisons import Comparisons
+
+
+class Measured(Noun):
+    """Means over the trials of one comparison."""
+
+    input_tokens: float
+    output_tokens: float
+    """Of a call, the mean over candidates of each one's mean, so that nobody counts more for being asked more."""
+    candidates: int
+    comparison: str
+    seconds: Mapping[ModelId, float] = Field(default_factory=dict)
+    """Median of an answer, by model of the catalog."""
+
+
+def measured_before(settings: Settings, digest: str) -> Measured | None:
+    """
+    What the newest comparison over these cases measured of prompted models; None where there is none.
+
+    The store is only looked into; one that is absent, busy or of another version measures nothing.
+    """
+    file = settings.workspace / "touchstone.sqlite"
+    if settings.store_url is None and not file.is_file():
+        return None
+    try:
+        return _newest(settings.store_url or file, digest, settings)
+    except StoreError:
+        return None
+
+
+def _newest(place: str | Path, digest: str, settings: Settings) -> Measured | None:
+    # Only now: the store's libraries take longer to load than a shortlist takes to make.
+    from touchstone.evaluation.comparisons import Comparisons
+    from touchstone.evaluation.ledger import Ledger
+
+    ledger = Ledger(place, read_only=True, allow_network=settings.allow_network_store)
+    try:
+        comparisons = Comparisons(ledger)
+        for row in comparisons.all():
+            found = _of(comparisons, row["id"]) if row["dataset"] == digest else None
+            if found is not None:
+                return found
+    finally:
+        ledger.close()
+    return None
+
+
+def _of(comparisons: Comparisons, identity: str) -> Measured | None:
+    import numpy as np
+
+    means: list[tuple[float, float]] = []
+    seconds: dict[ModelId, float] = {}
+    for entry in comparisons.entries(identity):
+        recipe = orjson.loads(entry["recipe"])
+        if recipe["strategy"] in ("baseline", "recorded"):
+            continue
+        cells = comparisons.numbers(entry["trial"])
+        known = (
+            ~np.isnan(cells["input_tokens"])
+            & ~np.isnan(cells["output_tokens"])
+            & ~(np.nan_to_num(cells["estimated"]) > 0)
+        )
+        if known.any():
+            means.append((float(cells["input_tokens"][known].mean()), float(cells["output_tokens"][known].mean())))
+        took = cells["latency_s"][~np.isnan(cells["latency_s"])]
+        seller, _, served_name = str(recipe["model"]).partition("/")
+        model = find_model(seller, served_name)
+        if model is not None and took.size:
+            seconds[model.model] = float(np.median(took))
+    if not means:
+        return None
+    return Measured(
+        input_tokens=sum(mean for mean, _ in means) / len(means),
+        output_tokens=sum(mean for _, mean in means) / len(means),
+        candidates=len(means),
+        comparison=identity,
+        seconds=seconds,
+    )
