@@ -37,6 +37,7 @@ class CatalogIndex:
         self._facets: dict[tuple[str, str, str], tuple[bool, NDArray[Any]]] = {}
         self._numbers: dict[tuple[str, str], NDArray[np.float64]] = {}
         self._values: dict[tuple[str, str], list[str]] = {}
+        self._whole: dict[str, Any] = {}
 
     @classmethod
     def open(cls, path: Path) -> Self | None:
@@ -84,6 +85,22 @@ class CatalogIndex:
             self._numbers[of, name] = np.frombuffer(raw, np.float64)
         return self._numbers[of, name]
 
+    @cached_property
+    def offer_codes(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Of each offer, its row and its provider's place in `meta["providers"]`; ascending by both."""
+        import numpy as np
+
+        owners, providers = (self.number(name, of="offer_").astype(np.int32) for name in ("entry", "provider"))
+        return owners, providers
+
+    @cached_property
+    def offer_starts(self) -> NDArray[np.int64]:
+        """Where each row's offers begin, and behind the last row how many there are."""
+        import numpy as np
+
+        counts = np.bincount(self.offer_codes[0], minlength=len(self))
+        return np.concatenate([[0], np.cumsum(counts)])
+
     def having(self, facet: str, value: str, *, of: str = "") -> Mask:
         """Which rows have a value; of the rows, or of their offers (`of="offer_"`)."""
         import numpy as np
@@ -100,14 +117,29 @@ class CatalogIndex:
         """Of each value of a facet, how many of the rows in a mask have it."""
         import numpy as np
 
+        dense, rare, rows, starts = self._facet(facet)
         bits = np.packbits(mask)
-        found = []
-        for value in self.values_of(facet):
-            packed, rows = self._rows(facet, value, "")
-            # Eight rows at a time where a bit a row is kept; counting one by one took thirty times as long.
-            common = np.bitwise_count(bits & rows).sum() if packed else np.count_nonzero(mask.take(rows))
-            found.append((value, int(common)))
+        # Eight rows at a time where a bit a row is kept, all rare values in one pass: one by one took ten times as long.
+        found = [(value, int(np.bitwise_count(bits & packed).sum())) for value, packed in dense]
+        if rare:
+            sums = np.add.reduceat(mask.take(rows), starts, dtype=np.int64)
+            found += zip(rare, sums.tolist(), strict=True)
         return found
+
+    def _facet(
+        self, facet: str
+    ) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[str], NDArray[np.int64], NDArray[np.int64]]:
+        """The bits of the frequent values; the rare values, all their rows one after the other, and where each begins."""
+        import numpy as np
+
+        if facet not in self._whole:
+            kept = {value: self._rows(facet, value, "") for value in self.values_of(facet)}
+            dense = [(value, rows) for value, (packed, rows) in kept.items() if packed]
+            rare = [(value, rows) for value, (packed, rows) in kept.items() if not packed]
+            joined = np.concatenate([rows for _value, rows in rare]).astype(np.int64) if rare else np.empty(0, np.int64)
+            starts = np.concatenate([[0], np.cumsum([len(rows) for _value, rows in rare])[:-1]]) if rare else joined
+            self._whole[facet] = dense, [value for value, _rows in rare], joined, starts
+        return self._whole[facet]
 
     def _rows(self, facet: str, value: str, of: str) -> tuple[bool, NDArray[Any]]:
         """Whether what is kept of a value is a bit for each row, and these bits, else the rows that have it."""

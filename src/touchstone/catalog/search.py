@@ -1,8 +1,8 @@
 """
 A query answered from the index: a truth value per row, narrowed by one filter after the other; then order and counts.
 
-Filters on offers narrow a second mask, one truth value per offer; a row stays when one of its offers does. The price of
-a hit is that of its cheapest offer that stayed.
+Filters on offers are answered beside it (`search_offers.py`); a row stays when one of its offers does. The price of a hit
+is that of its cheapest offer that stayed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from touchstone.catalog.index import RELEVANCE_LIMIT, CatalogIndex
 from touchstone.catalog.memory import BITS_PER_WEIGHT, GIB, USABLE_SHARE
 from touchstone.catalog.model import earliest
 from touchstone.catalog.query import LICENCE_CLASSES, FacetCount, Found, Hit, Query
+from touchstone.catalog.search_offers import OffersLeft
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,9 +83,11 @@ class _Selection:
         self._filter_facets()
         self._filter_numbers()
         self._filter_results()
-        self.offers = self._offers()
-        if self.asks_offers:
-            self.rows &= self._rows_of(self.offers)
+        self.offers = OffersLeft(index, query)
+        if self.offers.asked:
+            self.rows &= self.offers.rows()
+        if query.fits_gib is not None:
+            self._filter_memory(query.fits_gib)
 
     # Filters ----------------------------------------------------------------------------------------------------------
 
@@ -120,12 +123,12 @@ class _Selection:
     def _keep(self, facet: str, values: Sequence[str], *, wanted: bool = True) -> None:
         self.rows &= self._any_of(facet, values) if wanted else ~self._any_of(facet, values)
 
-    def _any_of(self, facet: str, values: Sequence[str], *, of: str = "") -> NDArray[np.bool_]:
+    def _any_of(self, facet: str, values: Sequence[str]) -> NDArray[np.bool_]:
         import numpy as np
 
-        found = np.zeros(self.index.offer_count if of else len(self.index), np.bool_)
+        found = np.zeros(len(self.index), np.bool_)
         for value in values:
-            found |= self.index.having(facet, value, of=of)
+            found |= self.index.having(facet, value)
         return found
 
     def _keep_licences(self, asked: Sequence[str]) -> None:
@@ -149,14 +152,17 @@ class _Selection:
             if query.retired is not None:
                 gone = number("retired") <= self.today.toordinal()
                 self.rows &= gone if query.retired else ~gone
-            if query.fits_gib is not None:
-                self.rows &= self._bytes_needed() <= query.fits_gib * GIB * USABLE_SHARE
 
-    def _bytes_needed(self) -> NDArray[np.float64]:
-        """Weights and cache of one sequence; as `memory.memory_need`, for all rows at once."""
+    def _filter_memory(self, gib: float) -> None:
+        """Weights and cache of one sequence must fit; as `memory.memory_need`, for all rows that are left at once."""
         import numpy as np
 
-        query, number = self.query, self.index.number
+        rows = np.flatnonzero(self.rows)
+        query = self.query
+
+        def number(name: str) -> NDArray[np.float64]:
+            return self.index.number(name)[rows]
+
         window = np.fmin(number("window_tokens"), query.fit_context_tokens)
         windowed = number("windowed_values_per_token")
         values = (
@@ -164,10 +170,9 @@ class _Selection:
             + np.where(windowed > 0, window * windowed, 0.0)
             + number("state_values")
         )
-        needed: NDArray[np.float64] = (
-            number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
-        )
-        return needed
+        needed = number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
+        with np.errstate(invalid="ignore"):
+            self.rows[rows[~(needed <= gib * GIB * USABLE_SHARE)]] = False
 
     def _filter_results(self) -> None:
         import numpy as np
@@ -182,79 +187,12 @@ class _Selection:
             found[rows] = True
         self.rows &= found
 
-    # Offers -----------------------------------------------------------------------------------------------------------
-
-    @property
-    def asks_offers(self) -> bool:
-        """Whether a row needs an offer to stay."""
-        query = self.query
-        limits = (query.max_input_usd, query.max_output_usd, query.max_blended_usd)
-        return bool(query.providers or query.regions or any(limit is not None for limit in limits))
-
-    def _offers(self) -> NDArray[np.bool_]:
-        import numpy as np
-
-        query = self.query
-        kept: NDArray[np.bool_] = np.ones(self.index.offer_count, np.bool_)
-        if query.providers:
-            kept &= self._any_of("provider", query.providers, of="offer_")
-        if query.regions:
-            kept &= self._any_of("region", query.regions, of="offer_")
-        with np.errstate(invalid="ignore"):
-            if query.max_input_usd is not None:
-                kept &= self.index.number("input_usd", of="offer_") <= query.max_input_usd
-            if query.max_output_usd is not None:
-                kept &= self.index.number("output_usd", of="offer_") <= query.max_output_usd
-            if query.max_blended_usd is not None:
-                kept &= self.blended_usd() <= query.max_blended_usd
-            if query.min_context_tokens is not None:
-                # An offer may serve less than the model can; what it does not say is the model's own.
-                kept &= ~(self.index.number("context_tokens", of="offer_") < query.min_context_tokens)
-        return kept
-
-    def blended_usd(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
-        """USD per million tokens of the offers from `start` to before `stop`, at the query's share of input."""
-        share = self.query.input_share
-        blended: NDArray[np.float64] = (
-            share * self.index.number("input_usd", of="offer_")[start:stop]
-            + (1 - share) * self.index.number("blended_output_usd", of="offer_")[start:stop]
-        )
-        return blended
-
-    @cached_property
-    def owners(self) -> NDArray[np.int64]:
-        """The row of each offer; ascending."""
-        import numpy as np
-
-        return self.index.number("entry", of="offer_").astype(np.int64)
-
-    def _rows_of(self, offers: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        import numpy as np
-
-        found = np.zeros(len(self.index), np.bool_)
-        found[self.owners[offers]] = True
-        return found
-
     def narrow_to(self, other: _Selection) -> None:
         """Keep only what another query leaves as well, offer by offer."""
-        self.offers &= other.offers
+        self.offers.narrow_to(other.offers)
         self.rows &= other.rows
-        if self.asks_offers or other.asks_offers:
-            self.rows &= self._rows_of(self.offers)
-
-    @cached_property
-    def prices(self) -> NDArray[np.float64]:
-        """Per row, the blended price of its cheapest offer that was left; NaN without one."""
-        import numpy as np
-
-        prices = np.full(len(self.index), np.inf)
-        blended = self.blended_usd()
-        usd = np.where(self.offers & ~np.isnan(blended), blended, np.inf)
-        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-        if len(starts):
-            prices[self.owners[starts]] = np.minimum.reduceat(usd, starts)
-        prices[np.isinf(prices)] = np.nan
-        return prices
+        if self.offers.asked:
+            self.rows &= self.offers.rows()
 
     # Order ------------------------------------------------------------------------------------------------------------
 
@@ -278,7 +216,7 @@ class _Selection:
     def _keys(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], bool]:
         """What orders the rows, and whether people expect the highest first."""
         if self.query.sort == "price":
-            return self.prices[rows], False
+            return self.offers.cheapest_usd(rows), False
         if self.query.sort == "score":
             return self.scores[1][rows], not self._lower_is_better
         column = {"context": "context_tokens", "parameters": "parameters"}.get(self.query.sort, "released")
@@ -315,15 +253,12 @@ class _Selection:
         import numpy as np
 
         listing: dict[str, Any] = orjson.loads(self.index.listing(row))
-        first, last = np.searchsorted(self.owners, [row, row + 1]).tolist()
-        kept = np.flatnonzero(self.offers[first:last])
-        usd = self.blended_usd(first, last)[kept]
-        listing["offers"] = len(kept)
-        if len(kept):
-            shown = first + int(kept[0 if np.isnan(usd).all() else np.nanargmin(usd)])
-            listing["provider"], listing["served_name"] = self.index.offer(shown)
+        found = self.offers.of_row(row)
+        listing["offers"] = found.count
+        if found.offer is not None:
+            listing["provider"], listing["served_name"] = self.index.offer(found.offer)
             for name in ("input_usd", "output_usd"):
-                stated = float(self.index.number(name, of="offer_")[shown])
+                stated = float(self.index.number(name, of="offer_")[found.offer])
                 listing[name] = None if np.isnan(stated) else stated
         score = float(self.scores[1][row])
         return Hit(**listing, score=None if np.isnan(score) else score)
@@ -332,21 +267,10 @@ class _Selection:
         """Of each value of each facet, how many hits have it; values that nobody has are left out."""
         found = []
         for facet in FACETS:
-            counts = self._sold_by() if facet == "provider" else self.index.counts(facet, self.rows)
+            counts = self.offers.sold_by(self.rows) if facet == "provider" else self.index.counts(facet, self.rows)
             counts.sort(key=lambda pair: (-pair[1], pair[0]))
             found += [FacetCount(facet=facet, value=value, count=count) for value, count in counts if count]
         return found
-
-    def _sold_by(self) -> list[tuple[str, int]]:
-        """Of each provider, how many of the rows have an offer of its among those that were left."""
-        import numpy as np
-
-        kept = np.flatnonzero(self.offers & self.rows[self.owners])
-        owners, providers = self.owners[kept], self.index.number("provider", of="offer_")[kept].astype(np.int64)
-        # A row's offers are stored by provider, so that a second one of the same provider follows the first.
-        again = (np.diff(owners, prepend=-1) == 0) & (np.diff(providers, prepend=-1) == 0)
-        names = orjson.loads(self.index.meta["providers"])
-        return list(zip(names, np.bincount(providers[~again], minlength=len(names)).tolist(), strict=True))
 
 
 def _first(keys: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -1,0 +1,553 @@
+"""Who fits, who does not and by how much; compared with a second opinion written without any of this."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from tests.decision.market import (
+    BACKGROUND,
+    ERRORS,
+    NETWORK,
+    QUIZ,
+    SCENARIO,
+    TODAY,
+    calls,
+    card,
+    claim,
+    meets_as_model,
+    month_usd,
+    offer,
+    opinion,
+)
+
+from touchstone.catalog.cards import Card
+from touchstone.catalog.costs import price_usage
+from touchstone.catalog.offers import Rate, RateTier
+from touchstone.decision.shortlist import explain, other_task, shortlist
+from touchstone.decision.shortlist_base import LIMITS, Excluded, Floor, Needs, Shortlist
+from touchstone.decision.shortlist_offers import _usd_per_call
+from touchstone.decision.shortlist_relax import relaxed_needs
+from touchstone.errors import InvalidValue
+
+
+def solve(cards: list[Card], needs: Needs, **more: Any) -> Shortlist:
+    return shortlist(cards, needs, BACKGROUND, **more)
+
+
+def only(found: Shortlist) -> Excluded:
+    (one,) = found.excluded
+    return one
+
+
+def ids(found: Shortlist) -> list[str]:
+    return [one.model for one in found.qualified]
+
+
+# Anything that cards and needs can say --------------------------------------------------------------------------------
+
+_offers = st.builds(
+    offer,
+    st.sampled_from(["north", "south", "quiet"]),
+    st.sampled_from([None, 0.5, 1.0, 4.0]),
+    st.sampled_from([None, 1.0, 8.0]),
+    name=st.sampled_from(["a", "b"]),
+    context=st.sampled_from([None, 2_000, 32_000]),
+    deprecated=st.sampled_from([None, None, True]),
+)
+
+
+@st.composite
+def _cards(draw: st.DrawFn) -> list[Card]:
+    found = []
+    for at in range(draw(st.integers(0, 6))):
+        model_id = f"acme/m{at}"
+        scores = draw(st.lists(st.sampled_from([40.0, 60.0, 61.0, 90.0]), max_size=1))
+        found.append(
+            card(
+                model_id,
+                lab=draw(st.sampled_from(["acme", "zhen", "nowhere"])),
+                tasks=draw(st.sampled_from([("chat",), ("embedding",), ("chat", "code-generation")])),
+                languages=draw(st.sampled_from([None, ("en",), ("en", "zh"), ("und",)])),
+                tools=draw(st.sampled_from([None, True, False])),
+                context_tokens=draw(st.sampled_from([None, 1_000, 8_000, 128_000])),
+                retired=draw(st.sampled_from([None, None, "2026-07-01", "2027-01-01"])),
+                licence=draw(st.sampled_from([None, "mit", "research", "odd", "terms"])),
+                weights=draw(st.sampled_from([None, "open", "gated", "closed"])),
+                parameters=draw(st.sampled_from([None, 10**9, 7 * 10**10])),
+                network=draw(st.sampled_from([None, NETWORK])),
+                offers=draw(st.lists(_offers, max_size=3)),
+                claims=[claim(model_id, score) for score in scores],
+            )
+        )
+    return found
+
+
+@st.composite
+def _needs(draw: st.DrawFn) -> Needs:
+    fields: dict[str, Any] = {
+        "tasks": st.sampled_from([(), ("chat",), ("chat", "code-generation")]),
+        "one_task_of": st.sampled_from([(), (), ("chat", "classification")]),
+        "languages": st.sampled_from([(), (), ("zh",), ("en", "zh")]),
+        "abilities": st.sampled_from([(), (), ("tools",)]),
+        "context_tokens": st.sampled_from([None, 4_000, 16_000]),
+        "serve_until": st.sampled_from([None, TODAY, date(2027, 6, 1)]),
+        "licences": st.sampled_from([(), (), ("open",), ("commercial",), ("mit", "research")]),
+        "lab_countries": st.sampled_from([(), (), ("US",)]),
+        "not_lab_countries": st.sampled_from([(), (), ("CN",)]),
+        "self_hostable": st.booleans(),
+        "memory_gib": st.sampled_from([None, None, 24.0]),
+        "floor": st.sampled_from([None, None, Floor(benchmark=QUIZ, value=60.0)]),
+        "providers": st.sampled_from([(), (), ("south",)]),
+        "callable": st.sampled_from([False, False, True]),
+        "regions": st.sampled_from([(), (), ("eu",), ("eu", "us")]),
+        "allow_deprecated": st.booleans(),
+        "max_usd_per_month": st.sampled_from([None, None, 1.0, 3.0]),
+    }
+    return Needs(**{name: draw(values) for name, values in fields.items()}, **calls())
+
+
+_TIGHTER: tuple[dict[str, Any], ...] = (
+    {"tasks": ("chat", "code-generation")},
+    {"languages": ("en", "zh")},
+    {"abilities": ("tools", "vision")},
+    {"context_tokens": 64_000},
+    {"serve_until": date(2027, 6, 1)},
+    {"self_hostable": True},
+    {"memory_gib": 4.0},
+    {"floor": Floor(benchmark=QUIZ, value=90.0)},
+    {"callable": True},
+    {"allow_deprecated": False},
+    {"max_usd_per_month": 0.6},
+    {"not_lab_countries": ("CN", "US")},
+    {"ours": True},
+)
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs())
+def test_who_qualifies_is_who_meets_every_limit(cards: list[Card], needs: Needs) -> None:
+    """Those who qualify are those of whom plain Python says so; nobody is lost between the lists."""
+    found = solve(cards, needs)
+    assert set(ids(found)) == {one.id for one in cards if opinion(one, needs).fits}
+    assert sorted([*ids(found), *(one.model for one in found.excluded)]) == sorted(one.id for one in cards)
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs(), st.sampled_from(_TIGHTER))
+def test_a_tighter_limit_never_adds_a_model(cards: list[Card], needs: Needs, tighter: dict[str, Any]) -> None:
+    """Who meets the tighter needs met the wider ones."""
+    name, value = next(iter(tighter.items()))
+    before = getattr(needs, name)
+    widens = (name == "max_usd_per_month" and before is not None and before < value) or (
+        name == "memory_gib" and before is not None and before < value
+    )
+    if widens:
+        return
+    assert set(ids(solve(cards, needs.model_copy(update=tighter)))) <= set(ids(solve(cards, needs)))
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs())
+def test_the_reason_of_an_exclusion_is_true(cards: list[Card], needs: Needs) -> None:
+    """The limit that is told is missed; the numbers are the card's; `further` counts the others."""
+    by_id = {one.id: one for one in cards}
+    for excluded in solve(cards, needs).excluded:
+        one, check = by_id[excluded.model], excluded.check
+        said = opinion(one, needs)
+        ways = [said.of_model | missed for missed in (*said.of_offers, said.without)]
+        assert check.verdict != "met"
+        assert any(check.limit in missed for missed in ways)
+        assert all(missed for missed in ways)
+        assert excluded.further == min(map(len, ways)) - 1
+        if check.limit in said.of_model:
+            assert not meets_as_model(check.limit, one, needs)
+            if check.limit == "context" and check.actual is not None:
+                assert one.model is not None
+                assert check.actual == one.model.context_tokens
+                assert check.gap == needs.context_tokens - one.model.context_tokens  # type: ignore[operator]
+        if check.limit == "usd-per-month" and check.actual is not None:
+            costs = [usd for sold in one.offers if (usd := month_usd(sold, needs)) is not None]
+            assert any(check.actual == pytest.approx(usd) for usd in costs)
+            assert check.actual > check.required  # type: ignore[operator]
+            assert check.gap == pytest.approx(check.actual - check.required)  # type: ignore[operator]
+        assert check.reason.text()
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs())
+def test_relaxing_brings_back_exactly_who_is_named(cards: list[Card], needs: Needs) -> None:
+    """Without the limit, those named and nobody else come back; at `nearest` the first of them does."""
+    found = solve(cards, needs)
+    before = set(ids(found))
+    assert [one.limit for one in found.relaxed] == list(found.asked)
+    for relaxed in found.relaxed:
+        dropped = relaxed_needs(needs, relaxed.limit)
+        assert {one.id for one in cards if opinion(one, dropped).fits} - before == set(relaxed.models)
+        if relaxed.nearest is None:
+            assert relaxed.first is None
+            continue
+        assert relaxed.first in relaxed.models
+        back = set(ids(solve(cards, relaxed_needs(needs, relaxed.limit, relaxed.nearest))))
+        assert relaxed.first in back
+        assert before <= back
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs(), st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_how_cards_come(cards: list[Card], needs: Needs, dice: random.Random) -> None:
+    """The same cards in another order give the same answer, word by word."""
+    shuffled = list(cards)
+    dice.shuffle(shuffled)
+    assert solve(shuffled, needs, scenarios=[SCENARIO]) == solve(cards, needs, scenarios=[SCENARIO])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"inputs": ("image",)},
+        {"languages": ("en",)},
+        {"abilities": ("tools",)},
+        {"abilities": ("vision",)},
+        {"context_tokens": 1},
+        {"released_after": "1990"},
+        {"licences": ("commercial",)},
+        {"openness": "open-weights"},
+        {"self_hostable": True},
+        {"memory_gib": 1e9},
+        {"floor": Floor(benchmark=QUIZ, value=0.0)},
+        {"lab_countries": ("US",)},
+        {"not_lab_countries": ("US",)},
+        {"regions": ("eu",)},
+        {"seller_countries": ("US",)},
+        {"not_seller_countries": ("US",)},
+        {"max_input_usd": 1e9},
+        {"max_output_usd": 1e9},
+        {"max_usd_per_month": 1e9},
+    ],
+    ids=str,
+)
+def test_what_nobody_states_meets_no_limit(asked: dict[str, Any]) -> None:
+    """A card without the fact is left out as unknown, however wide the limit is; so is an offer without it."""
+    silent = card(lab="nowhere", offers=[offer("quiet", None, None)])
+    one = only(solve([silent], Needs(**asked, **calls())))
+    assert one.check.verdict == "unknown"
+    assert one.check.reason.text().startswith("unknown: ")
+    assert one.further == 0
+
+
+def test_a_retirement_that_nobody_announced_is_none() -> None:
+    """It is the one limit that an unstated fact meets."""
+    assert ids(solve([card()], Needs(serve_until=TODAY))) == ["acme/one"]
+
+
+def test_many_languages_are_not_this_language() -> None:
+    """A maker who says only that there are many has not named it."""
+    one = only(solve([card(languages=("und",))], Needs(languages=("zh",))))
+    assert one.check.verdict == "unknown"
+
+
+def test_limits_on_offers_hold_for_one_offer() -> None:
+    """A cheap offer and one that stays in the EU are no cheap offer in the EU; how dear the latter is, is told."""
+    needs = Needs(regions=("eu",), max_usd_per_month=1.5, **calls())
+    one = only(solve([card(offers=[offer("north", 1, 1), offer("south", 4, 10)])], needs))
+
+    assert one.check.limit == "region"  # either limit alone would bring it back; the first of the order is told
+    found = solve([card(offers=[offer("north", 1, 1), offer("south", 4, 10)])], needs)
+    assert {one.limit: one.models for one in found.relaxed} == {
+        "region": ("acme/one",),
+        "usd-per-month": ("acme/one",),
+        "deprecated": (),
+    }
+    money = next(check for check in explain(card(offers=[offer("south", 4, 10)]), needs, BACKGROUND) if check.gap)
+    assert money.reason.text() == "the cheapest offer, by south, costs 5.00 USD a month, 3.50 over 1.5"
+    assert money.among is not None
+    assert money.among.text() == "of the offers that meet everything else"
+
+
+def test_a_model_sold_only_elsewhere_says_where() -> None:
+    """Sellers and the places where they run calls are named."""
+    one = only(solve([card(offers=[offer("north")])], Needs(regions=("eu",))))
+    assert one.check.reason.text() == "north sell it, and calls run in: anywhere, us"
+
+
+def test_a_seller_may_serve_less_than_the_model_can() -> None:
+    """Then the context that is served decides, and the nearest limit is what is served."""
+    served = card(context_tokens=128_000, offers=[offer("south", context=8_000)])
+    found = solve([served], Needs(context_tokens=32_000, regions=("eu",)))
+    assert only(found).check.limit == "context"
+    assert only(found).check.nearest == 8_000
+    assert ids(solve([served], Needs(context_tokens=32_000))) == ["acme/one"]
+
+
+def test_the_first_of_several_limits_is_told_and_the_others_are_counted() -> None:
+    """The fixed order begins with what the model does and ends with its price."""
+    one = only(solve([card(tasks=("embedding",), languages=("en",))], Needs(tasks=("chat",), languages=("zh",))))
+    assert (one.check.limit, one.further) == ("task", 1)
+    assert LIMITS.index("task") < LIMITS.index("licence") < LIMITS.index("region") < LIMITS.index("usd-per-month")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"tasks": ("embedding",)}, "it does chat, not embedding"),
+        ({"one_task_of": ("embedding", "reranking")}, "it does chat, none of embedding, reranking"),
+        ({"outputs": ("image",)}, "it writes text, not image"),
+        ({"inputs": ("audio",)}, "it reads text, not audio"),
+        ({"languages": ("zh",)}, "its maker names the languages en, not zh"),
+        ({"abilities": ("tools",)}, "it cannot: tools"),
+        ({"context_tokens": 9_000}, "its context holds 8,000 tokens, 1,000 fewer than the 9,000 that are needed"),
+        ({"serve_until": date(2027, 6, 1)}, "it retires or retired on 2027-01-01, 151 days before 2027-06-01"),
+        ({"released_after": "2026-01"}, "it was released on 2025-12-31, 1 days before 2026-01"),
+        ({"licences": ("mit",)}, "its licence is terms, none of: mit"),
+        (
+            {"openness": "open-weights"},
+            "it is this open: proprietary; asked for is at least: open-weights",
+        ),
+        ({"lab_countries": ("FR", "CN")}, "its lab has its seat in US, which is not allowed"),
+        ({"not_lab_countries": ("US",)}, "its lab has its seat in US, which is not allowed"),
+        ({"self_hostable": True}, "its weights are not given out"),
+        ({"ours": True}, "it is not of your own"),
+        ({"providers": ("south",)}, "it is sold only by north"),
+        ({"seller_countries": ("FR",)}, "its sellers, north, have their seats in: US"),
+        ({"not_seller_countries": ("US",)}, "its sellers, north, have their seats in: US"),
+        (
+            {"max_input_usd": 0.5},
+            "the cheapest offer, by north, costs 1 USD a million input tokens, 0.5 over 0.5",
+        ),
+        (
+            {"max_output_usd": 0.5},
+            "the cheapest offer, by north, costs 2 USD a million output tokens, 1.5 over 0.5",
+        ),
+        (
+            {"floor": Floor(benchmark=QUIZ, value=80.0)},
+            "its best result on Quiz is 61.5 (quiz table), 18.5 off the 80 asked for",
+        ),
+        (
+            {"floor": Floor(benchmark=ERRORS, value=2.0)},
+            "its best result on Errors is 3 (quiz table), 1 off the 2 asked for",
+        ),
+    ],
+    ids=str,
+)
+def test_each_limit_says_how_far_off(asked: dict[str, Any], said: str) -> None:
+    """What it is, what was asked and the difference, in one sentence; and the nearest value lets it in."""
+    one = card(
+        input_modalities=("text",),
+        languages=("en",),
+        tools=False,
+        context_tokens=8_000,
+        retired="2027-01-01",
+        released="2025-12-31",
+        licence="terms",
+        weights="closed",
+        offers=[offer("north")],
+        claims=[claim("acme/one", 61.5), claim("acme/one", 3.0, "errors")],
+    )
+    needs = Needs(**asked)
+    found = solve([one], needs)
+    assert only(found).check.reason.text() == said
+    assert only(found).check.verdict == "not-met"
+    relaxed = next(back for back in found.relaxed if back.models)
+    assert ids(solve([one], relaxed_needs(needs, relaxed.limit, relaxed.nearest))) == ["acme/one"]
+
+
+def test_memory_says_which_device_would_do() -> None:
+    """Weights and cache over nine tenths of the device, rounded up so that it does fit."""
+    large = card(weights="open", parameters=7 * 10**10, network=NETWORK)
+    found = solve([large], Needs(memory_gib=80))
+    assert only(found).check.actual == pytest.approx(7e10 * 2 / 1024**3 / 0.9, abs=0.2)
+    assert ids(solve([large], Needs(memory_gib=found.relaxed[0].nearest))) == ["acme/one"]
+    unknown = solve([card(weights="open", parameters=7 * 10**9)], Needs(memory_gib=80))
+    assert only(unknown).check.verdict == "unknown"
+
+
+def test_a_month_needs_volume_and_tokens() -> None:
+    """A limit on the month's cost that cannot be worked out is refused."""
+    with pytest.raises(ValidationError, match="requests a month"):
+        Needs(max_usd_per_month=10)
+    with pytest.raises(ValidationError, match="tokens of a call"):
+        Needs(max_usd_per_month=10, requests_per_month=calls()["requests_per_month"])
+
+
+@given(
+    st.lists(st.sampled_from([0.1, 0.25, 3.0, 15.0]), min_size=2, max_size=2),
+    st.booleans(),
+    st.floats(0, 1e6),
+    st.floats(0, 1e5),
+)
+def test_the_short_way_to_a_price_agrees_with_the_long_one(
+    usd: list[float], tiered: bool, read: float, written: float
+) -> None:
+    """Two plain rates are multiplied out; that is what the general rules say of them too."""
+    tiers = (RateTier(above_input_tokens=1000, usd=Decimal(9)),) if tiered else ()
+    rates = (
+        Rate(unit="input_tokens", usd=Decimal(repr(usd[0])), per=1_000_000, tiers=tiers),
+        Rate(unit="output_tokens", usd=Decimal(repr(usd[1])), per=1_000_000),
+        Rate(unit="cache_read_tokens", usd=Decimal("0.01"), per=1_000_000),
+    )
+    long = price_usage(rates, {"input_tokens": read, "output_tokens": written}).usd
+    assert _usd_per_call(rates, read, written) == pytest.approx(float(long or 0), rel=1e-9, abs=1e-18)
+
+
+# Order ----------------------------------------------------------------------------------------------------------------
+
+
+def _scored(*values: float | None, usd: tuple[float, ...] = ()) -> list[Card]:
+    return [
+        card(
+            f"acme/m{at}",
+            offers=[offer("north", price, price)] if (price := (usd[at] if usd else None)) is not None else [],
+            claims=[] if value is None else [claim(f"acme/m{at}", value)],
+        )
+        for at, value in enumerate(values)
+    ]
+
+
+def test_overlapping_ranks_are_a_tie_that_the_next_priority_decides() -> None:
+    """Of 1,000 questions 80.0 and 80.5 % cannot be told apart, so the cheaper one stands first; 60 % can."""
+    found = solve(_scored(80.5, 80.0, 60.0, usd=(3.0, 1.0, 0.1)), Needs(**calls()), scenarios=[SCENARIO])
+    assert ids(found) == ["acme/m1", "acme/m0", "acme/m2"]
+    reasons = [one.reason.text() for one in found.qualified]
+    assert reasons[0] == "in the leading group on Quiz: 80, place 1 to 2 of 3"
+    assert reasons[1] == "dearer than acme/m1: 3.30 USD a month by north, 2.20 more"
+    assert reasons[2] == "in a later group on Quiz: 60, place 3 to 3 of 3; acme/m0 has 80.5"
+
+
+def test_unknown_quality_stands_after_known_and_is_no_zero() -> None:
+    """However bad a result is, nobody knows that the unmeasured one is better; however cheap it is."""
+    found = solve(_scored(None, 5.0, 50.0, 90.0, usd=(0.1, 5, 5, 5)), Needs(**calls()), scenarios=[SCENARIO])
+    assert ids(found)[-1] == "acme/m0"
+    assert found.qualified[-1].standing is None
+    assert found.qualified[-1].reason.text().startswith("quality unknown: ")
+
+
+def test_only_results_measured_alike_are_compared() -> None:
+    """Results of another harness do not count, however high; the condition that covers most is taken and named."""
+    other = claim("acme/m0", 99.0, harness="another", measured_by="somebody")
+    cards = [card("acme/m0", claims=[other]), *_scored(None, 50.0, 60.0, 70.0)[1:]]
+    found = solve(cards, Needs(), scenarios=[SCENARIO])
+    assert ids(found)[-1] == "acme/m0"
+    assert found.condition == ("quiz", "", "", "quiz", "quiz authors")
+
+
+def test_a_board_that_compares_hardly_anybody_decides_nothing() -> None:
+    """Two measured models are no yardstick: quality is unknown for all, and the price decides."""
+    found = solve(_scored(10.0, 20.0, None, usd=(3, 2, 1)), Needs(**calls()), scenarios=[SCENARIO])
+    assert found.yardstick is None
+    assert ids(found) == ["acme/m2", "acme/m1", "acme/m0"]
+    few = [*_scored(10.0, 20.0, 30.0), *(card(f"acme/n{at}") for at in range(90))]
+    assert solve(few, Needs(), scenarios=[SCENARIO]).yardstick is None
+
+
+def test_own_results_count_before_published_ones() -> None:
+    """A model measured on the team's own test stands before whoever has only a published result."""
+    own = claim("acme/m2", 30.0, "our-task", ours=True, measured_by="ours")
+    cards = _scored(90.0, 80.0, 70.0)
+    cards[2] = cards[2].model_copy(update={"claims": (*cards[2].claims, own)})
+    found = solve(cards, Needs(), scenarios=[SCENARIO], own_benchmark="our-task")
+    assert ids(found)[0] == "acme/m2"
+    assert found.qualified[0].standing is not None
+    assert found.qualified[0].standing.claim.ours
+    assert found.qualified[1].reason.text() == "after acme/m2, because your own results count before published ones"
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from([None, 20.0, 21.0, 50.0, 52.0, 90.0]), max_size=8))
+def test_nobody_stands_before_whoever_is_shown_to_be_better(values: list[float | None]) -> None:
+    """A model whose worst possible place is before another's best one stands before it."""
+    found = solve(_scored(*values), Needs(), scenarios=[SCENARIO])
+    places = [one.standing for one in found.qualified]
+    for at, later in enumerate(places):
+        for earlier in places[:at]:
+            if earlier is not None and later is not None:
+                assert not later.worst_rank < earlier.best_rank
+
+
+def test_cost_first_puts_the_unpriced_last() -> None:
+    """An unknown price is not a low one."""
+    cards = [
+        *_scored(None, None, usd=(2.0, 1.0)),
+        card("acme/free", offers=[offer("quiet", None, None)]),
+        card("acme/x"),
+    ]
+    found = solve(cards, Needs(**calls()), priorities=("cost",))
+    assert ids(found) == ["acme/m1", "acme/m0", "acme/free", "acme/x"]
+    reasons = [one.reason.text() for one in found.qualified]
+    assert reasons[0] == "nobody who qualifies is known to cost less; it is sold by north"
+    assert reasons[2:] == [
+        "cost unknown: quiet states no price; after acme/m0",
+        "level with acme/free in every priority; by name",
+    ]
+
+
+def test_without_tokens_of_a_call_the_list_prices_decide() -> None:
+    """Then input and output of a million tokens each are added up, for every model alike."""
+    found = solve(_scored(None, None, usd=(2.0, 1.0)), Needs(), priorities=("cost",))
+    assert ids(found) == ["acme/m1", "acme/m0"]
+    assert "for a million tokens each" in found.qualified[1].reason.text()
+
+
+def test_speed_is_measured_or_unknown() -> None:
+    """Nobody's speed is guessed: who was not measured stands last."""
+    found = solve(_scored(None, None, None), Needs(), priorities=("speed",), seconds={"acme/m1": 2.0, "acme/m2": 0.5})
+    assert ids(found) == ["acme/m2", "acme/m1", "acme/m0"]
+    assert found.qualified[2].reason.text() == "after acme/m1, because nobody has measured its speed here"
+
+
+def test_openness_goes_from_an_open_licence_to_closed_weights() -> None:
+    """An open licence, open weights, proprietary, unknown."""
+    cards = [
+        card("acme/closed", weights="closed", licence="terms"),
+        card("acme/weights", weights="open", licence="research"),
+        card("acme/open", weights="open", licence="mit"),
+        card("acme/silent"),
+    ]
+    found = solve(cards, Needs(), priorities=("openness", "cost"))
+    assert ids(found) == ["acme/open", "acme/weights", "acme/closed", "acme/silent"]
+
+
+def test_the_cheapest_qualifying_offer_is_named() -> None:
+    """Of the offers that meet all limits the cheapest stands first; the others are kept."""
+    needs = Needs(regions=("eu", "us"), **calls())
+    found = solve([card(offers=[offer("south", 2, 2), offer("north", 1, 1), offer("quiet", 0.1, 0.1)])], needs)
+    assert [supply.offer.provider for supply in found.qualified[0].supplies] == ["north", "south"]
+    assert found.qualified[0].supply is not None
+    assert found.qualified[0].supply.usd_per_month == pytest.approx(1.1)
+
+
+def test_priorities_are_named_once() -> None:
+    """A priority twice is a mistake, and so is none."""
+    for priorities in ((), ("cost", "cost")):
+        with pytest.raises(InvalidValue, match="each priority once"):
+            solve([], Needs(), priorities=priorities)
+
+
+# One model ------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(_cards(), _needs())
+def test_an_explanation_agrees_with_the_list(cards: list[Card], needs: Needs) -> None:
+    """Every limit asked is there in order; all are met by who qualifies, and not by who does not."""
+    found = solve(cards, needs)
+    qualified = set(ids(found))
+    for one in cards:
+        checks = explain(one, needs, BACKGROUND)
+        assert [check.limit for check in checks] == list(found.asked)
+        assert all(check.verdict == "met" for check in checks) == (one.id in qualified)
+
+
+def test_a_model_of_another_task_is_told_without_its_card() -> None:
+    """A list of tasks is enough; how many other limits it misses is then unknown, not none."""
+    needs = Needs(tasks=("chat",))
+    aside = other_task("acme/e", "E", ("embedding",), needs)
+    assert aside is not None
+    assert (aside.check.limit, aside.further) == ("task", None)
+    assert other_task("acme/c", "C", ("chat", "embedding"), needs) is None

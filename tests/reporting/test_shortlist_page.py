@@ -1,0 +1,164 @@
+"""A shortlist as people and machines read it: everything named, nothing a terminal or a browser would obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from tests.decision.market import BACKGROUND, SCENARIO, calls, card, claim, offer
+
+from touchstone.catalog.cards import Card
+from touchstone.decision.advice import Advice, Situation, advise
+from touchstone.decision.shortlist import explain, shortlist
+from touchstone.decision.shortlist_base import LIMITS, Needs, Shortlist
+from touchstone.language import set_language
+from touchstone.reporting.page_html import html_page
+from touchstone.reporting.page_terminal import terminal_page
+from touchstone.reporting.shortlist_page import as_json, explanation_page, shortlist_page
+from touchstone.reporting.shortlist_words import LIMITS as NAMES
+from touchstone.reporting.shortlist_words import nearest, said
+
+NEEDS = Needs(tasks=("chat",), languages=("zh",), licences=("open",), regions=("eu",), max_usd_per_month=1.0, **calls())
+
+
+def _cards() -> list[Card]:
+    made = [
+        card(
+            f"acme/m{at}",
+            languages=("en", "zh"),
+            licence="mit",
+            weights="open",
+            offers=[offer("south", 0.1 * at, 0.5)],
+            claims=[claim(f"acme/m{at}", 50.0 + at)],
+        )
+        for at in range(1, 5)
+    ]
+    return [
+        *made,
+        card("acme/dear", languages=("zh",), licence="mit", offers=[offer("south", 4, 10)]),
+        card("acme/silent", licence="mit", offers=[offer("south", 0.1, 0.1)]),
+        card("acme/vectors", tasks=("embedding",), languages=("zh",), licence="mit", offers=[offer("south", 0.1, 0.1)]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def found() -> Shortlist:
+    return shortlist(_cards(), NEEDS, BACKGROUND, scenarios=[SCENARIO])
+
+
+@pytest.fixture(scope="module")
+def advice(found: Shortlist) -> tuple[Advice, ...]:
+    return advise(found, {one.id: one for one in _cards()}, Situation(train_cases=10))
+
+
+@pytest.fixture
+def chinese() -> Iterator[None]:
+    set_language("zh")
+    yield
+    set_language("en")
+
+
+def test_the_whole_answer_stands_on_the_page(found: Shortlist, advice: tuple[Advice, ...]) -> None:
+    """Who qualifies with cost and place, who does not and by how much, what relaxing brings back, advice by rule."""
+    text = terminal_page(shortlist_page(found, advice, task="intents", top=3), width=160, colour=False)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+
+    assert lines[0] == "Shortlist for intents"
+    assert lines[1] == "4 of 7 models meet every limit; in order of: quality, cost."
+    assert "1 acme/m1 south $0.15 Open licence 51 (place 1–4)" in lines
+    assert "1 more qualify; --top shows more of them." in lines
+    assert any("acme/m2: dearer than acme/m1: 0.25 USD a month by south, 0.10 more" in line for line in lines)
+    assert (
+        "cost a month acme/dear the cheapest offer, by south, costs 5.00 USD a month, 4.00 over 1 "
+        "(of the offers that meet everything else) 0"
+    ) in lines
+    assert "task acme/vectors it does Embedding, not Chat 0" in lines
+    assert "cost a month 1 up to $5.00 acme/dear" in lines
+    assert "language 1 only without this limit acme/silent" in lines
+    assert any("[improve.few-cases; docs/guide/shortlist.md]" in line for line in lines)
+    assert lines[-1] == "Prices as they stand on 1 August 2026, in the dearest hour of the day."
+
+
+def test_as_many_as_asked_are_shown(found: Shortlist) -> None:
+    """The rest is counted."""
+    page = terminal_page(shortlist_page(found, (), top=1, per_limit=0), width=160, colour=False)
+    assert "3 more qualify" in page
+    assert "… 1 more" in page
+
+
+def test_a_page_of_nobody_says_so() -> None:
+    """And still tells what relaxing brings back."""
+    empty = shortlist(_cards(), NEEDS.model_copy(update={"licences": ("odd",)}), BACKGROUND)
+    text = terminal_page(shortlist_page(empty, ()), width=160, colour=False)
+    assert "Nobody." in text
+    assert "also mit" in text
+
+
+def test_unknown_facts_that_leave_out_many_are_warned_of() -> None:
+    """Nobody should take an unstated fact for a bad model."""
+    cards = [card(f"acme/m{at}") for at in range(3)]
+    found = shortlist(cards, Needs(languages=("zh",)), BACKGROUND)
+    assert found.relaxed[0].unknown == 3
+    assert "3 models are left out only because nobody states" in shortlist_page(found, ()).warnings[0]
+
+
+def test_what_a_source_wrote_is_text_and_nothing_else(found: Shortlist) -> None:
+    """A name with an escape or a tag reaches no terminal and no browser as such."""
+    bad = found.qualified[0].model_copy(update={"model": "acme/\x1b[31m<script>alert(1)</script>"})
+    page = shortlist_page(found.model_copy(update={"qualified": (bad,)}), ())
+    assert "\x1b" not in terminal_page(page, colour=False)
+    assert "<script>alert" not in html_page(page)
+    assert "&lt;script&gt;alert" in html_page(page)
+
+
+def test_the_json_holds_everything(found: Shortlist, advice: tuple[Advice, ...]) -> None:
+    """All models, every limit, each sentence with its numbers; the schema is named and nothing is lost in writing."""
+    body = orjson.loads(orjson.dumps(as_json(found, advice, task="intents", assumed=())))
+
+    assert body["schema"] == "touchstone.shortlist/1"
+    assert [one["place"] for one in body["qualified"]] == [1, 2, 3, 4]
+    first = body["qualified"][0]
+    assert (first["model"], first["seller"], first["usd_per_month"]) == ("acme/m1", "south", pytest.approx(0.15))
+    assert first["quality"]["best_rank"] == 1
+    dear = next(one for one in body["excluded"] if one["model"] == "acme/dear")
+    assert (dear["limit"], dear["verdict"], dear["further"]) == ("usd-per-month", "not-met", 0)
+    assert (dear["actual"], dear["required"], dear["gap"]) == (pytest.approx(5), 1, pytest.approx(4))
+    assert dear["text"] == dear["template"].format(**{**dear["values"], "seller": "south"})
+    assert set(body["asked"]) == {"task", "language", "licence", "region", "usd-per-month", "deprecated"}
+    assert {one["limit"] for one in body["relaxed"]} == set(body["asked"])
+    assert {one["rule"] for one in body["advice"]} == {one.rule for one in advice}
+
+
+def test_every_limit_has_a_name() -> None:
+    """So that no id stands where people read."""
+    assert set(NAMES) == set(LIMITS)
+
+
+def test_an_explanation_shows_what_is_met_and_what_is_not() -> None:
+    """Unknown is said to be not met; what was missed stands out."""
+    one = card("acme/silent", licence="mit", offers=[offer("south", 0.1, 0.1)])
+    page = explanation_page(one.id, one.name, explain(one, NEEDS, BACKGROUND))
+    lines = [" ".join(line.split()) for line in terminal_page(page, width=160, colour=False).splitlines()]
+    assert "acme/silent misses 1 limit." in lines
+    assert "language unknown, so not met unknown: its maker names no languages" in lines
+    assert "licence met its licence is mit" in lines
+
+
+def test_ids_are_told_by_their_names(found: Shortlist) -> None:
+    """Tasks and places are words, not ids."""
+    by_limit = {name: said(reason, name) for name, reason in found.asked.items()}
+    assert by_limit["task"] == "it does Chat"
+    assert by_limit["region"] == "calls can be kept within: EU"
+    vectors = next(one for one in found.excluded if one.model == "acme/vectors")
+    assert said(vectors.check.reason, "task") == "it does Embedding, not Chat"
+    back = next(one for one in found.relaxed if one.limit == "usd-per-month")
+    assert nearest(back, NEEDS) == "up to $5.00"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_the_page_is_made_in_chinese_too(found: Shortlist, advice: tuple[Advice, ...]) -> None:
+    """Names of terms come from the Chinese taxonomy; every template can be filled in."""
+    text = terminal_page(shortlist_page(found, advice, task="意图"), width=160, colour=False)
+    assert "对话" in text or "聊天" in text
+    assert "{" not in text
