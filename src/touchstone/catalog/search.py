@@ -1,8 +1,8 @@
 """
 A query answered from the index: a truth value per row, narrowed by one filter after the other; then order and counts.
 
-Filters on offers are answered beside it (`search_offers.py`); a row stays when one of its offers does. The price of a hit
-is that of its cheapest offer that stayed.
+Filters on offers are answered beside it (`search_offers.py`); a row stays when one of its offers does. The price of a
+hit is that of its cheapest offer that stayed.
 """
 
 from __future__ import annotations
@@ -154,25 +154,24 @@ class _Selection:
                 self.rows &= gone if query.retired else ~gone
 
     def _filter_memory(self, gib: float) -> None:
-        """Weights and cache of one sequence must fit; as `memory.memory_need`, for all rows that are left at once."""
+        """Weights and cache of one sequence must fit; as `memory.memory_need`, for all rows at once."""
         import numpy as np
 
-        rows = np.flatnonzero(self.rows)
-        query = self.query
-
-        def number(name: str) -> NDArray[np.float64]:
-            return self.index.number(name)[rows]
-
-        window = np.fmin(number("window_tokens"), query.fit_context_tokens)
-        windowed = number("windowed_values_per_token")
-        values = (
-            query.fit_context_tokens * number("values_per_token")
-            + np.where(windowed > 0, window * windowed, 0.0)
-            + number("state_values")
-        )
-        needed = number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
+        query, number = self.query, self.index.number
+        key = ("memory", query.precision, query.fit_context_tokens)
+        needed = self.index.computed.get(key)
+        if needed is None:
+            window = np.fmin(number("window_tokens"), query.fit_context_tokens)
+            windowed = number("windowed_values_per_token")
+            values = (
+                query.fit_context_tokens * number("values_per_token")
+                + np.where(windowed > 0, window * windowed, 0.0)
+                + number("state_values")
+            )
+            needed = number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
+            self.index.computed[key] = needed
         with np.errstate(invalid="ignore"):
-            self.rows[rows[~(needed <= gib * GIB * USABLE_SHARE)]] = False
+            self.rows &= needed <= gib * GIB * USABLE_SHARE
 
     def _filter_results(self) -> None:
         import numpy as np
