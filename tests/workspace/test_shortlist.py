@@ -425,14 +425,20 @@ def test_each_model_is_written_as_compare_understands_it() -> None:
     assert "nobody is known to sell it" in left_out[1].text()
 
 
-def test_what_the_task_demands_of_a_model_is_written_beside_it() -> None:
-    """A decision that asks for a licence must find it; without such a demand the line is short."""
-    found = listed(qualified("acme/a", offer("mistral", name="a"), openness="open-weights"))
-    cards = {"acme/a": card("acme/a")}
-    new, _ = entries_of(found, cards, 1, Constraints(licence="open_weights", self_hostable=True))
-    assert new[0].line == '{model: "mistral/a", licence: "open_weights", self_hostable: true}'
+def test_what_the_task_demands_is_written_beside_an_own_address() -> None:
+    """The catalog knows a provider's models by name, and nobody knows what answers at an address."""
+    served = OwnOffer(served_name="mine", base_url="http://models.internal:8000/v1")
+    own = card("own/mine").model_copy(update={"endpoints": (served,)})
+    found = listed(
+        qualified("own/mine", offer("own", name="mine"), openness="open-weights"),
+        qualified("acme/a", offer("mistral", name="a"), openness="open-weights"),
+    )
+    cards = {"own/mine": own, "acme/a": card("acme/a")}
+    new, _ = entries_of(found, cards, 2, Constraints(licence="open_weights", self_hostable=True))
+    assert new[0].line.endswith('served_name: "mine", licence: "open_weights", self_hostable: true}')
+    assert new[1].line == "mistral/a"
     short, _ = entries_of(found, cards, 1, Constraints())
-    assert short[0].line == "mistral/a"
+    assert short[0].line.endswith('served_name: "mine"}')
 
 
 def test_compare_runs_on_the_written_file(house: House) -> None:

@@ -10,7 +10,8 @@ from touchstone.cli.catalog_show import HtmlFile, give_page
 from touchstone.cli.options import Json, Language, WorkspaceFolder, answer_json, errors_end_the_command, open_catalog
 from touchstone.language import _
 
-_TOP = 15
+_TOP, _TOP_OF_EACH = 15, 10
+"""Rows of a ranking that are shown without --all: of one test, and of each test that speaks for a use."""
 
 
 @errors_end_the_command
@@ -44,7 +45,8 @@ def benchmarks(
             if json:
                 answer_json(boards.model_dump_json().encode())
                 return
-            page = scenario_page(boards, catalog.facts({claim.model for claim in claims}), catalog.today)
+            facts = catalog.facts({claim.model for claim in claims})
+            page = scenario_page(boards, facts, catalog.today, top=None if everything else _TOP_OF_EACH)
         elif name is not None:
             from touchstone.evaluation.leaderboard import leaderboard
             from touchstone.reporting.board_page import benchmark_page
@@ -56,9 +58,10 @@ def benchmarks(
                 answer_json(found.model_dump_json().encode())
                 return
             models = catalog.facts({claim.model for claim in claims})
-            page = benchmark_page(found, models, catalog.today, top=None if everything or html else _TOP)
+            top = None if everything or html else _TOP
+            page = benchmark_page(found, models, catalog.today, top=top, charts=html is not None)
         else:
-            from touchstone.reporting.board_page import panel_page
+            from touchstone.reporting.panel_page import panel_page
 
             panel, counts = shipped.panel(), catalog.index.claim_counts()
             if json:

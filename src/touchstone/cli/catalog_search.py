@@ -15,9 +15,10 @@ from touchstone.cli.options import (
     errors_end_the_command,
     open_catalog,
 )
-from touchstone.language import _
+from touchstone.language import N_, _
 
 if TYPE_CHECKING:
+    from touchstone.catalog.catalog import Catalog
     from touchstone.catalog.query import Query
 
 Many = list[str] | None
@@ -63,23 +64,17 @@ def search(
     everything: Annotated[
         bool, typer.Option("--all", help=_("Also what is retired, and offers whose model has no card."))
     ] = False,
-    min_context: Annotated[int | None, typer.Option("--min-context", min=1, help=_("Tokens."))] = None,
+    min_context: Annotated[int | None, typer.Option("--min-context", help=_("Tokens."))] = None,
     max_parameters: Annotated[
         str | None, typer.Option("--max-parameters", help=_("Such as 10B or 500M."), metavar="N")
     ] = None,
     min_parameters: Annotated[str | None, typer.Option("--min-parameters", help=_("Such as 1B."), metavar="N")] = None,
-    max_input_usd: Annotated[
-        float | None, typer.Option("--max-input-usd", min=0, help=_("Per million input tokens."))
-    ] = None,
+    max_input_usd: Annotated[float | None, typer.Option("--max-input-usd", help=_("Per million input tokens."))] = None,
     max_output_usd: Annotated[
-        float | None, typer.Option("--max-output-usd", min=0, help=_("Per million output tokens."))
+        float | None, typer.Option("--max-output-usd", help=_("Per million output tokens."))
     ] = None,
-    max_usd: Annotated[
-        float | None, typer.Option("--max-usd", min=0, help=_("Per million tokens at --input-share."))
-    ] = None,
-    input_share: Annotated[
-        float, typer.Option("--input-share", min=0, max=1, help=_("Share of input tokens in your calls."))
-    ] = 0.75,
+    max_usd: Annotated[float | None, typer.Option("--max-usd", help=_("Per million tokens at --input-share."))] = None,
+    input_share: Annotated[float, typer.Option("--input-share", help=_("Share of input tokens in your calls."))] = 0.75,
     released_after: Annotated[
         str | None, typer.Option("--released-after", help=_("A day, month or year, such as 2025-06."))
     ] = None,
@@ -87,22 +82,27 @@ def search(
         float | None, typer.Option("--fits-gb", help=_("Memory of the device that must hold it, in GiB."))
     ] = None,
     precision: Annotated[str, typer.Option("--precision", help=_("For --fits-gb: 16bit, 8bit or 4bit."))] = "16bit",
-    fit_context: Annotated[
-        int, typer.Option("--fit-context", min=1, help=_("For --fits-gb: tokens kept in memory."))
-    ] = 8192,
+    fit_context: Annotated[int, typer.Option("--fit-context", help=_("For --fits-gb: tokens kept in memory."))] = 8192,
     benchmark: Annotated[str | None, typer.Option("--benchmark", help=_("It has a result on this benchmark."))] = None,
     min_score: Annotated[float | None, typer.Option("--min-score", help=_("At least this on --benchmark."))] = None,
     sort: Annotated[
         str, typer.Option("--sort", help=_("relevance, price, score, context, released, parameters or name."))
     ] = "relevance",
-    limit: Annotated[int, typer.Option("--limit", min=0, max=10_000, help=_("How many to show."))] = 20,
-    offset: Annotated[int, typer.Option("--offset", min=0, help=_("How many to pass over."))] = 0,
+    limit: Annotated[int, typer.Option("--limit", help=_("How many to show."))] = 20,
+    offset: Annotated[int, typer.Option("--offset", help=_("How many to pass over."))] = 0,
     facets: Annotated[bool, typer.Option("--facets", help=_("Count what the hits have in common."))] = False,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Find models; filters combine, and a fact that nobody stated meets no filter."""
+    from touchstone.errors import SettingsError
+
+    if benchmark is None and (min_score is not None or sort == "score"):
+        raise SettingsError(
+            "{flag} needs a test whose scores count; name it with --benchmark, such as --benchmark mmlu-pro",
+            flag="--sort score" if min_score is None else "--min-score",
+        )
     query = _query(
         text=text,
         tasks=_terms("task", task),
@@ -149,6 +149,7 @@ def search(
         offset=offset,
     )
     with open_catalog(workspace) as catalog:
+        _check_codes(catalog, regions=query.regions, languages=query.languages, countries=query.countries)
         found = catalog.search(query, collection=collection, facets=facets or json)
     from touchstone.reporting import search_list
 
@@ -172,8 +173,43 @@ def _query(**fields: Any) -> Query:
         return Query.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
-        raise SettingsError("{flag}: {reason}", flag=flag, reason=refusal(first)) from None
+        field, reason = str(first["loc"][0]), refusal(first)
+        flag = _FLAGS.get(field) or "--" + field.replace("_", "-")
+        if "value" in reason.values:  # then the reason names it
+            raise SettingsError("{flag}: {reason}", flag=flag, reason=reason) from None
+        raise SettingsError("{flag} is {value!r}; {reason}", flag=flag, value=first["input"], reason=reason) from None
+
+
+_FLAGS = {
+    "inputs": "--input",
+    "fits_gib": "--fits-gb",
+    "fit_context_tokens": "--fit-context",
+    "min_context_tokens": "--min-context",
+    "max_blended_usd": "--max-usd",
+}
+"""Flags whose field of the query has another name."""
+
+
+def _check_codes(catalog: Catalog, **asked: tuple[str, ...]) -> None:
+    """
+    Refuse codes that no entry of the catalog has: they find nothing, which looks like an answer.
+
+    Raises:
+        UnknownName: with the codes that are known.
+    """
+    from touchstone.errors import UnknownName
+
+    kinds = {
+        "regions": (N_("region"), "region", "offer_"),
+        "languages": (N_("language code"), "language", ""),
+        "countries": (N_("country code"), "country", ""),
+    }
+    for field, codes in asked.items():
+        kind, facet, of = kinds[field]
+        known = catalog.index.values_of(facet, of=of) if codes else ()
+        for code in codes:
+            if code not in known:
+                raise UnknownName(kind=kind, name=code, known=known)
 
 
 def _terms(kind: Any, words: Many) -> list[str]:
@@ -186,7 +222,6 @@ def _licences(words: Many) -> list[str]:
     from touchstone.catalog.query import LICENCE_CLASSES
     from touchstone.catalog.taxonomy import licences
     from touchstone.errors import UnknownName
-    from touchstone.language import N_
 
     known = (*LICENCE_CLASSES, *licences()) if words else ()
     for word in words or ():
@@ -198,7 +233,6 @@ def _licences(words: Many) -> list[str]:
 def _labs(words: Many) -> list[str]:
     from touchstone.catalog.taxonomy import labs
     from touchstone.errors import UnknownName
-    from touchstone.language import N_
 
     found = []
     for word in words or ():
@@ -215,9 +249,15 @@ def _names(*names: str | None) -> set[str]:
 
 
 def _providers(words: Many) -> list[str]:
-    from touchstone.catalog.sellers import find_seller
+    """Ids of sellers, by id, by an id elsewhere, or by name in either language."""
+    from touchstone.catalog.sellers import find_seller, sellers
 
-    return [word if word == "own" else find_seller(word).id for word in words or ()]
+    found = []
+    for word in words or ():
+        asked = word.strip().casefold()
+        named = next((one.id for one in sellers().values() if asked in _names(one.name.en, one.name.zh)), None)
+        found.append("own" if asked == "own" else named or find_seller(word.strip().lower()).id)
+    return found
 
 
 def _benchmark(word: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +30,9 @@ HtmlFile = Annotated[Path | None, typer.Option("--html", help=_("Write the page 
 @errors_end_the_command
 def show(
     model: Annotated[str, typer.Argument(help=_("Id such as deepseek/deepseek-chat."), metavar="MODEL")],
+    everything: Annotated[
+        bool, typer.Option("--all", help=_("Every seller, every result and the long explanations."))
+    ] = False,
     html: HtmlFile = None,
     json: Json = False,
     workspace: WorkspaceFolder = None,
@@ -46,7 +48,12 @@ def show(
         return
     from touchstone.reporting.card_page import Surroundings, card_page
 
-    around = Surroundings(today=catalog.today, descendants=descendants, own_claims=measured)
+    around = Surroundings(
+        today=catalog.today,
+        descendants=descendants,
+        own_claims=measured,
+        brief=html is None and not everything,
+    )
     give_page(card_page(card, around), html)
 
 
@@ -70,8 +77,15 @@ def compare(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Models side by side: facts, prices, and the results that were measured alike."""
+    from touchstone.errors import SettingsError
+
     with open_catalog(workspace) as catalog:
-        cards = [catalog.card(model) for model in dict.fromkeys(models)]
+        cards = list({card.id: card for card in map(catalog.card, models)}.values())
+    if len(cards) < 2:
+        raise SettingsError(
+            "{model} alone cannot be compared; name another model too, or see it with: touchstone catalog show {model}",
+            model=cards[0].id,
+        )
     if json:
         import orjson
 
@@ -84,6 +98,7 @@ def compare(
 
 @errors_end_the_command
 def collections(
+    html: HtmlFile = None,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
@@ -91,7 +106,6 @@ def collections(
     """Saved queries, each with how many models it finds today."""
     from touchstone.catalog.collections import collections as shipped
     from touchstone.catalog.query import Query
-    from touchstone.language import current_language
 
     with open_catalog(workspace) as catalog:
         counted = [(one, catalog.search(Query(limit=0), collection=one.id).total) for one in shipped()]
@@ -100,14 +114,9 @@ def collections(
 
         answer_json(orjson.dumps([{**one.model_dump(mode="json"), "models": count} for one, count in counted]))
         return
-    language = current_language()
-    rows = [
-        (one.id, one.name.in_language(language), f"{count:,}", one.explanation.in_language(language))
-        for one, count in counted
-    ]
-    _table((_("Collection"), _("Name"), _("Models"), _("What it holds")), rows, numbers=(2,))
-    answer("")
-    answer(_("See one with: touchstone catalog search --collection NAME"))
+    from touchstone.reporting.catalog_lists import collections_page
+
+    give_page(collections_page(counted, catalog.today), html)
 
 
 @errors_end_the_command
@@ -115,6 +124,7 @@ def terms(
     kind: Annotated[
         str | None, typer.Argument(help=_("task, output, architecture, trait, …; all by default."), metavar="[KIND]")
     ] = None,
+    html: HtmlFile = None,
     json: Json = False,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
@@ -124,7 +134,7 @@ def terms(
     from touchstone.catalog.taxonomy import TermKind
     from touchstone.catalog.taxonomy import terms as all_terms
     from touchstone.errors import UnknownName
-    from touchstone.language import N_, current_language
+    from touchstone.language import N_
 
     if kind is not None and kind not in get_args(TermKind):
         raise UnknownName(kind=N_("kind of term"), name=kind, known=get_args(TermKind))
@@ -134,11 +144,9 @@ def terms(
 
         answer_json(orjson.dumps([term.model_dump(mode="json") for term in found]))
         return
-    language = current_language()
-    for term in found:
-        answer(f"{term.id} ({term.kind}): {term.name.in_language(language)}")
-        answer(f"  {term.explanation.in_language(language)}")
-        answer("  " + _("For example: {names}").format(names=_(", ").join(term.examples)))
+    from touchstone.reporting.catalog_lists import terms_page
+
+    give_page(terms_page(found), html)
 
 
 def give_page(page: Page, html: Path | None) -> None:
@@ -158,9 +166,3 @@ def give_page(page: Page, html: Path | None) -> None:
             "--html {path} cannot be written: {reason}", path=str(html), reason=error.strerror or type(error).__name__
         ) from None
     say(_("Written: {path}").format(path=html))
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
-    from touchstone.reporting.text_tables import printed, table_of_texts
-
-    answer(printed([table_of_texts(heads, rows, numbers=numbers)], None, None))

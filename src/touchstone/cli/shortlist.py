@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,9 +145,6 @@ def shortlist(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Solve the limits, put who is left in order, and say why the others are not among them."""
-    from touchstone.config import load_settings
-    from touchstone.workspace import shortlist as front
-
     priorities = _priorities(priority)
     wishes = _wishes(
         tasks=_terms("task", task_type),
@@ -195,7 +194,10 @@ def shortlist(
         gpu_usd_per_hour=gpu_usd_per_hour,
     )
     task = _task(task_file, write=write)
-    with open_catalog(workspace) as catalog:
+    with _no_looking_for_garbage(), open_catalog(workspace) as catalog:
+        from touchstone.config import load_settings
+        from touchstone.workspace import shortlist as front
+
         asked = front.ask(wishes, load_settings(workspace), today=catalog.today, task=task)
         if explain is not None:
             _show_explained(asked, catalog, explain, json=json, html=html)
@@ -203,6 +205,18 @@ def shortlist(
         answered = front.answer(asked, catalog, wishes=wishes, task=task, priorities=priorities)
     written = _write(answered, task, top, replace=replace) if write and task is not None else None
     _show(answered, written, top, json=json, html=html)
+
+
+@contextmanager
+def _no_looking_for_garbage() -> Iterator[None]:
+    """Hundreds of cards are made and all are kept to the end; looking through them took a tenth of the run."""
+    import gc
+
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 # What flags mean ------------------------------------------------------------------------------------------------------

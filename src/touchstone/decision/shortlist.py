@@ -182,7 +182,7 @@ class _Judged:
         meeting = [stock for stock in self.stocks if stock.verdicts[name] == "met"]
         return offer_met(name, min(meeting, key=lambda stock: len(stock.misses), default=None))
 
-    def _context_in_reach(self) -> int | None:
+    def _context_in_reach(self) -> float | None:
         """The longest context of the ways in that miss nothing else: the model's, or what a seller serves of it."""
         own = self.card.fact("context_tokens")
         if own is None:
@@ -192,7 +192,8 @@ class _Judged:
             for stock, way in zip(self.stocks, self.by_offer, strict=True)
             if way == {"context"}
         ]
-        return max([*served, *([own] if self.by_itself == {"context"} else [])], default=None)
+        reach = max([*served, *([own] if self.by_itself == {"context"} else [])], default=None)
+        return None if reach is None else float(reach)
 
     def entry(self, standing: Standing | None, seconds: Mapping[ModelId, float]) -> Qualified:
         """As the list shows it; the reason for its place comes with the order."""
@@ -242,6 +243,7 @@ def _relaxed(name: LimitName, missed: Sequence[_Judged]) -> Relaxed:
     return Relaxed(
         limit=name,
         models=tuple(sorted(back)),
+        unknown=sum(check.verdict == "unknown" for check in back.values()),
         nearest=None if first is None else known[first].nearest,
         first=first,
     )

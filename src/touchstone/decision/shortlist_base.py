@@ -34,7 +34,6 @@ LimitName = Literal[
     "self-hosting",
     "benchmark",
     "ours",
-    "deprecated",
     "provider",
     "callable",
     "seller-country",
@@ -42,6 +41,7 @@ LimitName = Literal[
     "input-usd",
     "output-usd",
     "usd-per-month",
+    "deprecated",
 ]
 LIMITS: tuple[LimitName, ...] = (
     "task",
@@ -59,7 +59,6 @@ LIMITS: tuple[LimitName, ...] = (
     "self-hosting",
     "benchmark",
     "ours",
-    "deprecated",
     "provider",
     "callable",
     "seller-country",
@@ -67,10 +66,11 @@ LIMITS: tuple[LimitName, ...] = (
     "input-usd",
     "output-usd",
     "usd-per-month",
+    "deprecated",
 )
 """
-The fixed order: what the model is, then what one may do with it, then who sells it and where, money last. A model that
-misses several limits is told the first of them.
+The fixed order: what the model is, then what one may do with it, then who sells it, where and for how much. Of
+a model that misses several limits the first is told.
 """
 
 Priority = Literal["quality", "cost", "speed", "openness"]
@@ -261,6 +261,8 @@ class Relaxed(Noun):
     limit: LimitName
     models: tuple[ModelId, ...]
     """Those that miss nothing else."""
+    unknown: int = 0
+    """How many of them miss it only because nobody states the fact."""
     nearest: str | float | None = None
     """The limit at which the first of them comes back; None where it would have to be dropped."""
     first: ModelId | None = None

@@ -55,8 +55,6 @@ def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
         found["context"] = Reason(
             template=N_("its context holds {tokens:,} tokens"), values={"tokens": needs.context_tokens}
         )
-    if not needs.allow_deprecated:
-        found["deprecated"] = Reason(template=N_("its seller does not call the offer deprecated"))
     if needs.providers:
         found["provider"] = Reason(
             template=N_("it is sold by one of {sellers}"), values={"sellers": joined(needs.providers)}
@@ -84,6 +82,8 @@ def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
         found["usd-per-month"] = Reason(
             template=N_("a month costs at most {limit:,g} USD"), values={"limit": needs.max_usd_per_month}
         )
+    if not needs.allow_deprecated:
+        found["deprecated"] = Reason(template=N_("its seller does not call the offer deprecated"))
     return found
 
 
@@ -246,7 +246,7 @@ def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check
     limit = _money(name, stocks[0].supply, needs)[1]
     if not priced:
         sellers = joined(sorted({seller_id(stock.supply.offer.provider) for stock in stocks})[:_FIRST_PAGE])
-        reason = Reason(template=N_("unknown: {sellers} state no price for it"), values={"sellers": sellers})
+        reason = Reason(template=N_("unknown: no price is stated by {sellers}"), values={"sellers": sellers})
         return Check(limit=name, verdict="unknown", reason=reason, required=limit)
     usd, stock = min(priced, key=lambda one: (one[0], _by_price(one[1])))
     template = {
@@ -310,11 +310,11 @@ def _told_place(name: LimitName, known: Sequence[Stock], sellers: str, needs: Ne
     if name == "seller-country":
         required = joined((*needs.seller_countries, *(f"not {code}" for code in needs.not_seller_countries)))
         missed = N_("its sellers, {sellers}, have their seats in: {places}")
-        unsaid = N_("unknown: nobody states in which country {sellers} have their seats")
+        unsaid = N_("unknown: in which country they have their seats is not stated by {sellers}")
     else:
         required = joined(needs.regions)
         missed = N_("{sellers} sell it, and calls run in: {places}")
-        unsaid = N_("unknown: {sellers} state nowhere in which places calls run")
+        unsaid = N_("unknown: in which places calls run is not stated by {sellers}")
     if not places:
         reason = Reason(template=unsaid, values={"sellers": sellers})
         return Check(limit=name, verdict="unknown", reason=reason, required=required)

@@ -1,43 +1,23 @@
-"""The benchmark panel as pages: which tests there are, one test's rankings, and the rankings that speak for a use."""
+"""Published rankings as pages: all of one test, and those that speak for a use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from touchstone.catalog.claims import Benchmark, Claim, Scenario
-from touchstone.catalog.model import earliest
+from touchstone.catalog.claims import Benchmark
 from touchstone.catalog.query import Hit
-from touchstone.evaluation.leaderboard import over_time, trade_off
 from touchstone.evaluation.leaderboard_nouns import Board, Difference, Leaderboard, Place, ScenarioBoards
 from touchstone.language import N_, _, current_language, ngettext
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
-from touchstone.reporting.card_results import interval, score
-from touchstone.reporting.pages import Block, Page, Paragraph, Picture, Section, Table
-from touchstone.reporting.scales import Scale, cost_scale, linear_scale
-from touchstone.reporting.scatter import Point, scatter
+from touchstone.reporting.card_results import benchmark_name, interval, score
+from touchstone.reporting.pages import Block, Bullets, Page, Paragraph, Section, Table, without_empty
 
-AREAS = {
-    "general-knowledge": N_("General knowledge"),
-    "language-understanding": N_("Language understanding"),
-    "reasoning": N_("Reasoning"),
-    "maths": N_("Mathematics"),
-    "coding": N_("Coding"),
-    "agents": N_("Agents and tools"),
-    "instruction-following": N_("Instruction following"),
-    "long-context": N_("Long documents"),
-    "chinese": N_("Chinese"),
-    "multilingual": N_("Many languages"),
-    "safety": N_("Safety"),
-    "factuality": N_("Facts"),
-    "embedding": N_("Embeddings"),
-    "reranking": N_("Reranking"),
-    "speech": N_("Speech"),
-    "image": N_("Image generation"),
-    "vision": N_("Images understood"),
-    "preference": N_("What people prefer"),
-}
+_SOURCES = 4
+"""So many are named under a ranking."""
+INPUT_SHARE = 0.75
+"""Of the tokens behind a price per million: three in to one out."""
 
 _DIFFERENCES = {
     "date": N_("measured between {first} and {last}"),
@@ -55,76 +35,19 @@ _FEATURES = {
     "source": N_("source"),
 }
 
-_MOST_POINTS = 60
-"""So many of the best are drawn; more would hide each other."""
 
-
-def panel_page(
-    benchmarks: Iterable[Benchmark], scenarios: Iterable[Scenario], counts: Mapping[str, tuple[int, int]], today: date
+def benchmark_page(
+    found: Leaderboard, models: Mapping[str, Hit], today: date, *, top: int | None = None, charts: bool = False
 ) -> Page:
-    """All benchmarks by area, with how many results are known, and the scenarios they speak for."""
-    language = current_language()
-    by_area: dict[str, list[Benchmark]] = {}
-    for benchmark in benchmarks:
-        by_area.setdefault(benchmark.area, []).append(benchmark)
-    rows = [
-        (
-            one.id,
-            (one.name_zh if language == "zh" and one.name_zh else one.name),
-            _(AREAS[area]) if area in AREAS else area,
-            numbers.count(counts.get(one.id, (0, 0))[0]),
-            numbers.count(counts.get(one.id, (0, 0))[1]),
-            one.metric,
-        )
-        for area, found in by_area.items()
-        for one in found
-    ]
-    uses = [
-        (one.id, one.name.in_language(language), _(", ").join(fit.benchmark for fit in one.benchmarks))
-        for one in scenarios
-    ]
-    return Page(
-        kicker=_("Benchmark panel"),
-        title=_("Published tests"),
-        lead=_(
-            "What was published, with source, date and harness. Only like is ranked with like; nothing is averaged."
-        ),
-        sections=[
-            Section(
-                _("Benchmarks"),
-                [
-                    Table(
-                        (_("Id"), _("Name"), _("Area"), _("Results"), _("Models"), _("Metric")),
-                        rows,
-                        numbers=frozenset({3, 4}),
-                        note=_("One test's rankings: touchstone catalog benchmarks ID"),
-                    )
-                ],
-            ),
-            Section(
-                _("By use"),
-                [
-                    Table(
-                        (_("Id"), _("Use"), _("Tests that speak for it")),
-                        uses,
-                        note=_("Rankings for a use: touchstone catalog benchmarks --scenario ID"),
-                    )
-                ],
-            ),
-        ],
-        closing=_("As known on {date}.").format(date=numbers.day(today.isoformat())),
-    )
-
-
-def benchmark_page(found: Leaderboard, models: Mapping[str, Hit], today: date, *, top: int | None = None) -> Page:
     """
-    One benchmark: what it asks and what is wrong with it, then a ranking for each condition, with its charts.
+    One benchmark: what it asks and what is wrong with it, then a ranking for each condition.
 
     Args:
         found: All rankings.
         models: What a list shows of the models in them, for names, prices and dates.
         today: For the last line.
         top: Rows shown of each ranking; None shows all.
+        charts: Whether to draw score against price and against date.
     """
     benchmark = found.benchmark
     language = current_language()
@@ -133,25 +56,39 @@ def benchmark_page(found: Leaderboard, models: Mapping[str, Hit], today: date, *
         about.append(Paragraph(_("Known issues: {text}").format(text=benchmark.known_issues.in_language(language))))
     about.append(Paragraph(_facts_of(benchmark), tone="quiet"))
     sections = [Section(_("What it asks"), about, anchor="about")]
+    rankings = [board for board in found.boards if len(board.places) > 1]
     sections += [
-        Section(_heading(board), _board_blocks(benchmark, board, models, top), anchor=f"board{number}")
-        for number, board in enumerate(found.boards, 1)
+        Section(heading(board), _board_blocks(benchmark, board, models, top, charts), anchor=f"board{number}")
+        for number, board in enumerate(rankings, 1)
     ]
+    alone = [board for board in found.boards if len(board.places) == 1]
+    if alone:
+        sections.append(Section(_("Results that stand alone"), _alone(benchmark, alone), anchor="alone"))
     return Page(
         kicker=_("Benchmark"),
-        title=(benchmark.name_zh if language == "zh" and benchmark.name_zh else benchmark.name),
+        title=benchmark_name(benchmark.id) if benchmark.name_zh else benchmark.name,
         lead=ngettext(
             "{n} ranking. Rankings are never joined: each has its own program, prompt and measurer.",
             "{n} rankings. They are never joined: each has its own program, prompt and measurer.",
-            len(found.boards),
-        ).format(n=len(found.boards)),
+            len(rankings),
+        ).format(n=len(rankings))
+        if rankings
+        else _("No two results are known that were measured alike."),
         sections=sections,
-        closing=_("As known on {date}.").format(date=numbers.day(today.isoformat())),
+        closing=_closing(today),
     )
 
 
-def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date, *, top: int = 10) -> Page:
-    """The longest ranking of each test that speaks for a use, with what the test has in common with it and misses."""
+def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date, *, top: int | None = None) -> Page:
+    """
+    The longest ranking of each test that speaks for a use, with what the test has in common with it and misses.
+
+    Args:
+        found: The rankings.
+        models: As for `benchmark_page`.
+        today: For the last line.
+        top: Rows shown of each ranking; None shows all.
+    """
     language = current_language()
     sections = []
     for fit, board in zip(found.scenario.benchmarks, found.leaderboards, strict=True):
@@ -159,13 +96,21 @@ def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date,
             Paragraph(fit.why.in_language(language)),
             Paragraph(_("It misses: {text}").format(text=fit.misses.in_language(language))),
         ]
-        if board.boards:
-            first = board.boards[0]
-            blocks.append(Paragraph(_heading(first), tone="quiet"))
-            blocks += _board_blocks(board.benchmark, first, models, top)[:-2]
+        ranked = [one for one in board.boards if one.places]
+        if ranked:
+            blocks.append(Paragraph(heading(ranked[0]), tone="quiet"))
+            blocks += _board_blocks(board.benchmark, ranked[0], models, top, charts=False)
         else:
             blocks.append(Paragraph(_("No result is known here."), tone="quiet"))
-        sections.append(Section(board.benchmark.name, blocks))
+        further = len(ranked) - 1
+        if further > 0:
+            more = ngettext(
+                "{n} further ranking, not comparable with it: touchstone catalog benchmarks {benchmark}",
+                "{n} further rankings, not comparable with it: touchstone catalog benchmarks {benchmark}",
+                further,
+            )
+            blocks.append(Paragraph(more.format(n=further, benchmark=fit.benchmark), tone="quiet"))
+        sections.append(Section(benchmark_name(fit.benchmark), blocks, anchor=f"test-{fit.benchmark}"))
     return Page(
         kicker=_("Benchmarks by use"),
         title=found.scenario.name.in_language(language),
@@ -174,8 +119,15 @@ def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date,
             _("There is no total: the scales are unlike. Only your own cases can say which model is best for you.")
         ],
         sections=sections,
-        closing=_("As known on {date}.").format(date=numbers.day(today.isoformat())),
+        closing=_closing(today),
     )
+
+
+def _closing(today: date) -> str:
+    return _(
+        "As known on {date}. $ per million: what a million tokens cost today at the cheapest seller, three in to one "
+        "out, whatever version or mode was measured."
+    ).format(date=numbers.day(today.isoformat()))
 
 
 def _facts_of(benchmark: Benchmark) -> str:
@@ -190,43 +142,71 @@ def _facts_of(benchmark: Benchmark) -> str:
         said.append(_("guessing scores {value}").format(value=score(benchmark.chance)))
     if benchmark.released:
         said.append(_("published {date}").format(date=benchmark.released))
-    return _(", ").join([*said, benchmark.url])
+    facts = _(", ").join(said)
+    return _("{facts}. {address}").format(facts=facts[:1].upper() + facts[1:], address=benchmark.url)
 
 
-def _heading(board: Board) -> str:
-    said = [board.subset, board.setting, board.harness, _("measured by us") if board.ours else board.measured_by]
-    return _(", ").join(part for part in said if part)
+def heading(board: Board) -> str:
+    """Who measured, and under which conditions; the source where the program has no name."""
+    who = _("Measured by us") if board.ours else _("Measured by {who}").format(who=board.measured_by)
+    harness = board.harness or (board.places[0].claim.source if board.places else None)
+    how = _(", ").join(part for part in (board.subset, board.setting, harness) if part)
+    return _("{who}: {how}").format(who=who, how=how) if how else who
 
 
-def _board_blocks(benchmark: Benchmark, board: Board, models: Mapping[str, Hit], top: int | None) -> list[Block]:
+def _board_blocks(
+    benchmark: Benchmark, board: Board, models: Mapping[str, Hit], top: int | None, charts: bool
+) -> list[Block]:
     shown = board.places if top is None else board.places[:top]
-    rows = [_row(place, models) for place in shown]
-    notes = [_difference(one) for one in board.differences]
-    if any(place.best_rank is not None for place in board.places):
-        notes.append(_("places are those that the error leaves possible, all rows together at 95 %"))
-    else:
-        notes.append(_("the error is unknown, so the order claims nothing but the published values"))
+    heads = ("#", _("Place"), _("Model"), _("Set to"), benchmark.metric, _("Interval"), _("$ per million"), _("Date"))
+    rows = [(str(number), *_row(place, models)) for number, place in enumerate(shown, 1)]
+    table = without_empty(Table(heads, rows, numbers=frozenset({0, 1, 4, 5, 6})))
+    notes = []
     if len(board.places) > len(shown):
         notes.append(_("{n} more rows with --all").format(n=len(board.places) - len(shown)))
+    if any(place.best_rank is not None for place in board.places):
+        notes.append(_("places are those that the error leaves possible, all rows together at 95 %"))
+    if any(place.best_rank is None for place in board.places):
+        notes.append(
+            _("a place in brackets is only the order of the published values, for the error of that row is unknown")
+        )
+    notes += [_difference(one) for one in board.differences]
     if board.apart:
         notes.append(
-            _("{n} results stand in no ranking (a part of the questions, too few, or measured again later)").format(
-                n=len(board.apart)
-            )
+            ngettext(
+                "{n} result stands in no ranking (a part of the questions, too few, or measured again later)",
+                "{n} results stand in no ranking (a part of the questions, too few, or measured again later)",
+                len(board.apart),
+            ).format(n=len(board.apart))
         )
-    heads = (_("Place"), _("Model"), _("Set to"), benchmark.metric, _("Interval"), _("$ per million"), _("Date"))
-    source = {(place.claim.source, place.claim.as_of) for place in board.places}
-    cited = _(", ").join(_("{source}, {date}").format(source=name, date=day) for name, day in sorted(source)[:4])
+    source = sorted({(place.claim.source, place.claim.as_of) for place in board.places})
+    cited = [_("{source}, {date}").format(source=name, date=day) for name, day in source[:_SOURCES]]
+    cited += [_("{n} more").format(n=len(source) - _SOURCES)] if len(source) > _SOURCES else []
+    notes.append(_("source: {sources}").format(sources=_("; ").join(cited)))
     blocks: list[Block] = [
-        Table(heads, rows, numbers=frozenset({0, 3, 4, 5}), note=_sentence(notes)),
-        Paragraph(_("Source: {sources}").format(sources=cited), tone="quiet"),
+        table,
+        Bullets([note[:1].upper() + note[1:] for note in notes]),
     ]
-    return [*blocks, *_charts(benchmark, board, models)]
+    if charts:
+        from touchstone.reporting.board_charts import board_charts
+
+        blocks += board_charts(benchmark, board, models)
+    return blocks
 
 
-def _sentence(notes: Sequence[str]) -> str:
-    text = _("; ").join(notes)
-    return text[:1].upper() + text[1:]
+def _alone(benchmark: Benchmark, boards: Sequence[Board]) -> list[Block]:
+    """Results of which no second was measured alike: there is nothing to rank."""
+    rows = []
+    for board in boards:
+        place = board.places[0]
+        how = _(", ").join(part for part in (place.claim.snapshot, place.claim.mode) if part)
+        rows.append((place.claim.model, how, score(place.claim.value), heading(board), place.claim.as_of))
+    rows.sort(key=lambda row: (row[0], row[3]))
+    heads = (_("Model"), _("Set to"), benchmark.metric, _("How"), _("Read"))
+    return [
+        without_empty(Table(heads, rows, numbers=frozenset({2}))),
+        Paragraph(_("Each was measured in a way of its own; their values are not comparable."), tone="quiet"),
+    ]
 
 
 def _row(place: Place, models: Mapping[str, Hit]) -> tuple[str, ...]:
@@ -240,15 +220,16 @@ def _row(place: Place, models: Mapping[str, Hit]) -> tuple[str, ...]:
         how,
         score(claim.value),
         interval((place.low, place.high) if place.low is not None and place.high is not None else None),
-        words.usd(_blended(hit)),
+        words.usd(blended_usd(hit)),
         claim.date or numbers.UNKNOWN,
     )
 
 
-def _blended(hit: Hit | None, input_share: float = 0.75) -> float | None:
+def blended_usd(hit: Hit | None) -> float | None:
+    """What a million tokens of a model cost at its cheapest seller, `INPUT_SHARE` of them input."""
     if hit is None or hit.input_usd is None or hit.output_usd is None:
         return None
-    return input_share * hit.input_usd + (1 - input_share) * hit.output_usd
+    return INPUT_SHARE * hit.input_usd + (1 - INPUT_SHARE) * hit.output_usd
 
 
 def _difference(one: Difference) -> str:
@@ -258,77 +239,3 @@ def _difference(one: Difference) -> str:
     shown = _("; ").join(f"“{value}”" for value in one.values[:6]) + ("…" if len(one.values) > 6 else "")
     text = _(_DIFFERENCES[one.of]).format(first=one.values[0], last=one.values[-1], all=shown)
     return _("{text}, {silent}").format(text=text, silent=silent) if silent else text
-
-
-def _charts(benchmark: Benchmark, board: Board, models: Mapping[str, Hit]) -> list[Block]:
-    """Score against price and against date; of the best rows where there are many."""
-    prices = {place.claim.model: _blended(models.get(place.claim.model)) for place in board.places}
-    released = {
-        place.claim.model: hit.released if (hit := models.get(place.claim.model)) else None for place in board.places
-    }
-    priced = trade_off(benchmark, board, prices).points
-    dated = over_time(benchmark, board, released).points
-    blocks: list[Block] = []
-    if len({point.usd for point in priced}) > 1:
-        points = _points(benchmark, [(point.claim, point.usd) for point in priced])
-        blocks.append(
-            Picture(
-                _("Score against price"),
-                _(
-                    "Further left is cheaper: USD per million tokens today, three in to one out, at the cheapest "
-                    "seller. The line is the front of published values; neighbours may be within each other's error."
-                ),
-                scatter(
-                    points,
-                    cost_scale(point.cost_usd for point in points),
-                    _score_scale(points),
-                    write_cost=words.usd,
-                    write_score=score,
-                    label=_("Score against price"),
-                ),
-            )
-        )
-    if len({point.released for point in dated}) > 1:
-        points = _points(benchmark, [(point.claim, float(earliest(point.released).toordinal())) for point in dated])
-        blocks.append(
-            Picture(
-                _("Score against date"),
-                _("By the day the model came out. The line is the best published value so far."),
-                scatter(
-                    points,
-                    _date_scale([point.cost_usd or 0.0 for point in points]),
-                    _score_scale(points),
-                    write_cost=lambda value: date.fromordinal(round(value)).isoformat()[:7],
-                    write_score=score,
-                    label=_("Score against date"),
-                ),
-            )
-        )
-    return blocks
-
-
-def _points(benchmark: Benchmark, found: Sequence[tuple[Claim, float]]) -> list[Point]:
-    sign = 1.0 if benchmark.higher_is_better else -1.0
-    best_first = sorted(found, key=lambda one: -sign * one[0].value)[:_MOST_POINTS]
-    return [
-        Point(number, claim.model.partition("/")[2], place, claim.value)
-        for number, (claim, place) in enumerate(best_first, 1)
-    ]
-
-
-def _score_scale(points: Sequence[Point]) -> Scale:
-    return linear_scale([point.mean for point in points])
-
-
-def _date_scale(days: Sequence[float]) -> Scale:
-    """A year's first day is a tick, and every third month where the span is short."""
-    first, last = date.fromordinal(round(min(days))), date.fromordinal(round(max(days)))
-    months = (1,) if (last - first).days > 900 else (1, 7) if (last - first).days > 400 else (1, 4, 7, 10)
-    ticks = [
-        date(year, month, 1).toordinal()
-        for year in range(first.year, last.year + 2)
-        for month in months
-        if first.toordinal() - 31 <= date(year, month, 1).toordinal() <= last.toordinal() + 31
-    ]
-    low, high = min(first.toordinal(), *ticks), max(last.toordinal(), *ticks)
-    return Scale(float(low), float(high + (high == low)), tuple(map(float, ticks)))

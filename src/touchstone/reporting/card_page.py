@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,9 +15,22 @@ from touchstone.catalog.taxonomy import TermKind, licences, terms_of
 from touchstone.language import N_, _, current_language, ngettext
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
+from touchstone.reporting.card_memory import memory_section
 from touchstone.reporting.card_offers import offers_section
-from touchstone.reporting.card_results import memory_section, results_section
-from touchstone.reporting.pages import Block, Bullets, Code, Fact, Facts, Page, Paragraph, Section, Table
+from touchstone.reporting.card_results import results_section
+from touchstone.reporting.pages import (
+    Block,
+    Bullets,
+    Code,
+    Fact,
+    Facts,
+    Page,
+    Paragraph,
+    Reference,
+    References,
+    Section,
+    Table,
+)
 
 _SAMPLES = {
     "python": N_("Python, with the official openai client"),
@@ -35,35 +49,38 @@ class Surroundings:
     """Ids of models that were made from this one."""
     own_claims: Sequence[Claim] = ()
     """Results that this workspace measured."""
+    brief: bool = False
+    """For a terminal: long tables cut, and each word of the taxonomy explained in one sentence."""
 
 
 def card_page(card: Card, around: Surroundings) -> Page:
     """The page of a card, in the language that is set."""
     model = card.model
+    gone = model is not None and model.retired is not None and earliest(model.retired) <= around.today
+    weighty = model is not None and model.weights in ("open", "gated")
     sections = [
-        *([_facts_section(card, model)] if model else [_reported_section(card)]),
+        *([_facts_section(card, model, around.today)] if model else [_reported_section(card)]),
         *([_use_section(model)] if model else []),
         *([_lineage_section(model, around)] if model else []),
         *([_licence_section(model)] if model and model.licence else []),
-        offers_section(card, around.today),
-        results_section(card, around.own_claims),
-        *([memory_section(model)] if model and model.parameters and model.weights in ("open", "gated") else []),
-        _samples_section(card),
+        offers_section(card, around.today, gone=gone, brief=around.brief),
+        results_section(card, around.own_claims, brief=around.brief),
+        *([memory_section(model)] if model and model.parameters and weighty else []),
+        # What nobody serves any more and nobody can download cannot be called.
+        *([] if gone and not weighty else [_samples_section(card)]),
         _unknown_section(card, model),
         *([_sources_section(model)] if model else []),
     ]
     return Page(
         kicker=_("Model card"),
         title=_name(card),
-        lead=model.summary.in_language(current_language()) if model else _NO_CARD(),
+        lead=model.summary.in_language(current_language())
+        if model
+        else _("Nobody has written a card for this; what is here is what its sellers and lists say."),
         warnings=list(_warnings(card, around.today)),
         sections=[section for section in sections if section.blocks],
         closing=_("{id}, as known on {date}.").format(id=card.id, date=numbers.day(around.today.isoformat())),
     )
-
-
-def _NO_CARD() -> str:  # noqa: N802 - reads as the constant it would be without a language
-    return _("Nobody has written a card for this; what is here is what its sellers and lists say.")
 
 
 def _name(card: Card) -> str:
@@ -101,7 +118,9 @@ def _day(partial: str) -> str:
     return numbers.day(partial) if len(partial) == 10 else partial
 
 
-def _facts_section(card: Card, model: Model) -> Section:
+def _facts_section(card: Card, model: Model, today: date) -> Section:
+    openness = words.term("openness", card.openness)
+    retiring = model.retired is not None and earliest(model.retired) > today
     said: list[tuple[str, str]] = [
         ("lab", words.lab(model.lab)),
         ("tasks", words.terms("task", model.tasks)),
@@ -122,17 +141,14 @@ def _facts_section(card: Card, model: Model) -> Section:
         ("retired", _day(model.retired) if model.retired else numbers.UNKNOWN),
         ("hugging_face", model.hugging_face or numbers.UNKNOWN),
     ]
+    names = {"lab": _("Lab"), "retired": _("Will be retired") if retiring else _("Retired")}
     rows = [
-        Fact(name=_("Lab") if field == "lab" else words.field_name(field), value=value, source=_source_of(model, field))
+        Fact(name=names.get(field) or words.field_name(field), value=value, source=_source_of(model, field))
         for field, value in said
         if value != numbers.UNKNOWN
     ]
-    blocks: list[Block] = [Facts([Fact(_("Id"), card.id), Fact(_("Openness"), _openness(card)), *rows])]
-    return Section(_("At a glance"), blocks, anchor="facts")
-
-
-def _openness(card: Card) -> str:
-    return words.term("openness", card.openness)
+    first = [Fact(_("Id"), card.id), *([Fact(_("Openness"), openness)] if openness != numbers.UNKNOWN else [])]
+    return Section(_("At a glance"), [Facts([*first, *rows])], anchor="facts")
 
 
 def _modalities(model: Model) -> str:
@@ -152,34 +168,41 @@ def _source_of(model: Model, field: str) -> str:
 
 
 def _use_section(model: Model) -> Section:
-    blocks: list[Block] = []
+    rows = []
     for field in ("intended_use", "limits", "training_data"):
         said: Words | None = getattr(model, field)
         if said is not None:
-            text = _("{name}: {text}").format(name=words.field_name(field), text=said.in_language(current_language()))
-            blocks.append(Paragraph(f"{text} {_source_of(model, field)}"))
-    return Section(_("What it is for"), blocks, anchor="use")
+            text = said.in_language(current_language())
+            rows.append(Fact(words.field_name(field), text, _source_of(model, field)))
+    return Section(_("What it is for"), [Facts(rows)] if rows else [], anchor="use")
 
 
 def _lineage_section(model: Model, around: Surroundings) -> Section:
     blocks: list[Block] = []
-    kinds: list[tuple[TermKind, Sequence[str]]] = [
-        ("architecture", (model.architecture,) if model.architecture else ()),
-        ("trait", model.traits),
+    kinds: list[tuple[TermKind, str, Sequence[str]]] = [
+        ("architecture", "architecture", (model.architecture,) if model.architecture else ()),
+        ("trait", "traits", model.traits),
     ]
-    for kind, ids in kinds:
+    language = current_language()
+    explained: list[Fact] = []
+    for kind, field, ids in kinds:
         for term_id in ids:
             term = terms_of(kind).get(term_id)
             if term is not None:
-                language = current_language()
-                blocks.append(Paragraph(f"{term.name.in_language(language)}: {term.explanation.in_language(language)}"))
+                text = term.explanation.in_language(language)
+                text = _first_sentence(text) if around.brief else text
+                explained.append(Fact(term.name.in_language(language), text, _source_of(model, field)))
+    if explained:
+        blocks.append(Facts(explained))
     if model.base_model:
         how = words.term("relation", model.relation) if model.relation else _("unknown how")
         blocks.append(Paragraph(_("Made from {model} ({how}).").format(model=model.base_model, how=how)))
     elif model.origin == "foundation":
         blocks.append(Paragraph(_("Trained from the start by its maker.")))
     if around.descendants:
-        blocks += [Paragraph(_("Models of this catalog that were made from it:")), Bullets(around.descendants)]
+        blocks.append(
+            Paragraph(_("Models that were made from it: {models}.").format(models=_(", ").join(around.descendants)))
+        )
     if model.points_to:
         stood_for = [(_day(step.since), step.model) for step in model.points_to]
         blocks.append(Table((_("Since"), _("Stood for")), stood_for))
@@ -188,12 +211,17 @@ def _lineage_section(model: Model, around: Surroundings) -> Section:
             (
                 one.name,
                 _day(one.released) if one.released else numbers.UNKNOWN,
-                _day(one.retired) if one.retired else "",
+                _day(one.retired) if one.retired else numbers.UNKNOWN,
             )
             for one in model.snapshots
         ]
-        blocks.append(Table((_("Dated version"), _("Released"), _("Retired")), rows))
+        blocks.append(Table((_("Dated version"), _("Released"), _("Ends or ended")), rows))
     return Section(_("Architecture and lineage"), blocks, anchor="lineage")
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence, Chinese ones too."""
+    return re.split(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])", text, maxsplit=1)[0]
 
 
 def _licence_section(model: Model) -> Section:
@@ -210,7 +238,7 @@ def _licence_section(model: Model) -> Section:
         Paragraph(licence.allows.in_language(current_language())),
     ]
     if licence.url:
-        blocks.append(Paragraph(_("{source}, {date}").format(source=licence.url, date=licence.as_of), tone="quiet"))
+        blocks.append(References([Reference("•", licence.name, licence.as_of or "", licence.url)]))
     return Section(_("Licence"), blocks, anchor="licence")
 
 
@@ -236,13 +264,10 @@ def _reported_section(card: Card) -> Section:
 def _unknown_section(card: Card, model: Model | None) -> Section:
     blocks: list[Block] = []
     if model is not None:
-        closed = model.weights == "closed"
-        beside = {"network", "points_to", "model_scope", "snapshots", "retired", "successor", "base_model", "relation"}
-        beside |= {"hugging_face", "active_parameters"} if closed else {"active_parameters"}
-        beside |= set() if "embedding" in model.output_types else {"embedding_dimensions"}
-        names = [words.field_name(field) for field in model.unknown if field not in beside and card.fact(field) is None]
-        if names:
-            blocks.append(Paragraph(_("Nobody whom we read states: {names}.").format(names=_(", ").join(names))))
+        asked = [field for field in model.unknown if field not in _beside(model) and card.fact(field) is None]
+        if asked:
+            names = _(", ").join(words.field_name(field) for field in asked)
+            blocks.append(Paragraph(_("Nobody whom we read states: {names}.").format(names=names)))
     rows = [
         (
             words.field_name(conflict.field),
@@ -264,11 +289,31 @@ def _unknown_section(card: Card, model: Model | None) -> Section:
     return Section(_("What is unknown"), blocks, anchor="unknown")
 
 
+def _beside(model: Model) -> set[str]:
+    """Facts that are no gap where they are missing: not asked of such a model, or only said where they exist."""
+    found = {"network", "points_to", "model_scope", "snapshots", "retired", "successor", "base_model", "relation"}
+    found |= {"traits", "active_parameters"}
+    if model.weights == "closed":
+        found.add("hugging_face")
+    if model.moves:
+        found |= {"origin", "architecture", "parameters", "released", "hugging_face", "weights"}
+    if "embedding" not in model.output_types:
+        found.add("embedding_dimensions")
+    if not {"text", "code"} & set(model.output_types):
+        found |= {"max_output_tokens", "tools", "structured_output", "reasoning", "knowledge_cutoff"}
+        if not {"embedding", "scores"} & set(model.output_types):
+            found.add("context_tokens")
+    return found
+
+
 def _sources_section(model: Model) -> Section:
     rows = [
-        (f"[{number}]", source.name, source.as_of, source.url or "") for number, source in enumerate(model.sources, 1)
+        Reference(f"[{number}]", source.name, source.as_of, source.url or "")
+        for number, source in enumerate(model.sources, 1)
     ]
-    blocks: list[Block] = [Table(("", _("Source"), _("Date"), _("Page")), rows)]
-    if model.links:
-        blocks += [Paragraph(_("Worth reading:")), Bullets(model.links)]
+    blocks: list[Block] = [References(rows)]
+    said = {source.url for source in model.sources}
+    further = [link for link in model.links if link not in said]
+    if further:
+        blocks += [Paragraph(_("Worth reading:")), Bullets(further)]
     return Section(_("Sources"), blocks, anchor="sources")

@@ -6,25 +6,28 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from touchstone.catalog.benchmarks import benchmarks
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.costs import dearest_rates
 from touchstone.catalog.memory import memory_need
+from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
 from touchstone.catalog.units import MILLION
-from touchstone.language import _
+from touchstone.language import _, current_language
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
-from touchstone.reporting.card_results import score
+from touchstone.reporting.card_results import benchmark_name, score
 from touchstone.reporting.pages import Block, Page, Paragraph, Section, Table
+
+_NAMED = 4
+"""So many names fit a title."""
 
 
 def compared_page(cards: Sequence[Card], today: date) -> Page:
     """The page; any number of cards, in the order that was asked for."""
-    heads = ("", *(card.id for card in cards))
-    facts = _table(heads, cards, _facts())
-    prices = _table(heads, cards, _prices(today))
+    heads = ("", *(_head(card) for card in cards))
+    facts = _table(heads, cards, [(_("Id"), lambda card: card.id), *_facts(today)])
+    prices = _table(heads, cards, _prices(today), numbers_only=True)
     sections = [
         Section(_("Facts"), [facts], anchor="facts"),
         Section(
@@ -32,9 +35,10 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
             [
                 prices,
                 Paragraph(
-                    _("Prices: USD per million tokens on {day}, each at its cheapest seller.").format(
-                        day=today.isoformat()
-                    ),
+                    _(
+                        "Prices: USD per million tokens on {day}, each at its cheapest seller by input and output "
+                        "together; of what is retired the last known."
+                    ).format(day=numbers.day(today.isoformat())),
                     tone="quiet",
                 ),
             ],
@@ -44,7 +48,7 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
     ]
     return Page(
         kicker=_("Models compared"),
-        title=numbers.listing(card.name for card in cards),
+        title=_title([_head(card) for card in cards]),
         lead="",
         sections=sections,
         closing=_("As known on {date}.").format(date=numbers.day(today.isoformat())),
@@ -54,12 +58,25 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
 Row = tuple[str, Callable[[Card], str]]
 
 
-def _table(heads: Sequence[str], cards: Sequence[Card], rows: Sequence[Row]) -> Table:
+def _title(names: Sequence[str]) -> str:
+    if len(names) <= _NAMED:
+        return numbers.listing(names)
+    named = _(", ").join(names[: _NAMED - 1])
+    return _("{names} and {n} more").format(names=named, n=len(names) - _NAMED + 1)
+
+
+def _head(card: Card) -> str:
+    chinese = card.model.name_zh if card.model and current_language() == "zh" else None
+    return chinese or card.name
+
+
+def _table(heads: Sequence[str], cards: Sequence[Card], rows: Sequence[Row], *, numbers_only: bool = False) -> Table:
     filled = [(name, *(read(card) for card in cards)) for name, read in rows]
-    return Table(heads, [row for row in filled if any(cell != numbers.UNKNOWN for cell in row[1:])])
+    kept = [row for row in filled if any(cell != numbers.UNKNOWN for cell in row[1:])]
+    return Table(heads, kept, numbers=frozenset(range(1, len(heads))) if numbers_only else frozenset())
 
 
-def _facts() -> list[Row]:
+def _facts(today: date) -> list[Row]:
     def fact(field: str, write: Callable[[object], str]) -> Row:
         def read(card: Card) -> str:
             value = card.fact(field)
@@ -85,8 +102,15 @@ def _facts() -> list[Row]:
         fact("reasoning", lambda value: words.yes_no(bool(value))),
         fact("released", str),
         fact("knowledge_cutoff", str),
-        fact("retired", str),
+        (_("Retired"), lambda card: _retired(card, today)),
     ]
+
+
+def _retired(card: Card, today: date) -> str:
+    day = card.fact("retired")
+    if day is None:
+        return numbers.UNKNOWN
+    return str(day) if earliest(str(day)) <= today else _("will be on {day}").format(day=day)
 
 
 def _prices(today: date) -> list[Row]:
@@ -98,7 +122,7 @@ def _prices(today: date) -> list[Row]:
         (_("Sellers"), lambda card: numbers.count(len({offer.provider for offer in card.offers}))),
         (
             _("Cheapest seller"),
-            lambda card: words.seller(found.provider) if (found := _cheapest(card, today)) else numbers.UNKNOWN,
+            lambda card: words.short_seller(found.provider) if (found := _cheapest(card, today)) else numbers.UNKNOWN,
         ),
         usd("input_tokens"),
         usd("output_tokens"),
@@ -137,33 +161,33 @@ def _memory(card: Card) -> str:
 
 def _results(cards: Sequence[Card]) -> list[Block]:
     """A row for each condition under which at least two of the cards were measured."""
-    found: dict[tuple[str, ...], dict[str, Claim]] = defaultdict(dict)
+    found: dict[tuple[str, ...], dict[str, list[Claim]]] = defaultdict(lambda: defaultdict(list))
     for card in cards:
         for claim in card.claims:
-            kept = found[claim.condition].get(card.id)
-            # The newest counts; of two of one day the first of the source.
-            if kept is None or (claim.date or "") > (kept.date or ""):
-                found[claim.condition][card.id] = claim
+            found[claim.condition][card.id].append(claim)
     rows = []
     for condition in sorted(found, key=lambda one: (-len(found[one]), one)):
         by_card = found[condition]
         if len(by_card) < 2:
             continue
-        benchmark = benchmarks().get(condition[0])
-        how = _(", ").join(part for part in condition[1:] if part)
-        rows.append(
-            (
-                _("{benchmark} ({how})").format(benchmark=benchmark.name if benchmark else condition[0], how=how)
-                if how
-                else condition[0],
-                *(score(by_card[card.id].value) if card.id in by_card else numbers.UNKNOWN for card in cards),
-            )
+        one = next(iter(by_card.values()))[0]
+        how = [one.subset, one.setting, one.harness or one.source]
+        said = _("{how}; measured by {who}").format(
+            how=_(", ").join(part for part in how if part), who=_("us") if one.ours else one.measured_by
         )
+        rows.append((benchmark_name(one.benchmark), said, *(_scores(by_card.get(card.id, ())) for card in cards)))
     if not rows:
         return [Paragraph(_("No two of them were measured alike by any source that is known here."))]
     note = _(
-        "Each row is one test under one harness, prompt and measurer; numbers of different rows are not comparable."
+        "Each row is one test under one program, prompt and measurer; numbers of different rows are not comparable. "
+        "Two numbers are the lowest and the highest of a model that was measured in several versions or modes."
     )
-    return [
-        Table((_("Test"), *(card.id for card in cards)), rows, numbers=frozenset(range(1, len(cards) + 1)), note=note)
-    ]
+    heads = (_("Test"), _("How"), *(_head(card) for card in cards))
+    return [Table(heads, rows, numbers=frozenset(range(2, len(cards) + 2)), note=note)]
+
+
+def _scores(claims: Sequence[Claim]) -> str:
+    if not claims:
+        return numbers.UNKNOWN
+    low, high = min(claim.value for claim in claims), max(claim.value for claim in claims)
+    return score(low) if low == high else f"{score(low)}–{score(high)}"

@@ -49,7 +49,7 @@ def section_lines(section: Section, width: int, colour: bool) -> list[str]:
     for block in section.blocks:
         lines = _lines(block, width, colour)
         # What has a title of its own, or is a table, stands apart from what was there before.
-        apart = after is not None and (bool(_title(block)) or isinstance(block, Table) and isinstance(after, Table))
+        apart = after is not None and (bool(_title(block)) or (isinstance(block, Table) and isinstance(after, Table)))
         found += ["", *lines] if apart and lines else lines
         after = block if lines else after
     return ["", *_text(section.title, width, "head", colour), *found] if found else []

@@ -8,7 +8,7 @@ All texts are in the reader's language already. What comes from outside is plain
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
@@ -49,6 +49,17 @@ class Table:
     """Rows that stand out."""
     title: str = ""
     """Above it, where a section has several."""
+
+
+def without_empty(table: Table, unknown: str = "–") -> Table:
+    """The table without the columns in which no row says anything."""
+    kept = [index for index in range(len(table.heads)) if any(row[index] not in ("", unknown) for row in table.rows)]
+    return replace(
+        table,
+        heads=[table.heads[index] for index in kept],
+        rows=[[row[index] for index in kept] for row in table.rows],
+        numbers=frozenset(place for place, index in enumerate(kept) if index in table.numbers),
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from touchstone.reporting.shortlist_words import limit_name, nearest, said, said
 
 SCHEMA = "touchstone.shortlist/1"
 
+_MANY_UNKNOWN = 0.25
+"""So many left out for an unknown fact alone, as a share of those who qualify, are worth a warning."""
+
 
 def shortlist_page(
     found: Shortlist,
@@ -48,6 +51,7 @@ def shortlist_page(
         title=_("Shortlist for {task}").format(task=task) if task else _("Shortlist"),
         kicker=_("Shortlist"),
         lead=lead,
+        warnings=list(_warnings(found)),
         sections=[
             Section(_("What is asked"), [_asked(found)], "asked"),
             Section(_("Who qualifies"), list(_qualified(found, top)), "qualified"),
@@ -77,6 +81,16 @@ def explanation_page(model: str, name: str, checks: Sequence[Check]) -> Page:
     marked = frozenset(at for at, check in enumerate(checks) if check.verdict != "met")
     table = Table((_("Limit"), _("Verdict"), _("Why")), rows, marked=marked)
     return Page(title=name, kicker=_("Shortlist"), lead=lead, sections=[Section(_("Limits"), [table], "limits")])
+
+
+def _warnings(found: Shortlist) -> Iterator[str]:
+    for one in found.relaxed:
+        if one.unknown > _MANY_UNKNOWN * len(found.qualified):
+            yield ngettext(
+                "{count:,} model is left out only because nobody states a fact that the limit {limit} asks about.",
+                "{count:,} models are left out only because nobody states a fact that the limit {limit} asks about.",
+                one.unknown,
+            ).format(count=one.unknown, limit=limit_name(one.limit))
 
 
 def _asked(found: Shortlist) -> Block:

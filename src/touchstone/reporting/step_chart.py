@@ -10,13 +10,15 @@ from markupsafe import Markup, escape
 
 from touchstone.reporting.pages import Picture
 from touchstone.reporting.scales import Scale, linear_scale
-from touchstone.reporting.text import cut
+from touchstone.reporting.text import shown
 
 HEIGHT = 300
 _TOP, _BOTTOM = 24.0, 262.0
-_LEFT, _WIDTH = 7.0, 74.0
-"""Percent of the picture: the scale stands at its left, the names at its right."""
-_LABEL_HEIGHT = 15.0
+_LEFT, _WIDTH = 9.0, 86.0
+"""Percent of the picture: values stand on their levels at its left, the numbers of the lines at its right."""
+LABEL_HEIGHT = 15.0
+LINES = 6
+"""So many kinds of lines the style tells apart."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def step_chart(
     The lines, each to the day `until`; None when there is no line with a change.
 
     Args:
-        steps: Few enough to be told apart by their names at the right.
+        steps: At most `LINES`, so that no two look alike.
         until: Where the lines end.
         write: How a value is written on the axis.
         title: Of the picture.
@@ -51,12 +53,25 @@ def step_chart(
     inside += _days(first, last)
     for number, (step, top) in enumerate(zip(drawn, _label_tops(drawn, scale), strict=True)):
         inside += _line(step, first, last, scale, number)
-        inside += (
-            f'<text class="label" x="{_LEFT + _WIDTH + 1:.2f}%" y="{top:.1f}" dominant-baseline="central">'
-            f"{escape(cut(step.name, 34))}</text>"
-        )
-    drawing = f'<svg class="steps" role="img" height="{HEIGHT}" aria-label="{escape(title)}">{inside}</svg>'
+        if len(drawn) > 1:
+            inside += (
+                f'<text class="label number" x="{_LEFT + _WIDTH + 1:.2f}%" y="{top:.1f}" '
+                f'dominant-baseline="central">{number + 1}</text>'
+            )
+    legend = "".join(
+        f'<li><svg class="steps swatch" aria-hidden="true">{_swatch(number)}</svg>'
+        f"{f'<b>{number + 1}</b> ' if len(drawn) > 1 else ''}{shown(step.name)}</li>"
+        for number, step in enumerate(drawn)
+    )
+    drawing = (
+        f'<svg class="steps" role="img" height="{HEIGHT}" aria-label="{escape(title)}">{inside}</svg>'
+        f'<ul class="legend">{legend}</ul>'
+    )
     return Picture(title, caption, Markup(drawing))  # noqa: S704 - built here from numbers and escaped text
+
+
+def _swatch(number: int) -> str:
+    return f'<g class="line n{number % LINES}"><line x1="0" x2="14" y1="7" y2="7"/></g>'
 
 
 def _x(day: date, first: date, last: date) -> float:
@@ -70,8 +85,8 @@ def _y(value: float, scale: Scale) -> float:
 def _level(value: float, scale: Scale, write: Callable[[float], str]) -> str:
     y = _y(value, scale)
     return (
-        f'<line class="grid" x1="{_LEFT}%" x2="{_LEFT + _WIDTH}%" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="axis" x="0%" y="{y:.1f}" dominant-baseline="central">{escape(write(value))}</text>'
+        f'<line class="grid" x1="0%" x2="{_LEFT + _WIDTH}%" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="axis" x="0%" y="{y - 5:.1f}">{escape(write(value))}</text>'
     )
 
 
@@ -91,15 +106,16 @@ def _line(step: Step, first: date, last: date, scale: Scale, number: int) -> str
         parts.append(f'<line x1="{x1:.2f}%" x2="{x2:.2f}%" y1="{y:.1f}" y2="{y:.1f}"/>')
         if index + 1 < len(step.points):
             parts.append(f'<line x1="{x2:.2f}%" x2="{x2:.2f}%" y1="{y:.1f}" y2="{_y(following[1], scale):.1f}"/>')
-    return f'<g class="line n{number % 6}">{"".join(parts)}</g>'
+    return f'<g class="line n{number % LINES}">{"".join(parts)}</g>'
 
 
 def _label_tops(steps: Sequence[Step], scale: Scale) -> list[float]:
-    """Where the names stand: at the end of their lines, pushed apart where they would meet."""
+    """Where the numbers stand: at the end of their lines, pushed apart where they would meet, all in the picture."""
     wanted = sorted((_y(step.points[-1][1], scale), place) for place, step in enumerate(steps))
     tops = [0.0] * len(steps)
-    lowest = -_LABEL_HEIGHT
-    for y, place in wanted:
-        lowest = max(y, lowest + _LABEL_HEIGHT)
+    lowest = -LABEL_HEIGHT
+    for rank, (y, place) in enumerate(wanted):
+        # Those still to come need room below.
+        lowest = max(min(y, HEIGHT - LABEL_HEIGHT * (len(wanted) - rank)), lowest + LABEL_HEIGHT)
         tops[place] = lowest
     return tops

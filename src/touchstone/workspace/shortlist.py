@@ -22,7 +22,7 @@ from touchstone.decision.shortlist_base import Background, Check, Excluded, Need
 from touchstone.errors import SettingsError
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
-from touchstone.workspace.shortlist_measured import Measured, measured_before
+from touchstone.workspace.shortlist_measured import Measured, has_store, measured_before
 from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
 from touchstone.workspace.taskfile import Task
 
@@ -59,7 +59,7 @@ def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = 
     """
     if task is None and wishes == Wishes():
         raise SettingsError("nothing is asked for; name a task file, or a limit such as --task-type chat")
-    look = look_at_cases(task) if task is not None else None
+    look = look_at_cases(task, digest=has_store(settings)) if task is not None else None
     measured = measured_before(settings, look.digest) if look is not None else None
     needs = needs_of(wishes, today=today, task=task, look=look, measured=measured)
     known = scenarios()
@@ -143,7 +143,7 @@ def in_scope(catalog: Catalog, needs: Needs) -> tuple[list[Card], list[Excluded]
     """
     wanted = [*needs.tasks, *needs.one_task_of]
     aside: list[Excluded] = []
-    ids: list[str] = []
+    cards: list[Card] = []
     for row, entry_id in enumerate(catalog.index.ids()):
         if "/" not in entry_id.partition(":")[0]:
             continue
@@ -153,5 +153,5 @@ def in_scope(catalog: Catalog, needs: Needs) -> tuple[list[Card], list[Excluded]
             if out is not None:
                 aside.append(out)
                 continue
-        ids.append(entry_id)
-    return list(catalog.cards(ids)), aside
+        cards.append(Card.model_validate_json(catalog.index.card(row)))
+    return cards, aside

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from touchstone.data.base import Case
 from touchstone.data.cases import read_cases
-from touchstone.data.check import MOST_LABELS, canonical_bytes
 from touchstone.noun import Noun
 from touchstone.strategies.template import option_lines
 from touchstone.workspace.taskfile import Task
@@ -21,6 +20,8 @@ ANSWER_TOKENS = {"label": 8, "choice": 64, "number": 64}
 OTHER_ANSWER_TOKENS = 256
 """Guess for every other kind."""
 
+_MOST_LABELS = 1000
+"""More different targets than this are no labels."""
 _HAN_CASE = 0.3
 """A case with this share of Chinese characters among its letters, and no kana, is Chinese."""
 _CHINESE_CASES = 0.05
@@ -47,27 +48,29 @@ class CasesLook(Noun):
     labels: int = 0
     """Different targets; 0 when there are too many to be labels."""
     digest: str = ""
-    """The same as of a comparison's cases; tells whether stored trials are of these."""
+    """The same as of a comparison's cases; tells whether trials are of these. Empty where not asked for."""
 
 
-def look_at_cases(task: Task) -> CasesLook:
+def look_at_cases(task: Task, *, digest: bool = False) -> CasesLook:
     """
     Read all cases once; memory does not grow with their number.
+
+    Args:
+        digest: Whether stored trials will be looked for, which takes a digest of every case.
 
     Raises:
         DataError: a row cannot be read as a case.
     """
     counts: Counter[str] = Counter()
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     total = longest = chinese = 0
     images = audio = False
     targets: set[str] = set()
     for case in read_cases(task.source):
         counts[case.split] += 1
-        # What cannot be written as UTF-8 is told by the check before a comparison; here it only matches no trial.
-        with_faults = _without_error(case)
-        digest.update(with_faults)
-        if case.target is not None and len(targets) <= MOST_LABELS:
+        if digest:
+            whole.update(_bytes_of(case))
+        if case.target is not None and len(targets) <= _MOST_LABELS:
             targets.add(case.target)
         if case.split != "test":
             continue
@@ -78,7 +81,7 @@ def look_at_cases(task: Task) -> CasesLook:
         chinese += _is_chinese(text)
         shown, heard = _media(case)
         images, audio = images or shown, audio or heard
-    labels = len(targets) if len(targets) <= MOST_LABELS else 0
+    labels = len(targets) if len(targets) <= _MOST_LABELS else 0
     frame = instruction_bytes(task, sorted(targets) if labels else ())
     tested = counts["test"]
     return CasesLook(
@@ -91,7 +94,7 @@ def look_at_cases(task: Task) -> CasesLook:
         images=images,
         audio=audio,
         labels=labels,
-        digest=digest.hexdigest(),
+        digest=whole.hexdigest() if digest else "",
     )
 
 
@@ -121,11 +124,14 @@ def asked_text_of(case: Case) -> str:
     return "\n".join(texts)
 
 
-def _without_error(case: Case) -> bytes:
+def _bytes_of(case: Case) -> bytes:
+    # Loaded only where it is needed: what checks cases loads numpy.
+    from touchstone.data.check import canonical_bytes
+
     try:
         return canonical_bytes(case)
     except TypeError:
-        return b""
+        return b""  # half a character; the check before a comparison says so, and no trial is of such a case
 
 
 def _media(case: Case) -> tuple[bool, bool]:

@@ -31,17 +31,21 @@ class Measured(Noun):
     """Median of an answer, by model of the catalog."""
 
 
+def has_store(settings: Settings) -> bool:
+    """Whether there is a store that trials could be in."""
+    return settings.store_url is not None or (settings.workspace / "touchstone.sqlite").is_file()
+
+
 def measured_before(settings: Settings, digest: str) -> Measured | None:
     """
     What the newest comparison over these cases measured of prompted models; None where there is none.
 
     The store is only looked into; one that is absent, busy or of another version measures nothing.
     """
-    file = settings.workspace / "touchstone.sqlite"
-    if settings.store_url is None and not file.is_file():
+    if not has_store(settings):
         return None
     try:
-        return _newest(settings.store_url or file, digest, settings)
+        return _newest(settings.store_url or settings.workspace / "touchstone.sqlite", digest, settings)
     except StoreError:
         return None
 

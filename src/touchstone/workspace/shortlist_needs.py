@@ -268,6 +268,8 @@ def assumptions(needs: Needs, look: CasesLook | None, measured: Measured | None)
             N_("input of a call: {tokens:,.0f} tokens on average, {basis}")
             if name == "input"
             else N_("output of a call: {tokens:,.0f} tokens on average, {basis}; thinking is not counted in it")
+            if figure.basis == "assumed"
+            else N_("output of a call: {tokens:,.0f} tokens on average, {basis}")
         )
         found.append(Reason(template=template, values={"tokens": figure.value, "basis": basis[figure.basis]}))
     if measured is not None:

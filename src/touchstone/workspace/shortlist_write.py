@@ -26,6 +26,7 @@ from touchstone.workspace.yaml_edit import Edit, edited_sequence
 OWN = "own"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
 """A reference that YAML reads as this very text without quotes."""
+_ANY_NAME = re.compile(r".*", re.DOTALL)
 _LICENCES = {"open-licence": "open", "open-weights": "open_weights", "proprietary": "proprietary"}
 
 
@@ -92,9 +93,9 @@ def entries_of(
             left_out.append(_unreachable(one))
             continue
         reference, key_env = reached
-        facts = _facts(one, constraints)
-        if facts:
-            reference = {**({"model": reference} if isinstance(reference, str) else reference), **facts}
+        if not isinstance(reference, str):
+            # The decision finds out by itself what the catalog says of a provider's name; of an own address it cannot.
+            reference = {**reference, **_facts(one, constraints)}
         entries.append(Entry(model=one.model, reference=reference, key_env=key_env))
     return entries, left_out
 
@@ -106,14 +107,26 @@ def _way(supply: Supply, card: Card) -> tuple[str | dict[str, Any], str | None] 
         endpoint = next((one for one in card.endpoints if one.served_name == offer.served_name), None)
         return None if endpoint is None else (endpoint.candidate(), endpoint.key_env)
     seller = sellers().get(seller_id(offer.provider))
-    provider = next((found for name in (seller.presets if seller else ()) if (found := _reachable(name))), None)
+    presets = seller.presets if seller else ()
+    provider = next((found for name in presets if (found := _reachable(name, offer.served_name))), None)
     return None if provider is None else (f"{provider.id}/{offer.served_name}", provider.key_env)
 
 
-def _reachable(preset: str) -> Provider | None:
+_NAMES_AT: Mapping[str, re.Pattern[str]] = {
+    # OpenRouter calls every model author/slug (openrouter.ai/docs, "Models"); some rows of the price list do not.
+    "openrouter": re.compile(r"[^/]+/.+"),
+    # The same seller's prices hold what it sells under another interface, Claude among it.
+    "gemini": re.compile(r"(gemini|gemma|learnlm|text-embedding)-.*"),
+}
+"""What names look like at a preset, where the price list holds others too."""
+
+
+def _reachable(preset: str, served_name: str) -> Provider | None:
     provider = find_provider(preset)
     # Where every customer has an address and names of their own, a reference would mean nothing yet.
-    return provider if provider.base_url is not None else None
+    if provider.base_url is None or not _NAMES_AT.get(preset, _ANY_NAME).fullmatch(served_name):
+        return None
+    return provider
 
 
 def _unreachable(one: Qualified) -> Reason:

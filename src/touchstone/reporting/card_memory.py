@@ -1,0 +1,78 @@
+"""How much memory a model needs on a machine of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from touchstone.catalog.memory import USABLE_SHARE, MemoryNeed, Precision, memory_need
+from touchstone.catalog.model import Model
+from touchstone.language import _
+from touchstone.reporting import catalog_words as words
+from touchstone.reporting.pages import Section, Table
+
+_CONTEXTS = (8_192, 32_768, 131_072)
+_PRECISIONS: Sequence[Precision] = ("16bit", "8bit", "4bit")
+_DEVICES_GIB = (8, 12, 16, 24, 32, 48, 80, 141, 8 * 80, 8 * 141)
+"""Memory of common devices, GiB: laptops and consumer cards, then one data-centre card, then eight of them."""
+
+
+def memory_section(model: Model) -> Section:
+    """Weights and cache by precision and context, and the smallest common device that holds them."""
+    title = _("Memory on your own machine")
+    if model.parameters is None:
+        return Section(title, [], anchor="memory")
+    keeps = memory_need(model.parameters, model.network).cache_bytes
+    writes = bool({"text", "code"} & set(model.output_types))
+    if not writes or not keeps:
+        return Section(title, [_weights_alone(model.parameters, _beside(writes and keeps is None))], anchor="memory")
+    longest = model.context_tokens
+    contexts = sorted({*(c for c in _CONTEXTS if longest is None or c <= longest), *([longest] if longest else [])})
+    rows = []
+    for precision in _PRECISIONS:
+        for context in contexts:
+            need = memory_need(model.parameters, model.network, precision=precision, context_tokens=context)
+            rows.append(
+                (
+                    _bits(precision),
+                    words.tokens(context),
+                    words.gib(need.weight_bytes),
+                    words.gib(need.cache_bytes),
+                    words.gib(need.total_bytes),
+                    _smallest(need),
+                )
+            )
+    note = _(
+        "Computed for one sequence from the published sizes of the layers, cache in 16 bit; a device counts when "
+        "{share:.0%} of it holds both. More sequences at once need as many caches."
+    ).format(share=USABLE_SHARE)
+    heads = (_("Weights in"), _("Context"), _("Weights"), _("Cache"), _("Together"), _("Fits on"))
+    return Section(title, [Table(heads, rows, numbers=frozenset({1, 2, 3, 4}), note=note)], anchor="memory")
+
+
+def _weights_alone(parameters: int, beside: str) -> Table:
+    """Of a model that keeps nothing from token to token, or of which nobody says what it keeps."""
+    rows = []
+    for precision in _PRECISIONS:
+        need = memory_need(parameters, None, precision=precision).model_copy(update={"cache_bytes": 0})
+        rows.append((_bits(precision), words.gib(need.weight_bytes), _smallest(need)))
+    note = _("The weights alone; a device counts when {share:.0%} of it holds them. {beside}").format(
+        share=USABLE_SHARE, beside=beside
+    )
+    return Table((_("Weights in"), _("Weights"), _("Fits on")), rows, numbers=frozenset({1}), note=note)
+
+
+def _beside(unknown: bool) -> str:
+    if unknown:
+        return _("What each token of context takes comes on top: nobody whom we read states the sizes of its layers.")
+    return _("Working memory comes on top; it grows with the input and with how much is done at once.")
+
+
+def _bits(precision: Precision) -> str:
+    return _("{bits} bit").format(bits=precision.removesuffix("bit"))
+
+
+def _smallest(need: MemoryNeed) -> str:
+    size = next((size for size in _DEVICES_GIB if need.fits(size)), None)
+    if size is None:
+        return _("more than {size:,} GB").format(size=_DEVICES_GIB[-1])
+    return _("{n} × {size} GB").format(n=8, size=size // 8) if size > 141 else _("{size} GB").format(size=size)
