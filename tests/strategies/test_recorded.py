@@ -228,3 +228,15 @@ async def test_copies_of_a_case_take_the_outputs_of_its_id_in_turn(ledger: Ledge
     candidate = await prepare(ledger, jsonl(tmp_path, *rows), of="m")
     answers = [(await candidate.answer(Case(id="a", copy_number=copy))).text for copy in range(3)]
     assert answers == ["one", "two", "one"]
+
+
+async def test_another_recording_under_the_same_name_is_another_candidate(ledger: Ledger, tmp_path: Path) -> None:
+    """What was scored of the old answers says nothing of the new ones; the same bytes stay the same candidate."""
+    file = jsonl(tmp_path, {"case_id": "1", "model": "a", "output": "4"})
+    first = await prepare(ledger, file, "a")
+    same = await prepare(ledger, file, "a")
+    jsonl(tmp_path, {"case_id": "1", "model": "a", "output": "5"})
+    other = await prepare(ledger, file, "a")
+
+    assert first.recipe.fingerprint == same.recipe.fingerprint
+    assert first.recipe.fingerprint != other.recipe.fingerprint

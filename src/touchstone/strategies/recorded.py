@@ -201,7 +201,9 @@ class Recorded:
                 model=model,
                 known=", ".join(sorted(models)) or "none",
             )
-        recipe = Recipe(model=spec.model, strategy=self.name, parameters=spec.parameters)
+        # The answers themselves are the recipe: another recording under the same file name is another candidate.
+        parameters = {**spec.parameters, "digest": recordings.digest}
+        recipe = Recipe(model=spec.model, strategy=self.name, parameters=parameters)
         return RecordedCandidate(spec.name, recipe, model, recordings, path)
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
