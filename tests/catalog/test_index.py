@@ -42,6 +42,14 @@ def test_chinese_is_found_by_any_run_of_characters(asked: str) -> None:
     assert ("acme/other" in found(index, asked)) == (asked == "译")
 
 
+def test_chinese_words_with_a_blank_between_are_words() -> None:
+    """`通义 向量` finds what holds both, wherever they stand; without the blank they must stand together."""
+    index = shelf([Made("both", about="通义实验室的文本向量模型"), Made("one", about="通义千问")])
+
+    assert found(index, "通义 向量") == ["acme/both"]
+    assert found(index, "通义向量") == []
+
+
 def test_full_width_letters_are_the_same_letters() -> None:
     """`ＧＰＴ` typed by a Chinese input method finds GPT."""
     assert found(shelf([Made("gpt-x")]), "ＧＰＴ") == ["acme/gpt-x"]

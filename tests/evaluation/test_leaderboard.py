@@ -16,13 +16,13 @@ from touchstone.catalog.claims import Benchmark, Claim, Fit, Scenario
 from touchstone.catalog.model import Words
 from touchstone.evaluation import leaderboard as module
 from touchstone.evaluation import leaderboard_nouns
+from touchstone.evaluation.claim_interval import value_interval
 from touchstone.evaluation.intervals import wilson
 from touchstone.evaluation.leaderboard import (
     leaderboard,
     over_time,
     scenario_boards,
     trade_off,
-    value_interval,
 )
 from touchstone.evaluation.leaderboard_nouns import Board, Leaderboard
 from touchstone.noun import Noun

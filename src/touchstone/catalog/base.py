@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from touchstone.noun import Noun
+
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A price that somebody can charge."""
 
 
 class PriceTier(Noun):
@@ -15,21 +18,21 @@ class PriceTier(Noun):
 
     above_input_tokens: int = Field(ge=0)
     """The tier holds for calls with more input tokens than this, cached ones included."""
-    input_usd: float = Field(ge=0)
-    output_usd: float = Field(ge=0)
-    cached_input_usd: float | None = Field(default=None, ge=0)
+    input_usd: Usd
+    output_usd: Usd
+    cached_input_usd: Usd | None = None
 
 
 class Price(Noun):
     """What one provider charges for one model, USD per million tokens."""
 
-    input_usd: float = Field(ge=0)
-    output_usd: float = Field(ge=0)
-    cached_input_usd: float | None = Field(default=None, ge=0)
+    input_usd: Usd
+    output_usd: Usd
+    cached_input_usd: Usd | None = None
     """None when the provider does not say; cached tokens then cost what others cost, not nothing."""
     tiers: tuple[PriceTier, ...] = ()
     """Dearer (or cheaper) prices of long calls, thresholds ascending; the last one that applies prices all tokens."""
-    per_call_usd: float = Field(default=0.0, ge=0)
+    per_call_usd: Usd = 0.0
     as_of: str | None = None
     """Date of the snapshot, ISO 8601; None when nobody wrote it down."""
     source: str = "task file"

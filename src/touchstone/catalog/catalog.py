@@ -119,10 +119,7 @@ class Catalog:
 
     def made_from(self, model_id: str) -> tuple[str, ...]:
         """Ids of the models that were made from this one, by name."""
-        import numpy as np
-
-        ids = self.index.ids()
-        return tuple(ids[row] for row in np.flatnonzero(self.index.having("made-from", model_id)))
+        return self.index.ids_having("made-from", model_id)
 
     def _close_to(self, entry_id: str) -> list[str]:
         """Ids that may have been meant: the same name at another lab first, then what is spelt alike."""

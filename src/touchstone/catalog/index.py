@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from touchstone.catalog.index_write import spaced
 
@@ -25,8 +26,22 @@ _MOST_COMPUTED = 8
 
 V = TypeVar("V")
 
+_FIRST_KANA = 0x3040
+"""Japanese and Chinese characters begin here; `spaced` sets them apart."""
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _NAMES_WEIGHT, _ABOUT_WEIGHT = 10.0, 1.0
+
+
+class _Facet(NamedTuple):
+    """All values of a facet, so that they are counted in one pass."""
+
+    dense: list[tuple[str, NDArray[np.uint8]]]
+    """The frequent values with a bit for each row."""
+    rare: list[str]
+    rows: NDArray[np.int64]
+    """The rows of all rare values, one value after the other."""
+    starts: NDArray[np.int64]
+    """Where in `rows` each rare value begins."""
 
 
 class Kept(dict[Any, V]):
@@ -54,7 +69,7 @@ class CatalogIndex:
         self._facets: dict[tuple[str, str, str], tuple[bool, NDArray[Any]]] = {}
         self._numbers: dict[tuple[str, str], NDArray[np.float64]] = {}
         self._values: dict[tuple[str, str], list[str]] = {}
-        self._whole: dict[str, Any] = {}
+        self._whole: dict[str, _Facet] = {}
         self.computed: Kept[NDArray[np.float64]] = Kept(_MOST_COMPUTED)
         """Columns that a query worked out and others will want too, by what they are of."""
 
@@ -132,6 +147,18 @@ class CatalogIndex:
         found[rows] = True
         return found
 
+    def ids_having(self, facet: str, value: str) -> tuple[str, ...]:
+        """Ids of the rows that have a value, in their order; without numpy, whose import would take longer."""
+        sql = "SELECT packed, rows FROM facet WHERE name = ? AND value = ?"
+        packed, raw = self._connection.execute(sql, (facet, value)).fetchone() or (0, b"")
+        rows = (
+            [8 * at + bit for at, byte in enumerate(raw) for bit in range(8) if byte & (128 >> bit)]
+            if packed
+            else memoryview(raw).cast("I").tolist()
+        )
+        sql = "SELECT id FROM entry WHERE row = ?"
+        return tuple(entry_id for row in rows for (entry_id,) in self._connection.execute(sql, (row,)))
+
     def counts(self, facet: str, mask: Mask) -> list[tuple[str, int]]:
         """Of each value of a facet, how many of the rows in a mask have it."""
         import numpy as np
@@ -150,19 +177,19 @@ class CatalogIndex:
     def _all_counts(self, facet: str) -> list[tuple[str, int]]:
         return list(self._connection.execute("SELECT value, count FROM facet WHERE name = ?", (facet,)))
 
-    def _facet(
-        self, facet: str
-    ) -> tuple[list[tuple[str, NDArray[np.uint8]]], list[str], NDArray[np.int64], NDArray[np.int64]]:
-        """The bits of the frequent values; the rare values, all their rows in a row, and where each one's begin."""
+    def _facet(self, facet: str) -> _Facet:
         import numpy as np
 
         if facet not in self._whole:
             kept = {value: self._rows(facet, value, "") for value in self.values_of(facet)}
-            dense = [(value, rows) for value, (packed, rows) in kept.items() if packed]
-            rare = [(value, rows) for value, (packed, rows) in kept.items() if not packed]
-            joined = np.concatenate([rows for _value, rows in rare]).astype(np.int64) if rare else np.empty(0, np.int64)
-            starts = np.concatenate([[0], np.cumsum([len(rows) for _value, rows in rare])[:-1]]) if rare else joined
-            self._whole[facet] = dense, [value for value, _rows in rare], joined, starts
+            rare = {value: rows for value, (packed, rows) in kept.items() if not packed}
+            ends = np.cumsum([0, *map(len, rare.values())])
+            self._whole[facet] = _Facet(
+                dense=[(value, rows) for value, (packed, rows) in kept.items() if packed],
+                rare=list(rare),
+                rows=np.concatenate(list(rare.values())).astype(np.int64) if rare else np.empty(0, np.int64),
+                starts=ends[:-1],
+            )
         return self._whole[facet]
 
     def _rows(self, facet: str, value: str, of: str) -> tuple[bool, NDArray[Any]]:
@@ -265,21 +292,21 @@ def match_expression(text: str) -> str | None:
 
     Chinese characters that follow each other are asked for as a phrase. None when the text has no word.
     """
-    parts: list[str] = []
-    pieces = spaced(text).split()
-    phrase: list[str] = []
-    for piece in [*pieces, ""]:
-        if len(piece) == 1 and ord(piece) >= 0x3040:
-            phrase.append(piece)
-            continue
-        if phrase:
-            parts.append('"' + " ".join(phrase) + '"')
-            phrase = []
-        words = _WORD.findall(piece)
-        if words:
-            parts.append('"' + " ".join(words) + '"')
+    parts = [part for piece in text.split() for part in _phrases(spaced(piece).split())]
     if not parts:
         return None
     if text[-1:].isalnum():
         parts[-1] += "*"
     return " AND ".join(parts)
+
+
+def _phrases(pieces: Sequence[str]) -> Iterator[str]:
+    """What stood together without a blank: each run of Chinese characters as one phrase, and each word between."""
+    for is_run, group in groupby(pieces, key=lambda piece: len(piece) == 1 and ord(piece) >= _FIRST_KANA):
+        if is_run:
+            yield '"' + " ".join(group) + '"'
+        else:
+            for piece in group:
+                words = _WORD.findall(piece)
+                if words:
+                    yield '"' + " ".join(words) + '"'

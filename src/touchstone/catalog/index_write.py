@@ -11,8 +11,8 @@ one value for each row. A filter is then one operation on an array, whatever is 
 from __future__ import annotations
 
 import json
-import os
 import re
+import secrets
 import sqlite3
 import unicodedata
 from array import array
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Part of the key: raise it when the tables or what they mean change."""
 
 NUMBERS = (
@@ -102,8 +102,7 @@ def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -
         rows: What it holds; ids are unique.
         meta: What `CatalogIndex.meta` shall return, the key among it.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
-    unfinished.unlink(missing_ok=True)
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     connection = sqlite3.connect(unfinished)
     try:
         connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;")

@@ -58,7 +58,7 @@ class Shelf:
         if not self.folder.is_dir():
             return ()
         stems = {file.name.removesuffix(".json").removesuffix(".previous") for file in self.folder.glob("*.json")}
-        return tuple(sorted(stem for stem in stems if _NAME.fullmatch(stem)))
+        return tuple(sorted(stem for stem in stems if _is_name(stem)))
 
     def read(self, source: str) -> Found:
         """The good copy of a source; the one before it, with a notice, when the good one cannot be read."""
@@ -105,9 +105,13 @@ class Shelf:
         return current
 
     def _file(self, source: str, *, previous: bool = False) -> Path:
-        if not _NAME.fullmatch(source) or len(source) > 80:
+        if not _is_name(source):
             raise ValueError(f"{source!r} is no name of a source")
         return self.folder / f"{source}{'.previous' if previous else ''}.json"
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= 80 and _NAME.fullmatch(text) is not None
 
 
 def _parts(copy: Copy) -> Iterator[bytes]:

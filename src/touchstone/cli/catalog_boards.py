@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from touchstone.cli.catalog_show import HtmlFile, give_page
 from touchstone.cli.options import Json, Language, WorkspaceFolder, answer_json, errors_end_the_command, open_catalog
 from touchstone.language import _
+
+if TYPE_CHECKING:
+    from touchstone.catalog.claims import Benchmark
 
 _TOP, _TOP_OF_EACH = 15, 10
 """Rows of a ranking that are shown without --all: of one test, and of each test that speaks for a use."""
@@ -51,7 +56,7 @@ def benchmarks(
             from touchstone.evaluation.leaderboard import leaderboard
             from touchstone.reporting.board_page import benchmark_page
 
-            benchmark = shipped.find_benchmark(name)
+            benchmark = find_benchmark(name, catalog.folder)
             claims = list(catalog.claims(benchmark.id))
             found = leaderboard(benchmark, claims)
             if json:
@@ -67,5 +72,28 @@ def benchmarks(
             if json:
                 answer_json(panel.model_dump_json().encode())
                 return
-            page = panel_page(panel.benchmarks, panel.scenarios, counts, catalog.today)
+            own = [one for one in _own(catalog.folder).values() if one.id not in shipped.benchmarks()]
+            page = panel_page([*panel.benchmarks, *own], panel.scenarios, counts, catalog.today)
     give_page(page, html)
+
+
+def find_benchmark(name: str, folder: Path | None) -> Benchmark:
+    """
+    The benchmark with this id or name, the team's own ones in the catalog folder of its workspace included.
+
+    Raises:
+        UnknownName: there is none; the closest ids are named.
+    """
+    from touchstone.catalog import benchmarks as shipped
+
+    own = _own(folder)
+    return own[name] if name in own else shipped.find_benchmark(name)
+
+
+def _own(folder: Path | None) -> Mapping[str, Benchmark]:
+    # Reading them takes a module that is not worth its time where there are none, which is nearly always.
+    if folder is None or not (folder / "benchmarks.toml").is_file():
+        return {}
+    from touchstone.catalog.own import own_benchmarks
+
+    return own_benchmarks(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -142,7 +143,7 @@ def search(
         fits_gib=fits_gb,
         precision=precision,
         fit_context_tokens=fit_context,
-        benchmark=_benchmark(benchmark),
+        benchmark=_benchmark(benchmark, workspace),
         min_score=min_score,
         sort=sort,
         limit=limit,
@@ -260,10 +261,13 @@ def _providers(words: Many) -> list[str]:
     return found
 
 
-def _benchmark(word: str | None) -> str | None:
-    from touchstone.catalog.benchmarks import find_benchmark
+def _benchmark(word: str | None, workspace: Path | None) -> str | None:
+    if word is None:
+        return None
+    from touchstone.cli.catalog_boards import find_benchmark
+    from touchstone.config import load_settings
 
-    return None if word is None else find_benchmark(word).id
+    return find_benchmark(word, load_settings(workspace).workspace / "catalog").id
 
 
 def _size(text: str | None, flag: str) -> int | None:

@@ -11,13 +11,12 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.evaluation.base import PairResult
+from touchstone.evaluation.claim_interval import KnownValue, known_value, question_count
 from touchstone.evaluation.distributions import normal_cdf, normal_quantile
-from touchstone.evaluation.intervals import wilson
 from touchstone.evaluation.leaderboard_nouns import (
     Apart,
     Board,
@@ -132,35 +131,6 @@ def over_time(benchmark: Benchmark, board: Board, released: Mapping[ModelId, Par
     return OverTime(points=tuple(points), undated=tuple(undated))
 
 
-def value_interval(benchmark: Benchmark, claim: Claim) -> tuple[float, float] | None:
-    """The value's 95 % interval: as published, else Wilson's for a share of known size, else None."""
-    known = _known(benchmark, claim)
-    return None if known is None else (known.low, known.high)
-
-
-class _Known(NamedTuple):
-    """A value whose error is known."""
-
-    value: float
-    low: float
-    high: float
-    share: float | None
-    """Of right answers; None where the interval is the source's own."""
-    n: int
-
-
-def _known(benchmark: Benchmark, claim: Claim) -> _Known | None:
-    size = _size(benchmark, claim)
-    if claim.low is not None and claim.high is not None:
-        return _Known(claim.value, claim.low, claim.high, None, size or 0)
-    whole = benchmark.whole
-    if benchmark.kind != "share" or size is None or whole is None or not 0 <= claim.value <= whole:
-        return None
-    share = claim.value / whole
-    low, high = wilson(share * size, size)
-    return _Known(claim.value, low * whole, high * whole, share, size)
-
-
 def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
     ranked, apart = _set_apart(benchmark, claims)
     places = _places(benchmark, ranked)
@@ -181,14 +151,14 @@ def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
 
 def _set_apart(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[Apart]]:
     """Claims that can be ranked together, and the others with the reason."""
-    sizes = [size for claim in claims if (size := _size(benchmark, claim)) is not None]
+    sizes = [size for claim in claims if (size := question_count(benchmark, claim)) is not None]
     whole = max(
         [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
     )
     apart: list[Apart] = []
     newest: dict[tuple[str | None, ...], Claim] = {}
     for claim in sorted(claims, key=lambda claim: (_age(claim), _order(benchmark, claim)), reverse=True):
-        size = _size(benchmark, claim)
+        size = question_count(benchmark, claim)
         same = (claim.model, claim.snapshot, claim.mode)
         if size is not None and size < FEWEST:
             apart.append(Apart(claim=claim, reason="few"))
@@ -202,7 +172,7 @@ def _set_apart(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
 
 
 def _places(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Place, ...]:
-    known = {str(at): found for at, claim in enumerate(claims) if (found := _known(benchmark, claim)) is not None}
+    known = {str(at): found for at, claim in enumerate(claims) if (found := known_value(benchmark, claim)) is not None}
     pairs = [_pair(a, b, known, benchmark.higher_is_better) for a, b in itertools.combinations(known, 2)]
     possible = rank_intervals([str(at) for at in range(len(claims))], pairs)
     merits = [_merit(benchmark, claim) for claim in claims]  # best first, so the first of a value has its rank
@@ -228,7 +198,7 @@ def _places(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def _pair(a: str, b: str, known: Mapping[str, _Known], higher_is_better: bool) -> PairResult:
+def _pair(a: str, b: str, known: Mapping[str, KnownValue], higher_is_better: bool) -> PairResult:
     """
     Two results against each other, as if the questions were not the same ones.
 
@@ -261,7 +231,7 @@ def _pair(a: str, b: str, known: Mapping[str, _Known], higher_is_better: bool) -
 
 
 def _differences(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Difference, ...]:
-    sizes = [_size(benchmark, claim) for claim in claims]
+    sizes = [question_count(benchmark, claim) for claim in claims]
     columns: tuple[tuple[Feature, list[str | None]], ...] = (
         ("date", [claim.date for claim in claims]),
         ("harness_version", [claim.harness_version for claim in claims]),
@@ -284,11 +254,6 @@ def _differences(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Differe
 def _merit(benchmark: Benchmark, claim: Claim) -> float:
     """The value, turned so that more is better."""
     return claim.value if benchmark.higher_is_better else -claim.value
-
-
-def _size(benchmark: Benchmark, claim: Claim) -> int | None:
-    """How many questions the value was measured on; the benchmark's own number where the whole of it was."""
-    return claim.questions or (benchmark.questions if claim.subset is None else None)
 
 
 def _order(benchmark: Benchmark, claim: Claim) -> tuple[float, str]:

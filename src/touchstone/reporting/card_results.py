@@ -9,7 +9,7 @@ from itertools import groupby
 from touchstone.catalog.benchmarks import benchmarks
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
-from touchstone.evaluation.leaderboard import value_interval
+from touchstone.evaluation.claim_interval import value_interval
 from touchstone.language import _, current_language
 from touchstone.reporting import numbers
 from touchstone.reporting.pages import Block, Paragraph, Reference, References, Section, Table, without_empty
