@@ -73,7 +73,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
         return tuple(read(file.read_text("utf-8"), place=file.name) for file in sorted(files("*.toml")))
 
     monkeypatch.setattr(touchstone.catalog.shipped, "shipped_models", models)
-    monkeypatch.setattr(touchstone.catalog.offers, "shipped_offers", lambda: iter(found.offers))
+    monkeypatch.setattr(touchstone.catalog.offers, "shipped_offers", lambda _today: iter(found.offers))
     monkeypatch.setattr(touchstone.catalog.benchmarks, "shipped_claims", lambda: tuple(found.claims))
     monkeypatch.setattr(touchstone.catalog.catalog, "_HERE", found.room)
     monkeypatch.setattr(touchstone.catalog.catalog, "SHIPPED_INDEX", found.index)

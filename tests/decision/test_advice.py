@@ -108,7 +108,9 @@ def test_a_retirement_within_a_year_is_told_with_its_successor() -> None:
 
 def test_a_moving_name_is_to_be_pinned() -> None:
     """The newest snapshot is named; where none is known, that is said."""
-    moves = {"points_to": ({"model": "acme/v1", "since": "2026-01"}, {"model": "acme/v2", "since": "2026-06"})}
+    moves: dict[str, Any] = {
+        "points_to": ({"model": "acme/v1", "since": "2026-01"}, {"model": "acme/v2", "since": "2026-06"})
+    }
     one = told([sold(**moves, snapshots=({"name": "one-2026-05"}, {"name": "one-2026-06"}))])["chosen.moves"]
     assert one.reason.text().endswith("it stood for 2 models so far; ask for the snapshot one-2026-06 instead")
     assert "no snapshot is known" in told([sold(**moves)])["chosen.moves"].reason.text()

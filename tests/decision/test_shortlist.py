@@ -271,6 +271,13 @@ def test_limits_on_offers_hold_for_one_offer() -> None:
     assert money.among.text() == "of the offers that meet everything else"
 
 
+def test_a_limit_that_is_met_only_by_dropping_it_has_no_nearest_value() -> None:
+    """An offer that is deprecated too comes back at no place; without the limit no offer is needed at all."""
+    found = solve([card(offers=[offer("north", deprecated=True)])], Needs(regions=("eu",)))
+    relaxed = found.relaxed[0]
+    assert (relaxed.limit, relaxed.models, relaxed.nearest) == ("region", ("acme/one",), None)
+
+
 def test_a_model_sold_only_elsewhere_says_where() -> None:
     """Sellers and the places where they run calls are named."""
     one = only(solve([card(offers=[offer("north")])], Needs(regions=("eu",))))

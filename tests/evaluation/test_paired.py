@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from touchstone.evaluation.paired import compare_pairs, holm, mcnemar_p, tango
+from touchstone.evaluation.holm import holm
+from touchstone.evaluation.paired import compare_pairs, mcnemar_p, tango
 from touchstone.evaluation.resampling import mean_difference_p, mean_intervals
 
 Floats = npt.NDArray[np.float64]

@@ -149,6 +149,16 @@ def test_a_limit_on_money_needs_everything_it_is_made_of(tmp_path: Path) -> None
     assert needs_of(embedding, today=TODAY).output_tokens is not None  # vectors are not billed by the token
 
 
+def test_json_answers_do_not_ask_for_what_hardly_anybody_states(tmp_path: Path) -> None:
+    """That a model keeps to a schema is a limit only when a flag says so; otherwise the page says that it is none."""
+    task = task_in(tmp_path, TASK.replace("{kind: label, labels: [refund, delivery]}", "{kind: json}"))
+    asked = ask(Wishes(), settings_in(tmp_path), today=TODAY, task=task)
+    assert asked.needs.abilities == ()
+    assert "--structured-output asks" in asked.assumed[-1].text()
+    strict = ask(Wishes(abilities=("structured-output",)), settings_in(tmp_path), today=TODAY, task=task)
+    assert not any("--structured-output" in one.text() for one in strict.assumed)
+
+
 def test_nothing_asked_is_a_mistake(tmp_path: Path) -> None:
     """Without a task file and without a limit there is nothing to solve."""
     with pytest.raises(SettingsError, match="nothing is asked for"):

@@ -178,7 +178,7 @@ class Catalog:
         from touchstone.catalog.sellers import sellers
         from touchstone.catalog.shipped import shipped_models
 
-        models, offers, claims = list(shipped_models()), list(shipped_offers()), list(shipped_claims())
+        models, offers, claims = list(shipped_models()), list(shipped_offers(self.today)), list(shipped_claims())
         endpoints: dict[str, Sequence[OwnOffer]] = {}
         reported: list[Reported] = []
         known = dict(benchmarks())

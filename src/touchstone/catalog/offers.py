@@ -126,12 +126,17 @@ _FREE = PricePeriod(
 )
 
 
-def shipped_offers() -> Iterator[Offer]:
-    """Every offer of `genai-prices`, in its order."""
+def shipped_offers(today: date | None = None) -> Iterator[Offer]:
+    """
+    Every offer of `genai-prices`, in its order.
+
+    Args:
+        today: The list's own date is not later; a price that begins next year says nothing about its age.
+    """
     from touchstone.catalog.crosswalk import find_model
 
     units = _package_units()
-    source, as_of = snapshot_name(), snapshot_date()
+    source, as_of = snapshot_name(), snapshot_date(today)
     for provider in price_snapshot().providers:
         url = provider.pricing_urls[0] if provider.pricing_urls else None
         for model in provider.models:
@@ -176,15 +181,15 @@ def snapshot_name() -> str:
 
 
 @cache
-def snapshot_date() -> str | None:
-    """The newest day that a price in the package starts on: it carries no date of its own and is not older."""
+def snapshot_date(today: date | None = None) -> str | None:
+    """The newest day, not after `today`, that a price in the package starts on: it carries no date of its own."""
     starts = [
         day
         for provider in price_snapshot().providers
         for model in provider.models
         if isinstance(model.prices, list)
         for period in model.prices
-        if (day := getattr(period.constraint, "start_date", None)) is not None
+        if (day := getattr(period.constraint, "start_date", None)) is not None and (today is None or day <= today)
     ]
     return max(starts).isoformat() if starts else None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from touchstone import __version__
-from touchstone.cli import catalog, compare, decide, demo, init, report, trials
+from touchstone.cli import catalog, compare, decide, demo, init, report, shortlist, trials
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language, answer
 from touchstone.language import _
@@ -54,6 +54,10 @@ def build_app(verb: str | None = None) -> typer.Typer:
             _("A real comparison on shipped cases: no key, no network, a decision and a report."),
         ),
         "init": (init.init, _("Write a commented task file, from a file of cases or from a template.")),
+        "shortlist": (
+            shortlist.shortlist,
+            _("Which models fit a scenario, in order, and why the others do not."),
+        ),
         "compare": (
             compare.compare,
             _("Measure all candidates of a task file on its cases and say which to take."),

@@ -88,7 +88,7 @@ def refresh(
             taken[one.source] = str(path)
             if not json:
                 answer(_("Taken: {path}").format(path=path))
-        elif not json:
+        elif not json and _is_news(one):
             answer(_("Nothing was taken; add --take to take it."))
     if json:
         import orjson
@@ -96,6 +96,12 @@ def refresh(
         answer_json(orjson.dumps([_as_json(one, taken.get(one.source)) for one in found]))
     if any(one.failed is not None for one in found):
         raise typer.Exit(1)
+
+
+def _is_news(one: Refreshed) -> bool:
+    """Whether anything but its date differs from the copy that is kept."""
+    found = one.difference
+    return one.old is None or bool(found.added or found.removed or found.changed or found.prices)
 
 
 def _agreed(one: Refreshed) -> bool:
@@ -115,6 +121,9 @@ def _lines(one: Refreshed) -> list[str]:
     if one.new is None:
         return [*lines, _("{source}: nothing has changed.").format(source=source)]
     found = one.difference
+    if not _is_news(one):
+        said = _("{source}: {entries:,} entries, all as in the copy that is kept; --take renews its date.")
+        return [*lines, said.format(source=source, entries=len(one.new.entries))]
     lines.append(
         _(
             "{source}: {entries:,} entries; {added:,} new, {removed:,} gone, {facts:,} facts and {prices:,} prices "
@@ -220,8 +229,8 @@ def add(
         answer(_("{n} results were read from it.").format(n=len(added.claims)))
     for kept in added.kept:
         say(one_line(_("{key}: {value} ({reason})").format(key=kept.key, value=kept.value, reason=kept.reason)))
-    unknown = [name for name in model.unknown if name not in ("points_to", "snapshots", "retired", "successor")]
-    if unknown:
-        from touchstone.reporting.catalog_words import field_name
+    from touchstone.reporting import catalog_words
 
-        answer(_("It does not say: {names}.").format(names=_(", ").join(field_name(name) for name in unknown)))
+    if gaps := catalog_words.gaps(model):
+        names = _(", ").join(catalog_words.field_name(name) for name in gaps)
+        answer(_("It does not say: {names}.").format(names=names))

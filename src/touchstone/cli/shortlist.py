@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 Many = list[str] | None
 
+_SHOWN, _WRITTEN = 10, 5
+"""So many are shown, and written into a task file, when nobody says how many."""
+
 
 @errors_end_the_command
 def shortlist(
@@ -129,7 +132,9 @@ def shortlist(
     gpu_usd_per_hour: Annotated[
         float | None, typer.Option("--gpu-usd-per-hour", min=0.001, help=_("For advice: what a server costs."))
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help=_("How many to show, or to write."))] = 10,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, max=1000, help=_("How many to show (10), or to write (5)."))
+    ] = None,
     explain: Annotated[
         str | None, typer.Option("--explain", help=_("Every limit held against this model."), metavar="MODEL")
     ] = None,
@@ -203,8 +208,8 @@ def shortlist(
             _show_explained(asked, catalog, explain, json=json, html=html)
             return
         answered = front.answer(asked, catalog, wishes=wishes, task=task, priorities=priorities)
-    written = _write(answered, task, top, replace=replace) if write and task is not None else None
-    _show(answered, written, top, json=json, html=html)
+    written = _write(answered, task, top or _WRITTEN, replace=replace) if write and task is not None else None
+    _show(answered, written, top or _SHOWN, json=json, html=html)
 
 
 @contextmanager

@@ -73,9 +73,7 @@ def shortlist(
         raise InvalidValue("name each priority once, and at least one; {given} were given", given=", ".join(priorities))
     limits = model_limits(needs, background)
     of_offers = frozenset(asked_of_offers(needs))
-    judged = sorted(
-        (_Judged(card, needs, background, limits, of_offers) for card in cards), key=lambda one: one.card.id
-    )
+    judged = [_Judged(card, needs, background, limits, of_offers) for card in cards]
     fit = [one for one in judged if one.qualifies]
     sticks = (
         yardsticks([one.card for one in fit], scenarios, background.benchmarks, own=own_benchmark)
@@ -176,7 +174,10 @@ class _Judged:
             return mine if name != "context" else mine.model_copy(update={"nearest": self._context_in_reach()})
         if not self.qualifies and name in (*self.missed, *self.sole):
             found = offer_check(name, self.stocks, name in self.sole, self.needs, self.background)
-            return found if name != "context" else found.model_copy(update={"nearest": self._context_in_reach()})
+            if name == "context":
+                return found.model_copy(update={"nearest": self._context_in_reach()})
+            # An offer that misses more is no way in at any value of this limit; only without it none is needed.
+            return found if {name} in self.by_offer else found.model_copy(update={"nearest": None})
         if mine is not None:
             return mine
         meeting = [stock for stock in self.stocks if stock.verdicts[name] == "met"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from touchstone.evaluation.base import PairResult
 from touchstone.evaluation.distributions import binomial_cdf, normal_quantile
+from touchstone.evaluation.holm import holm
 from touchstone.evaluation.resampling import Floats, Interval, mean_difference_p, mean_intervals, unit_numbers
 
 FEWEST_FLIPS = 9_999
@@ -143,21 +144,6 @@ def tango(
         return found
 
     return -refuted_above(loss, gain), refuted_above(gain, loss)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """
-    The p values adjusted for all of them being looked at, in the order given.
-
-    Each keeps the whole family's error below alpha when it is compared with alpha. Source: Holm (1979), Scandinavian
-    Journal of Statistics 6:65-70.
-    """
-    adjusted = [1.0] * len(p)
-    running = 0.0
-    for rank, at in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        running = max(running, min(1.0, (len(p) - rank) * p[at]))
-        adjusted[at] = running
-    return adjusted
 
 
 def _drawn(

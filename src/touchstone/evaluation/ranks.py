@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from touchstone.evaluation.base import PairResult
-from touchstone.evaluation.paired import holm
+from touchstone.evaluation.holm import holm
 
 Axes = tuple[float | None, float | None, float | None]
 """Quality (more is better), cost, latency (less is better); None is unknown."""

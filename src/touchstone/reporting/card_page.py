@@ -147,7 +147,11 @@ def _facts_section(card: Card, model: Model, today: date) -> Section:
         for field, value in said
         if value != numbers.UNKNOWN
     ]
-    first = [Fact(_("Id"), card.id), *([Fact(_("Openness"), openness)] if openness != numbers.UNKNOWN else [])]
+    first = [
+        Fact(_("Id"), card.id),
+        *([Fact(_("Ours"), _("a card of your own team"))] if model.ours else []),
+        *([Fact(_("Openness"), openness)] if openness != numbers.UNKNOWN else []),
+    ]
     return Section(_("At a glance"), [Facts([*first, *rows])], anchor="facts")
 
 
@@ -264,9 +268,9 @@ def _reported_section(card: Card) -> Section:
 def _unknown_section(card: Card, model: Model | None) -> Section:
     blocks: list[Block] = []
     if model is not None:
-        asked = [field for field in model.unknown if field not in _beside(model) and card.fact(field) is None]
-        if asked:
-            names = _(", ").join(words.field_name(field) for field in asked)
+        gaps = [field for field in words.gaps(model) if card.fact(field) is None]
+        if gaps:
+            names = _(", ").join(words.field_name(field) for field in gaps)
             blocks.append(Paragraph(_("Nobody whom we read states: {names}.").format(names=names)))
     rows = [
         (
@@ -287,23 +291,6 @@ def _unknown_section(card: Card, model: Model | None) -> Section:
             )
         )
     return Section(_("What is unknown"), blocks, anchor="unknown")
-
-
-def _beside(model: Model) -> set[str]:
-    """Facts that are no gap where they are missing: not asked of such a model, or only said where they exist."""
-    found = {"network", "points_to", "model_scope", "snapshots", "retired", "successor", "base_model", "relation"}
-    found |= {"traits", "active_parameters"}
-    if model.weights == "closed":
-        found.add("hugging_face")
-    if model.moves:
-        found |= {"origin", "architecture", "parameters", "released", "hugging_face", "weights"}
-    if "embedding" not in model.output_types:
-        found.add("embedding_dimensions")
-    if not {"text", "code"} & set(model.output_types):
-        found |= {"max_output_tokens", "tools", "structured_output", "reasoning", "knowledge_cutoff"}
-        if not {"embedding", "scores"} & set(model.output_types):
-            found.add("context_tokens")
-    return found
 
 
 def _sources_section(model: Model) -> Section:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 
 from touchstone.catalog.memory import GIB
+from touchstone.catalog.model import Model
 from touchstone.catalog.sellers import ANYWHERE, seller_id, sellers
 from touchstone.catalog.taxonomy import TermKind, labs, licences, terms_of
 from touchstone.language import N_, _, current_language
@@ -284,3 +285,20 @@ def text(value: object) -> str:
     if isinstance(value, int) and value >= 10_000:
         return f"{value:,}"
     return str(value)
+
+
+def gaps(model: Model) -> list[str]:
+    """Facts that nobody stated and that people ask of such a model; others are only said where they exist."""
+    beside = {"network", "points_to", "model_scope", "snapshots", "retired", "successor", "base_model", "relation"}
+    beside |= {"traits", "active_parameters"}
+    if model.weights == "closed":
+        beside.add("hugging_face")
+    if model.moves:
+        beside |= {"origin", "architecture", "parameters", "released", "hugging_face", "weights"}
+    if "embedding" not in model.output_types:
+        beside.add("embedding_dimensions")
+    if not {"text", "code"} & set(model.output_types):
+        beside |= {"max_output_tokens", "tools", "structured_output", "reasoning", "knowledge_cutoff"}
+        if not {"embedding", "scores"} & set(model.output_types):
+            beside.add("context_tokens")
+    return [field for field in model.unknown if field not in beside]

@@ -137,7 +137,9 @@ def column_widths(columns: Sequence[Sequence[str]], width: int, *, whole: Collec
             for index, texts in enumerate(columns)
         ]
         if sum(least) <= room:
-            return _given_way(natural, least, room)
+            # A head that is broken at a blank costs a reader less than a broken text.
+            wanted = [least[index] if index in whole else one for index, one in enumerate(natural)]
+            return _given_way(wanted, least, room)
     return _given_way(natural, [min(one, _LEAST) for one in natural], room)
 
 

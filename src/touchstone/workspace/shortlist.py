@@ -70,7 +70,7 @@ def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = 
         look=look,
         measured=measured,
         scenarios=tuple(known[name] for name in wanted if name in known),
-        assumed=assumptions(needs, look, measured),
+        assumed=assumptions(needs, look, measured, kind=task.answer.kind if task else ""),
     )
 
 

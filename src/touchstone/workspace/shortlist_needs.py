@@ -252,7 +252,9 @@ def scenario_ids(wishes: Wishes, task: Task | None, needs: Needs) -> tuple[str, 
     return tuple(dict.fromkeys(found))
 
 
-def assumptions(needs: Needs, look: CasesLook | None, measured: Measured | None) -> tuple[Reason, ...]:
+def assumptions(
+    needs: Needs, look: CasesLook | None, measured: Measured | None, *, kind: str = ""
+) -> tuple[Reason, ...]:
     """What the numbers rest on, in words."""
     found = []
     basis = {
@@ -290,4 +292,10 @@ def assumptions(needs: Needs, look: CasesLook | None, measured: Measured | None)
         if needs.languages == ("zh",) and is_chinese(look):
             template = N_("language: {share:.0%} of the test cases are Chinese; --language any asks for none")
             found.append(Reason(template=template, values={"share": look.chinese_share}))
+    if kind == "json" and "structured-output" not in needs.abilities:
+        template = N_(
+            "answers are JSON; that a model keeps to a schema is not asked for, because few cards state it "
+            "(--structured-output asks)"
+        )
+        found.append(Reason(template=template))
     return tuple(found)
