@@ -66,8 +66,12 @@ def shortlist(
     not_country: Annotated[Many, typer.Option("--not-country", help=_("Where its lab is not."))] = None,
     provider: Annotated[Many, typer.Option("--provider", help=_("Who sells it."))] = None,
     callable_only: Annotated[
-        bool, typer.Option("--callable", help=_("Only what Touchstone knows how to call by name."))
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--callable/--any-seller",
+            help=_("Only what Touchstone knows how to call by name; so unless weights are asked for."),
+        ),
+    ] = None,
     seller_country: Annotated[Many, typer.Option("--seller-country", help=_("Where its seller is."))] = None,
     not_seller_country: Annotated[
         Many, typer.Option("--not-seller-country", help=_("Where its seller is not."))

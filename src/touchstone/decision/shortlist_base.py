@@ -112,6 +112,9 @@ class Needs(Noun):
     """It reads all of them."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes; its maker names all of them."""
+    unnamed_languages_pass: bool = False
+    """Whether a model whose maker names no language at all meets `languages`: for languages that were found in the
+    cases and that nobody asked for by name."""
     abilities: tuple[Literal["tools", "structured-output", "vision", "reasoning"], ...] = ()
     context_tokens: int | None = Field(default=None, ge=1)
     """The longest input of these cases with room for the answer."""

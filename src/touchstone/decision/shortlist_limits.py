@@ -49,7 +49,12 @@ def _limits_on_what_it_does(needs: Needs) -> Iterator[Limit]:
         asked = Reason(
             template=N_("its maker names the languages {languages}"), values={"languages": joined(needs.languages)}
         )
-        yield Limit("language", asked, lambda card: _language(card, needs.languages))
+        if needs.unnamed_languages_pass:
+            asked = Reason(
+                template=N_("its maker names the languages {languages}, or none at all"),
+                values={"languages": joined(needs.languages)},
+            )
+        yield Limit("language", asked, lambda card: _language(card, needs))
     if needs.abilities:
         asked = Reason(template=N_("it can: {abilities}"), values={"abilities": joined(needs.abilities)})
         yield Limit("ability", asked, lambda card: _ability(card, needs.abilities))
@@ -122,8 +127,10 @@ def _input(card: Card, wanted: Sequence[str]) -> Check:
     return missed("input", reason, missing, had, wanted)
 
 
-def _language(card: Card, wanted: Sequence[str]) -> Check:
-    had = card.fact("languages")
+def _language(card: Card, needs: Needs) -> Check:
+    wanted, had = needs.languages, card.fact("languages") or ()
+    if needs.unnamed_languages_pass and (not had or _MANY in had):
+        return met("language", Reason(template=N_("its maker names no languages")), joined(had), joined(wanted))
     if not had:
         return unknown("language", N_("unknown: its maker names no languages"), joined(wanted))
     missing = [language for language in wanted if language not in had]

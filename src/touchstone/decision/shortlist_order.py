@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
-from touchstone.catalog.model import ModelId
+from touchstone.catalog.model import ModelId, earliest
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import OPENNESS, Priority, Qualified, Standing
 from touchstone.language import N_
@@ -28,6 +28,9 @@ FEWEST_COMPARED = 3
 """A board on which fewer of the qualified models stand compares nothing,"""
 LEAST_SHARE = 0.05
 """nor does one on which a smaller share of them stands: it would put the few that were tested before all others."""
+
+RECENT_DAYS = 365
+"""Results that are older than this than the newest that compare enough are not used to judge."""
 
 PRIORITIES: Mapping[Priority, str] = {
     "quality": N_("quality"),
@@ -49,7 +52,7 @@ def yardsticks(
     cards: Sequence[Card], scenarios: Iterable[Scenario], benchmarks: Mapping[str, Benchmark], *, own: str | None = None
 ) -> tuple[Yardstick, ...]:
     """
-    Own results first, then published ones: of each the condition under which most of the models were measured.
+    Own results first, then published ones: of each the recent condition under which most of the models were measured.
 
     A scenario is passed over for the next one when none of its benchmarks compares enough of the models.
     Of conditions that cover equally many, the one of the scenario's closer benchmark counts.
@@ -74,7 +77,12 @@ def yardsticks(
 def _widest(
     cards: Sequence[Card], wanted: Sequence[Sequence[str]], *, ours: bool, least: int
 ) -> tuple[tuple[str, ...], list[Claim]]:
-    """The condition that covers the most models, in the first group of benchmarks that has one, and its results."""
+    """
+    The condition by which to judge, in the first group of benchmarks that has one, and its results.
+
+    Of those that compare enough models and whose results are recent, the one that covers the most: a wide table of last
+    year's models would put them before this year's.
+    """
     claims: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
     covers: Counter[tuple[str, ...]] = Counter()
     for card in cards:
@@ -86,9 +94,16 @@ def _widest(
     for group in wanted:
         fitting = [condition for condition in covers if condition[0] in group and covers[condition] >= least]
         if fitting:
-            best = min(fitting, key=lambda one: (-covers[one], group.index(one[0]), one))
+            newest = max(_age(claims[condition]) for condition in fitting)
+            recent = [condition for condition in fitting if newest - _age(claims[condition]) <= RECENT_DAYS]
+            best = min(recent, key=lambda one: (-covers[one], group.index(one[0]), one))
             return best, claims[best]
     return (), []
+
+
+def _age(claims: Sequence[Claim]) -> int:
+    """The day of the newest result, as an ordinal; of a source that gives no dates, the day it was read."""
+    return max(earliest(claim.date or claim.as_of).toordinal() for claim in claims)
 
 
 def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:

@@ -81,7 +81,8 @@ class Wishes(Noun):
     retired_too: bool = False
     ours: bool = False
     providers: tuple[str, ...] = ()
-    callable: bool = False
+    callable: bool | None = None
+    """None asks for it unless the weights are to be held on one's own machine: what `compare` can call comes next."""
     seller_countries: tuple[str, ...] = ()
     not_seller_countries: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
@@ -112,7 +113,6 @@ _AS_THEY_ARE = (
     "released_after",
     "ours",
     "providers",
-    "callable",
     "seller_countries",
     "not_seller_countries",
     "regions",
@@ -151,6 +151,8 @@ def needs_of(
     if look is not None and not wishes.inputs:
         found["inputs"] = tuple(name for name, there in (("image", look.images), ("audio", look.audio)) if there)
     found["languages"] = _languages(wishes, look)
+    # Half of the makers name no language, those of GPT and Claude among them; a guess from the cases leaves them in.
+    found["unnamed_languages_pass"] = not wishes.languages
     found["self_hostable"] = bool(wishes.self_hostable)
     found["openness"] = wishes.openness
     if task is not None:
@@ -159,6 +161,8 @@ def needs_of(
             found["openness"] = _LICENCE_TO_OPENNESS[asked.licence]
         if wishes.self_hostable is None:
             found["self_hostable"] = bool(asked.self_hostable)
+    on_own_machine = found["self_hostable"] or wishes.memory_gib is not None
+    found["callable"] = not on_own_machine if wishes.callable is None else wishes.callable
     if not wishes.retired_too:
         found["serve_until"] = today + timedelta(days=wishes.serve_days)
     found |= _calls(wishes, task, look, measured)
@@ -290,7 +294,10 @@ def assumptions(
         )
         found.append(Reason(template=template, values={"cases": look.test, "longest": look.longest_tokens}))
         if needs.languages == ("zh",) and is_chinese(look):
-            template = N_("language: {share:.0%} of the test cases are Chinese; --language any asks for none")
+            template = N_(
+                "language: {share:.0%} of the test cases are Chinese, so makers that name only others are out; "
+                "--language zh asks for it by name, --language any for none"
+            )
             found.append(Reason(template=template, values={"share": look.chinese_share}))
     if kind == "json" and "structured-output" not in needs.abilities:
         template = N_(
