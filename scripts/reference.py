@@ -164,7 +164,11 @@ def commands() -> str:
     """Every command with its flags, as the command line itself knows them."""
     parts = []
     for name, command in command_line().items():
-        arguments = [param.metavar for param in command.params if param.param_type_name == "argument"]
+        arguments = [
+            param.metavar if param.required else f"[{param.metavar}]"
+            for param in command.params
+            if param.param_type_name == "argument"
+        ]
         rows = [f"## `touchstone {name}`", "", command.help, "", "```text"]
         rows += [" ".join(["touchstone", name, *arguments, "[flags]"]), "```", ""]
         own = [param for param in command.params if not set(param.opts) & set(COMMON)]

@@ -26,7 +26,22 @@ Options:
 """
 
 
-@pytest.mark.parametrize("verb", [(), ("demo",), ("init",), ("compare",), ("decide",), ("report",), ("trials",)])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        (),
+        ("demo",),
+        ("init",),
+        ("shortlist",),
+        ("compare",),
+        ("decide",),
+        ("report",),
+        ("trials",),
+        ("catalog",),
+        ("catalog", "search"),
+        ("catalog", "refresh"),
+    ],
+)
 def test_chinese_help_has_no_english_heading(touchstone: Run, verb: tuple[str, ...]) -> None:
     """Headings and remarks are translated with the rest."""
     page = touchstone(*verb, "--help", "--lang", "zh").stdout
@@ -113,12 +128,18 @@ def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
 def test_one_command_alone_is_the_command_among_all() -> None:
     """Whoever names a verb gets it with the same flags and words; what is no verb gives all of them."""
     every: Any = get_command(build_app())
-    assert list(every.commands) == ["demo", "init", "compare", "decide", "report", "trials"]
+    assert list(every.commands) == ["demo", "init", "shortlist", "compare", "decide", "report", "trials", "catalog"]
     for verb, command in every.commands.items():
         alone: Any = get_command(build_app(verb))
         assert list(alone.commands) == [verb]
+        if verb == "catalog":
+            assert list(alone.commands[verb].commands) == list(command.commands)
         flags = [(param.name, param.opts, param.help) for param in command.params]
         assert [(param.name, param.opts, param.help) for param in alone.commands[verb].params] == flags
         assert (alone.help, alone.commands[verb].help) == (every.help, command.help)
+    for verb, command in every.commands["catalog"].commands.items():
+        inner: Any = get_command(build_app("catalog", verb))
+        assert list(inner.commands["catalog"].commands) == [verb]
+        assert inner.commands["catalog"].commands[verb].help == command.help
     for other in ("comprae", "--version", ""):
         assert list(get_command(build_app(other)).commands) == list(every.commands)  # type: ignore[attr-defined]

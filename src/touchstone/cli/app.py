@@ -21,13 +21,14 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def build_app(verb: str | None = None) -> typer.Typer:
+def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
     """
     The command line, in the language that is set.
 
     Args:
         verb: The one command that is needed, where that is known: the library looks at every parameter of every
             command it has. Anything else gives all commands.
+        inner: The verb below it, where `verb` is a group.
     """
     app = typer.Typer(
         name="touchstone",
@@ -66,9 +67,10 @@ def build_app(verb: str | None = None) -> typer.Typer:
         "report": (report.report, _("Write the report of a stored comparison again.")),
         "trials": (trials.trials, _("List stored comparisons.")),
     }
-    for name in [verb] if verb in commands else commands:
+    for name in [verb] if verb in commands else () if verb == "catalog" else commands:
         command, words = commands[name]
         app.command(name, cls=Command, help=words)(command)
     if verb not in commands:
-        app.add_typer(catalog.group(), name="catalog", help=_("Models that exist: search, cards, prices, results."))
+        words = _("Models that exist: search, cards, prices, results.")
+        app.add_typer(catalog.group(inner if verb == "catalog" else None), name="catalog", help=words)
     return app

@@ -22,7 +22,7 @@ _TOP, _TOP_OF_EACH = 15, 10
 @errors_end_the_command
 def benchmarks(
     name: Annotated[
-        str | None, typer.Argument(help=_("A benchmark such as mmlu; all by default."), metavar="[BENCHMARK]")
+        str | None, typer.Argument(help=_("A benchmark such as mmlu; all by default."), metavar="BENCHMARK")
     ] = None,
     scenario: Annotated[
         str | None, typer.Option("--scenario", help=_("A use such as coding or customer-service."))

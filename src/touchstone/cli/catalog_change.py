@@ -34,7 +34,7 @@ def refresh(
         list[str] | None,
         typer.Argument(
             help=_("models-dev, openrouter, hugging-face, ollama, v1/PRESET or an address; models-dev by default."),
-            metavar="[SOURCE]…",
+            metavar="SOURCE…",
         ),
     ] = None,
     take: Annotated[bool, typer.Option("--take", help=_("Take what was found without being asked."))] = False,

@@ -27,9 +27,7 @@ Many = list[str] | None
 
 @errors_end_the_command
 def search(
-    text: Annotated[
-        str, typer.Argument(help=_("Words, English or Chinese; all must be found."), metavar="[TEXT]")
-    ] = "",
+    text: Annotated[str, typer.Argument(help=_("Words, English or Chinese; all must be found."), metavar="TEXT")] = "",
     task: Annotated[
         Many, typer.Option("--task", help=_("What it must do: chat, embedding, …; again for more."))
     ] = None,

@@ -122,7 +122,7 @@ def collections(
 @errors_end_the_command
 def terms(
     kind: Annotated[
-        str | None, typer.Argument(help=_("task, output, architecture, trait, …; all by default."), metavar="[KIND]")
+        str | None, typer.Argument(help=_("task, output, architecture, trait, …; all by default."), metavar="KIND")
     ] = None,
     html: HtmlFile = None,
     json: Json = False,

@@ -15,7 +15,7 @@ from touchstone.language import _, current_language
 @errors_end_the_command
 def decide(
     comparison: Annotated[
-        str, typer.Argument(metavar="[COMPARISON]", help=_("Id of a stored comparison, or latest."))
+        str, typer.Argument(metavar="COMPARISON", help=_("Id of a stored comparison, or latest."))
     ] = "latest",
     goal: Annotated[str | None, typer.Option("--goal", help=_("best, or cheapest-within: 0.02"))] = None,
     min_score: Annotated[

@@ -34,7 +34,9 @@ def in_our_words(page: str) -> str:
     page = re.sub(r"\AUsage: ", lambda _found: _("Usage: "), "\n".join(lines))
     page = page.replace("Show this message and exit.", _("Show this message and exit."))
     # Remarks in brackets close a help text: [default: 1; 1<=x<=100], [required].
+    # The library may break the line behind the colon.
     page = re.sub(r"(?<=\[)default: ", lambda _found: _("default: "), page)
+    page = re.sub(r"(?<=\[)default:(?=\n)", lambda _found: _("default: ").rstrip(), page)
     return re.sub(r"(?<=[\[ ])required(?=\]$)", lambda _found: _("required"), page, flags=re.MULTILINE)
 
 

@@ -42,7 +42,7 @@ def _run() -> int:
     usage_error: Any = typer.BadParameter.__mro__[1]
     try:
         arguments = sys.argv[1:] or ["--help"]
-        code = get_command(build_app(arguments[0]))(arguments, standalone_mode=False)
+        code = get_command(build_app(*arguments[:2]))(arguments, standalone_mode=False)
     except usage_error as error:
         command = error.ctx.command_path if error.ctx else "touchstone"
         say(

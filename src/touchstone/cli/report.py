@@ -24,7 +24,7 @@ from touchstone.language import _, current_language
 @errors_end_the_command
 def report(
     comparison: Annotated[
-        str, typer.Argument(metavar="[COMPARISON]", help=_("Id of a stored comparison, or latest."))
+        str, typer.Argument(metavar="COMPARISON", help=_("Id of a stored comparison, or latest."))
     ] = "latest",
     out: Annotated[
         Path | None, typer.Option("--out", help=_("The HTML file to write; in the workspace by default."))

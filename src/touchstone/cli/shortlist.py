@@ -37,7 +37,7 @@ _SHOWN, _WRITTEN = 10, 5
 @errors_end_the_command
 def shortlist(
     task_file: Annotated[
-        Path | None, typer.Argument(metavar="[TASKFILE]", help=_("The task file, or the folder it is in."))
+        Path | None, typer.Argument(metavar="TASKFILE", help=_("The task file, or the folder it is in."))
     ] = None,
     task_type: Annotated[
         Many, typer.Option("--task-type", help=_("What it must do: chat, embedding, …; again for more."))
