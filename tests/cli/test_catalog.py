@@ -14,6 +14,9 @@ from tests.catalog import replay
 from tests.catalog.replay import Replay, as_json
 from tests.conftest import Run
 
+from touchstone.catalog.claims import Claim
+from touchstone.catalog.own import write_claims
+
 Answer = CompletedProcess[str]
 Catalog = Callable[..., Answer]
 
@@ -410,25 +413,20 @@ def test_a_source_that_cannot_be_asked_says_why(own: Catalog, arguments: list[st
 def test_what_we_measured_of_a_test_of_our_own_has_a_ranking(own: Catalog, tmp_path: Path) -> None:
     """A benchmark of the team's own is in the panel, can be asked for by its id, and filters."""
     folder = tmp_path / "home" / "catalog"
-    (folder / "claims").mkdir(parents=True)
+    folder.mkdir(parents=True)
     (folder / "benchmarks.toml").write_text(
         '[[benchmark]]\nid = "letters"\nname = "Letters"\narea = "reasoning"\nmetric = "accuracy"\nunit = "percent"\n'
         'kind = "share"\nquestions = 200\nurl = "https://tests.internal/letters"\n'
         'explanation = { en = "Asks for letters.", zh = "写信。" }\n',
         "utf-8",
     )
-    rows = "".join(
-        f'[[claim]]\nmodel = "{model}"\nbenchmark = "letters"\nvalue = {value}\nmeasured_by = "ours"\nsource = "trial"\n'
-        'as_of = "2026-01-02"\nours = true\n'
-        for model, value in (("openai/gpt-4o", 70.0), ("deepseek/deepseek-r1", 90.0))
-    )
-    (folder / "claims" / "letters.toml").write_text(rows, "utf-8")
+    models = ("deepseek/deepseek-r1", "openai/gpt-4o")
+    shared = {"benchmark": "letters", "measured_by": "ours", "source": "trial", "as_of": "2026-01-02", "ours": True}
+    claims = [Claim(model=model, value=value, **shared) for model, value in zip(models, (90.0, 70.0), strict=True)]
+    write_claims(folder, "letters", claims)
     panel, board = own("benchmarks"), body(own("benchmarks", "letters", "--json"))
     found = body(own("search", "--benchmark", "letters", "--sort", "score", "--json"))
 
     assert "letters" in panel.stdout
-    assert [place["claim"]["model"] for place in board["boards"][0]["places"]] == [
-        "deepseek/deepseek-r1",
-        "openai/gpt-4o",
-    ]
-    assert [hit["id"] for hit in found["hits"]] == ["deepseek/deepseek-r1", "openai/gpt-4o"]
+    assert [place["claim"]["model"] for place in board["boards"][0]["places"]] == list(models)
+    assert [hit["id"] for hit in found["hits"]] == list(models)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -190,12 +191,12 @@ def test_offers_stand_cheapest_first_and_unknown_prices_last() -> None:
 
 def test_other_units_and_long_calls_have_a_table_of_their_own() -> None:
     """With what a price is for; sound that is read and sound in all, at one price, are said once."""
-    tier = RateTier(above_input_tokens=200_000, usd="4")
+    tier = RateTier(above_input_tokens=200_000, usd=Decimal(4))
     rates = (
-        Rate(unit="input_tokens", usd="2", per=1_000_000, tiers=(tier,)),
-        Rate(unit="audio_seconds", usd="0.36", per=3600),
-        Rate(unit="input_audio_seconds", usd="0.36", per=3600),
-        Rate(unit="web_searches", usd="10", per=1000),
+        Rate(unit="input_tokens", usd=Decimal(2), per=1_000_000, tiers=(tier,)),
+        Rate(unit="audio_seconds", usd=Decimal("0.36"), per=3600),
+        Rate(unit="input_audio_seconds", usd=Decimal("0.36"), per=3600),
+        Rate(unit="web_searches", usd=Decimal(10), per=1000),
     )
     first, second = tables(page(model(), offers=(offer("openai", PricePeriod(rates=rates)),)), "offers")
 
@@ -205,6 +206,16 @@ def test_other_units_and_long_calls_have_a_table_of_their_own() -> None:
         ("audio read", "$0.36", "hour"),
         ("web searches", "$10.00", "thousand"),
     ]
+
+
+def test_a_price_by_the_hour_is_no_price_of_tokens() -> None:
+    """Where nobody prices tokens there are no empty columns of them, and the note does not speak of tokens."""
+    hourly = PricePeriod(rates=(Rate(unit="audio_seconds", usd=Decimal("0.1"), per=3600),))
+    first, second = tables(page(model(), offers=(offer("groq", hourly),)), "offers")
+
+    assert list(first.heads) == ["Seller", "Name there"]
+    assert first.note == "No price per token is known. Source: a list."
+    assert [tuple(row[2:]) for row in second.rows] == [("audio", "$0.10", "hour")]
 
 
 def test_price_history_is_a_table_and_a_picture() -> None:
@@ -367,7 +378,7 @@ def test_whatever_a_source_wrote_is_text() -> None:
     )
     evil = "<img src=x onerror=alert(1)>\x1b[2J"
     said = reported(evil, context_tokens=1)
-    parts = {
+    parts: dict[str, Any] = {
         "offers": (offer("openai", served_name=evil, source=evil),),
         "claims": (claim(source=evil, harness=evil, setting=evil),),
         "reported": (said,),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from touchstone.catalog.cards import Card
-from touchstone.catalog.claims import Scenario
-from touchstone.catalog.model import ModelId
+from touchstone.catalog.claims import Claim, Scenario
+from touchstone.catalog.model import ModelId, PartialDate
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import (
     LIMITS,
@@ -26,7 +26,6 @@ from touchstone.decision.shortlist_base import (
     Qualified,
     Relaxed,
     Shortlist,
-    Standing,
 )
 from touchstone.decision.shortlist_checks import Limit
 from touchstone.decision.shortlist_limits import any_task_check, model_limits, task_check
@@ -37,8 +36,9 @@ from touchstone.decision.shortlist_offers import (
     stocks_of,
     without_offer,
 )
-from touchstone.decision.shortlist_order import in_order, standings, yardsticks
+from touchstone.decision.shortlist_order import in_order, own_yardstick, standings
 from touchstone.decision.shortlist_permits import memory_of
+from touchstone.decision.shortlist_published import published
 from touchstone.errors import InvalidValue
 
 DEFAULT_PRIORITIES: tuple[Priority, ...] = ("quality", "cost")
@@ -50,8 +50,10 @@ def shortlist(
     background: Background,
     *,
     priorities: Sequence[Priority] = DEFAULT_PRIORITIES,
+    claims: Collection[Claim] = (),
     scenarios: Sequence[Scenario] = (),
     own_benchmark: str | None = None,
+    released: Mapping[ModelId, PartialDate | None] | None = None,
     seconds: Mapping[ModelId, float] | None = None,
 ) -> Shortlist:
     """
@@ -62,8 +64,10 @@ def shortlist(
         needs: The limits, and what a call is like.
         background: Sellers, labs, licences, benchmarks, and the day whose prices count.
         priorities: What the order goes by, the first one first.
+        claims: Results of all models, also of those that no card is given of; who met whom is seen in them.
         scenarios: Whose benchmarks speak for quality, the closest first.
-        own_benchmark: Id of the team's own test of this task.
+        own_benchmark: Id of the team's own test of this task; its results come before everything else.
+        released: When each model came out.
         seconds: Measured median of an answer, by model.
 
     Raises:
@@ -75,16 +79,28 @@ def shortlist(
     of_offers = frozenset(asked_of_offers(needs))
     judged = [_Judged(card, needs, background, limits, of_offers) for card in cards]
     fit = [one for one in judged if one.qualifies]
-    sticks = (
-        yardsticks([one.card for one in fit], scenarios, background.benchmarks, own=own_benchmark)
-        if "quality" in priorities
-        else ()
+    asked_quality = "quality" in priorities
+    qualified_ids = {one.card.id for one in fit}
+    wanted = [own_benchmark] if own_benchmark else [use.benchmark for one in scenarios for use in one.benchmarks]
+    stick = (
+        own_yardstick((claim for claim in claims if claim.model in qualified_ids), wanted, background.benchmarks)
+        if asked_quality
+        else None
     )
-    placed = standings(sticks)
-    entries = [one.entry(placed[one.card.id][1] if one.card.id in placed else None, seconds or {}) for one in fit]
-    qualified = in_order(entries, priorities, sticks)
+    placed = standings(stick)
+    known, basis = (
+        published(claims, scenarios, background.benchmarks, qualified_ids, released or {})
+        if asked_quality
+        else ({}, None)
+    )
+    entries = [
+        one.entry(seconds or {}).model_copy(
+            update={"standing": placed.get(one.card.id), "published": known.get(one.card.id)}
+        )
+        for one in fit
+    ]
+    qualified = in_order(entries, priorities, stick)
     missed = [one for one in judged if not one.qualifies]
-    stick = sticks[0] if sticks else None
     return Shortlist(
         day=background.day,
         needs=needs,
@@ -95,6 +111,7 @@ def shortlist(
         relaxed=tuple(_relaxed(name, missed) for name in asked_in_order(limits, needs)),
         yardstick=stick.benchmark if stick else None,
         condition=stick.condition if stick else None,
+        published=basis,
     )
 
 
@@ -196,8 +213,8 @@ class _Judged:
         reach = max([*served, *([own] if self.by_itself == {"context"} else [])], default=None)
         return None if reach is None else float(reach)
 
-    def entry(self, standing: Standing | None, seconds: Mapping[ModelId, float]) -> Qualified:
-        """As the list shows it; the reason for its place comes with the order."""
+    def entry(self, seconds: Mapping[ModelId, float]) -> Qualified:
+        """As the list shows it, without its quality; the reason for its place comes with the order."""
         return Qualified(
             model=self.card.id,
             name=self.card.name,
@@ -205,7 +222,6 @@ class _Judged:
             licence=self.card.fact("licence"),
             supplies=tuple(stock.supply for stock in self.stocks if not stock.misses),
             memory=memory_of(self.card, self.needs),
-            standing=standing,
             seconds=seconds.get(self.card.id),
             reason=Reason(template=""),
         )

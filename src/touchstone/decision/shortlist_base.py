@@ -211,7 +211,7 @@ class Supply(Noun):
 
 
 class Standing(Noun):
-    """A model's place on the one board that its quality is read off."""
+    """A model's place on the board of own results."""
 
     claim: Claim
     """The best placed of its results there."""
@@ -221,6 +221,55 @@ class Standing(Noun):
     """The ranks that the error leaves; both are `rank` where the error is unknown."""
     of: int
     """Rows of the board."""
+
+
+class Evidence(Noun):
+    """What one published test says of a model."""
+
+    benchmark: str
+    """Name of the benchmark."""
+    claim: Claim
+    """Its result."""
+    place: int
+    of: int
+    """Models on the test."""
+    told_apart: int
+    """From how many of them it is told apart."""
+    rival: Claim
+    """Who comes next there; of the last, who is before it."""
+
+
+class Published(Noun):
+    """How a model stands by all published tests of the scenario together."""
+
+    strength: float
+    low: float
+    high: float
+    """Log-odds of being ahead of a rival of middle strength, with the ends of the 95 % interval."""
+    place: int
+    best_place: int
+    worst_place: int
+    """Among all models that were measured; those that 95 % of each difference leave."""
+    of: int
+    tests: int
+    """On how many it stands."""
+    pairs: int
+    """How many rivals it was held against there, one by one."""
+    evidence: tuple[Evidence, ...]
+    """The tests that say most."""
+
+
+class PublishedTests(Noun):
+    """What published quality was worked out from."""
+
+    scenarios: tuple[str, ...]
+    """Ids of those whose benchmarks were looked at."""
+    tests: int
+    pairs: int
+    models: int
+    """Measured on any of the tests, whether they qualify or not."""
+    known: int
+    """Of those that qualify, how many have a place."""
 
 
 class Qualified(Noun):
@@ -235,7 +284,9 @@ class Qualified(Noun):
     memory: MemoryNeed | None = None
     """At the precision and context that were asked about; None for closed weights or an unknown size."""
     standing: Standing | None = None
-    """None where it has no result that can be compared."""
+    """By own results; None where there is none."""
+    published: Published | None = None
+    """None where too few published results compare it with those that qualify."""
     seconds: float | None = None
     """Measured median of an answer; None where nobody measured it here."""
     reason: Reason
@@ -287,6 +338,8 @@ class Shortlist(Noun):
     relaxed: tuple[Relaxed, ...]
     """One for each limit that was asked."""
     yardstick: Benchmark | None = None
-    """The benchmark that quality is read off."""
+    """The benchmark of own results, which come before published ones; None where there are none."""
     condition: tuple[str, ...] | None = None
     """How its results were measured; only these are compared."""
+    published: PublishedTests | None = None
+    """None where published tests put nobody in order."""

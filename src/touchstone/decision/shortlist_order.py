@@ -1,10 +1,10 @@
 """
 In which order qualified models stand, and why each stands where it does.
 
-Priorities are looked at one after the other; who ties in one is put in order by the next, at last by name. Quality is
-the place on one board of results that were measured alike. The first of a board leads a group of everybody whose
-possible ranks overlap with its own; within a group quality says nothing. The first of the rest leads the next group.
-What is unknown stands after what is known, never as zero.
+Priorities are looked at one after the other; who ties in one is put in order by the next, at last by name. Quality goes
+by groups, within which it says nothing. Own results come first: the first of their board leads a group of everybody
+whose possible ranks overlap with its own, the first of the rest leads the next group. Then come published results, see
+`shortlist_published`. What is unknown stands after what is known, never as zero.
 """
 
 from __future__ import annotations
@@ -12,25 +12,16 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from touchstone.catalog.cards import Card
-from touchstone.catalog.claims import Benchmark, Claim, Scenario
-from touchstone.catalog.model import ModelId, earliest
+from touchstone.catalog.claims import Benchmark, Claim
+from touchstone.catalog.model import ModelId
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist_base import OPENNESS, Priority, Qualified, Standing
+from touchstone.decision.shortlist_base import OPENNESS, Priority, Published, Qualified, Standing
+from touchstone.decision.shortlist_published import groups_of_published
+from touchstone.evaluation.leaderboard import leaderboard
+from touchstone.evaluation.leaderboard_nouns import Board
 from touchstone.language import N_
-
-if TYPE_CHECKING:
-    from touchstone.evaluation.leaderboard_nouns import Board
-
-FEWEST_COMPARED = 3
-"""A board on which fewer of the qualified models stand compares nothing,"""
-LEAST_SHARE = 0.05
-"""nor does one on which a smaller share of them stands: it would put the few that were tested before all others."""
-
-RECENT_DAYS = 365
-"""Results that are older than this than the newest that compare enough are not used to judge."""
 
 PRIORITIES: Mapping[Priority, str] = {
     "quality": N_("quality"),
@@ -41,129 +32,92 @@ PRIORITIES: Mapping[Priority, str] = {
 
 
 class Yardstick(NamedTuple):
-    """Results that were measured alike, on which quality is read off."""
+    """Own results that were measured alike."""
 
     benchmark: Benchmark
     condition: tuple[str, ...]
     board: Board
 
 
-def yardsticks(
-    cards: Sequence[Card], scenarios: Iterable[Scenario], benchmarks: Mapping[str, Benchmark], *, own: str | None = None
-) -> tuple[Yardstick, ...]:
+def own_yardstick(
+    claims: Iterable[Claim], wanted: Sequence[str], benchmarks: Mapping[str, Benchmark]
+) -> Yardstick | None:
     """
-    Own results first, then published ones: of each the recent condition under which most of the models were measured.
-
-    A scenario is passed over for the next one when none of its benchmarks compares enough of the models.
-    Of conditions that cover equally many, the one of the scenario's closer benchmark counts.
+    The condition under which the team measured most of the models.
 
     Args:
-        cards: Those that qualify.
-        scenarios: What the task is like, the closest first.
-        own: Id of the team's own test of this task; its results come before everything else.
+        claims: Of those that qualify; published ones are left out.
+        wanted: Ids of the benchmarks that count; of conditions that cover equally many, the first one's does.
     """
-    wanted = [[fit.benchmark for fit in scenario.benchmarks] for scenario in scenarios]
-    named = {own} if own else {one for group in wanted for one in group}
-    ours = _widest(cards, [sorted(named)], ours=True, least=1)
-    fewest = max(FEWEST_COMPARED, math.ceil(LEAST_SHARE * len(cards)))
-    published = _widest(cards, wanted, ours=False, least=fewest)
-    return tuple(
-        Yardstick(benchmarks[condition[0]], condition, _board(benchmarks[condition[0]], claims))
-        for condition, claims in (ours, published)
-        if condition and condition[0] in benchmarks
-    )
+    by_condition: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.ours and claim.benchmark in wanted and claim.benchmark in benchmarks:
+            by_condition[claim.condition].append(claim)
+    covers = Counter({one: len({claim.model for claim in found}) for one, found in by_condition.items()})
+    if not covers:
+        return None
+    best = min(covers, key=lambda one: (-covers[one], wanted.index(one[0]), one))
+    benchmark = benchmarks[best[0]]
+    return Yardstick(benchmark, best, leaderboard(benchmark, by_condition[best]).boards[0])
 
 
-def _widest(
-    cards: Sequence[Card], wanted: Sequence[Sequence[str]], *, ours: bool, least: int
-) -> tuple[tuple[str, ...], list[Claim]]:
-    """
-    The condition by which to judge, in the first group of benchmarks that has one, and its results.
-
-    Of those that compare enough models and whose results are recent, the one that covers the most: a wide table of last
-    year's models would put them before this year's.
-    """
-    claims: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
-    covers: Counter[tuple[str, ...]] = Counter()
-    for card in cards:
-        mine = {claim.condition for claim in card.claims if claim.ours is ours}
-        covers.update(mine)
-        for claim in card.claims:
-            if claim.ours is ours:
-                claims[claim.condition].append(claim)
-    for group in wanted:
-        fitting = [condition for condition in covers if condition[0] in group and covers[condition] >= least]
-        if fitting:
-            newest = max(_age(claims[condition]) for condition in fitting)
-            recent = [condition for condition in fitting if newest - _age(claims[condition]) <= RECENT_DAYS]
-            best = min(recent, key=lambda one: (-covers[one], group.index(one[0]), one))
-            return best, claims[best]
-    return (), []
-
-
-def _age(claims: Sequence[Claim]) -> int:
-    """The day of the newest result, as an ordinal; of a source that gives no dates, the day it was read."""
-    return max(earliest(claim.date or claim.as_of).toordinal() for claim in claims)
-
-
-def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
-    # Here and not above: the statistics behind it load numpy, and not every shortlist asks for quality.
-    from touchstone.evaluation.leaderboard import leaderboard
-
-    return leaderboard(benchmark, claims).boards[0]
-
-
-def standings(sticks: Sequence[Yardstick]) -> dict[ModelId, tuple[int, Standing]]:
-    """Of each model the first yardstick that knows it, and its best place there."""
-    found: dict[ModelId, tuple[int, Standing]] = {}
-    for at, stick in enumerate(sticks):
-        for place in stick.board.places:  # best first
-            if place.claim.model not in found:
-                standing = Standing(
-                    claim=place.claim,
-                    rank=place.rank,
-                    best_rank=place.rank if place.best_rank is None else place.best_rank,
-                    worst_rank=place.rank if place.worst_rank is None else place.worst_rank,
-                    of=len(stick.board.places),
-                )
-                found[place.claim.model] = at, standing
+def standings(stick: Yardstick | None) -> dict[ModelId, Standing]:
+    """Each model's best place on the board of own results."""
+    found: dict[ModelId, Standing] = {}
+    for place in stick.board.places if stick else ():  # best first
+        if place.claim.model not in found:
+            found[place.claim.model] = Standing(
+                claim=place.claim,
+                rank=place.rank,
+                best_rank=place.rank if place.best_rank is None else place.best_rank,
+                worst_rank=place.rank if place.worst_rank is None else place.worst_rank,
+                of=len(stick.board.places) if stick else 0,
+            )
     return found
 
 
-def groups_of(standing: Mapping[ModelId, tuple[int, Standing]], among: Iterable[ModelId]) -> dict[ModelId, int]:
-    """The group of each model that stands on a board, the best is 0; see the head of this module."""
-    left = sorted((standing[model][0], standing[model][1].rank, model) for model in among if model in standing)
+def groups_of(standing: Mapping[ModelId, Standing]) -> dict[ModelId, int]:
+    """The group of each model that stands on the board of own results, the best is 0; see the head of this module."""
+    left = sorted((one.rank, model) for model, one in standing.items())
     found: dict[ModelId, int] = {}
     group = 0
     while left:
-        at, _, leader = left[0]
-        first = standing[leader][1]
+        first = standing[left[0][1]]
         members = [
             model
-            for board, _, model in left
-            if board == at
-            and standing[model][1].best_rank <= first.worst_rank
-            and first.best_rank <= standing[model][1].worst_rank
+            for _, model in left
+            if standing[model].best_rank <= first.worst_rank and first.best_rank <= standing[model].worst_rank
         ]
         found |= dict.fromkeys(members, group)
-        left = [one for one in left if one[2] not in found]
+        left = [one for one in left if one[1] not in found]
         group += 1
     return found
 
 
+def quality_groups(qualified: Iterable[Qualified]) -> dict[ModelId, int]:
+    """The group of each model whose quality is known: first those with own results, then the others."""
+    listed = list(qualified)
+    own = groups_of({one.model: one.standing for one in listed if one.standing is not None})
+    others = groups_of_published(
+        {one.model: one.published for one in listed if one.standing is None and one.published is not None}
+    )
+    after = max(own.values(), default=-1) + 1
+    return {**own, **{model: after + group for model, group in others.items()}}
+
+
 def in_order(
-    qualified: Sequence[Qualified], priorities: Sequence[Priority], sticks: Sequence[Yardstick]
+    qualified: Sequence[Qualified], priorities: Sequence[Priority], stick: Yardstick | None
 ) -> tuple[Qualified, ...]:
     """The qualified models in order, each with the reason for its place."""
-    placed = standings(sticks)
-    groups = groups_of(placed, [one.model for one in qualified])
+    groups = quality_groups(qualified)
     keys = {one.model: tuple(_key(one, priority, groups) for priority in priorities) for one in qualified}
     ordered = sorted(qualified, key=lambda one: (keys[one.model], one.model))
     found = []
     for position, one in enumerate(ordered):
-        before = ordered[position - 1] if position else None
-        reason = _first(one, len(ordered), priorities, placed, sticks)
-        if before is not None:
+        if not position:
+            reason = _first(one, len(ordered), priorities, stick)
+        else:
+            before = ordered[position - 1]
             apart = next(
                 (
                     name
@@ -172,7 +126,7 @@ def in_order(
                 ),
                 None,
             )
-            reason = _behind(one, before, apart, placed, sticks)
+            reason = _behind(one, before, apart, stick)
         found.append(one.model_copy(update={"reason": reason}))
     return tuple(found)
 
@@ -201,20 +155,16 @@ def _usd(one: Qualified) -> float:
 # Reasons --------------------------------------------------------------------------------------------------------------
 
 
-def _first(
-    one: Qualified,
-    count: int,
-    priorities: Sequence[Priority],
-    placed: Mapping[ModelId, tuple[int, Standing]],
-    sticks: Sequence[Yardstick],
-) -> Reason:
+def _first(one: Qualified, count: int, priorities: Sequence[Priority], stick: Yardstick | None) -> Reason:
     if count == 1:
         return Reason(template=N_("the only model that meets every limit"))
     first = priorities[0]
-    if first == "quality" and one.model in placed:
-        at, standing = placed[one.model]
+    if first == "quality" and one.standing is not None and stick is not None:
         template = N_("in the leading group on {benchmark}: {value:g}, place {low} to {high} of {of}")
-        return Reason(template=template, values=_standing_values(standing, sticks[at].benchmark))
+        return Reason(template=template, values=_standing_values(one.standing, stick.benchmark))
+    if first == "quality" and one.published is not None:
+        template = N_("in the leading group by {tests} published tests: place {place} ({low} to {high}) of {of}")
+        return Reason(template=template, values=_published_values(one.published))
     if first == "cost" and one.supply is not None and math.isfinite(_usd(one)):
         template = N_("nobody who qualifies is known to cost less; it is sold by {seller}")
         return Reason(template=template, values={"seller": one.supply.offer.provider})
@@ -228,19 +178,13 @@ def _first(
     return Reason(template=template, values={"priority": first})
 
 
-def _behind(
-    one: Qualified,
-    before: Qualified,
-    apart: Priority | None,
-    placed: Mapping[ModelId, tuple[int, Standing]],
-    sticks: Sequence[Yardstick],
-) -> Reason:
+def _behind(one: Qualified, before: Qualified, apart: Priority | None, stick: Yardstick | None) -> Reason:
     """Why it stands after `before`: the first priority that tells the two apart."""
     values: dict[str, str | int | float] = {"before": before.model}
     if apart is None:
         return Reason(template=N_("level with {before} in every priority; by name"), values=values)
     if apart == "quality":
-        return _behind_in_quality(one, before, placed, sticks)
+        return _behind_in_quality(one, before, stick)
     if apart == "cost":
         return _behind_in_cost(one, before)
     if apart == "openness":
@@ -253,22 +197,33 @@ def _behind(
     return Reason(template=template, values={**values, "gap": one.seconds - before.seconds, "seconds": one.seconds})
 
 
-def _behind_in_quality(
-    one: Qualified,
-    before: Qualified,
-    placed: Mapping[ModelId, tuple[int, Standing]],
-    sticks: Sequence[Yardstick],
-) -> Reason:
-    if one.model not in placed:
+def _behind_in_quality(one: Qualified, before: Qualified, stick: Yardstick | None) -> Reason:
+    if one.standing is not None and before.standing is not None and stick is not None:
+        template = N_(
+            "in a later group on {benchmark}: {value:g}, place {low} to {high} of {of}; {before} has {ahead:g}"
+        )
+        values = _standing_values(one.standing, stick.benchmark)
+        return Reason(
+            template=template, values={**values, "before": before.model, "ahead": before.standing.claim.value}
+        )
+    if one.published is None:
         template = N_("quality unknown: no result that can be compared; after those that have one, such as {before}")
         return Reason(template=template, values={"before": before.model})
-    (at, standing), (before_at, ahead) = placed[one.model], placed[before.model]
-    if at != before_at:
+    if before.standing is not None:
         template = N_("after {before}, because your own results count before published ones")
         return Reason(template=template, values={"before": before.model})
-    template = N_("in a later group on {benchmark}: {value:g}, place {low} to {high} of {of}; {before} has {ahead:g}")
-    values = _standing_values(standing, sticks[at].benchmark)
-    return Reason(template=template, values={**values, "before": before.model, "ahead": ahead.claim.value})
+    template = N_("in a later group than {before} by {tests} published tests: place {place} ({low} to {high}) of {of}")
+    return Reason(template=template, values={**_published_values(one.published), "before": before.model})
+
+
+def _published_values(published: Published) -> dict[str, str | int | float]:
+    return {
+        "tests": published.tests,
+        "place": published.place,
+        "low": published.best_place,
+        "high": published.worst_place,
+        "of": published.of,
+    }
 
 
 def _standing_values(standing: Standing, benchmark: Benchmark) -> dict[str, str | int | float]:

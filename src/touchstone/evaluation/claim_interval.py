@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim
+from touchstone.evaluation.distributions import normal_cdf, normal_quantile
 from touchstone.evaluation.wilson import wilson
+
+_Z95 = normal_quantile(0.975)
 
 
 def value_interval(benchmark: Benchmark, claim: Claim) -> tuple[float, float] | None:
@@ -36,6 +40,38 @@ def known_value(benchmark: Benchmark, claim: Claim) -> KnownValue | None:
     share = claim.value / whole
     low, high = wilson(share * size, size)
     return KnownValue(claim.value, low * whole, high * whole, share, size)
+
+
+class Gap(NamedTuple):
+    """How far one value lies above another."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    """Two-sided, that they are equal."""
+
+
+def gap(one: KnownValue, other: KnownValue) -> Gap:
+    """
+    Two results against each other, as if the questions were not the same ones.
+
+    Models that answered the same questions agree on many of them, so the true error of their difference is smaller;
+    which ones they agree on is not published. Two counted shares: the pooled score test, Wilson's counterpart. Else
+    the distance in normal errors taken from the facing ends of the intervals (Zou and Donner 2008, "Construction of
+    confidence limits about effect measures", Statistics in Medicine 27), at 95 % exactly where they exclude 0.
+    """
+    difference = one.value - other.value
+    down = math.hypot(one.value - one.low, other.high - other.value)
+    up = math.hypot(one.high - one.value, other.value - other.low)
+    if one.share is not None and other.share is not None:
+        pooled = (one.share * one.n + other.share * other.n) / (one.n + other.n)
+        spread = math.sqrt(pooled * (1 - pooled) * (1 / one.n + 1 / other.n))
+        distance = abs(one.share - other.share) / spread if spread > 0 else 0.0
+    else:
+        facing = down if difference > 0 else up
+        distance = abs(difference) * _Z95 / facing if facing > 0 else math.inf
+    return Gap(difference, difference - down, difference + up, 2 * normal_cdf(-distance) if difference else 1.0)
 
 
 def question_count(benchmark: Benchmark, claim: Claim) -> int | None:

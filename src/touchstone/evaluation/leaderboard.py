@@ -10,13 +10,12 @@ import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.evaluation.base import PairResult
-from touchstone.evaluation.claim_interval import KnownValue, known_value, question_count
-from touchstone.evaluation.distributions import normal_cdf, normal_quantile
+from touchstone.evaluation.claim_interval import KnownValue, gap, known_value, question_count
 from touchstone.evaluation.leaderboard_nouns import (
     Apart,
     Board,
@@ -54,13 +53,25 @@ def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
     Args:
         claims: Of any benchmark and in any order; those of others are left out.
     """
+    groups = _by_condition(benchmark, claims)
+    boards = [_board(benchmark, groups[condition]) for condition in sorted(groups)]
+    boards.sort(key=lambda board: (-len(board.places), not board.ours))  # stable: then by condition
+    return Leaderboard(benchmark=benchmark, boards=tuple(boards))
+
+
+def alike(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
+    """The rows of each board of `leaderboard`, best first, without the ranks that take time to work out."""
+    groups = _by_condition(benchmark, claims)
+    for condition in sorted(groups):
+        yield _set_apart(benchmark, groups[condition])[0]
+
+
+def _by_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Mapping[tuple[str, ...], list[Claim]]:
     groups: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
     for claim in claims:
         if claim.benchmark == benchmark.id:
             groups[claim.condition].append(claim)
-    boards = [_board(benchmark, groups[condition]) for condition in sorted(groups)]
-    boards.sort(key=lambda board: (-len(board.places), not board.ours))  # stable: then by condition
-    return Leaderboard(benchmark=benchmark, boards=tuple(boards))
+    return groups
 
 
 def scenario_boards(
@@ -199,33 +210,16 @@ def _places(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Place, ...]:
 
 
 def _pair(a: str, b: str, known: Mapping[str, KnownValue], higher_is_better: bool) -> PairResult:
-    """
-    Two results against each other, as if the questions were not the same ones.
-
-    Models that answered the same questions agree on many of them, so the true error of their difference is smaller;
-    which ones they agree on is not published. Two counted shares: the pooled score test, Wilson's counterpart. Else
-    the distance in normal errors taken from the facing ends of the intervals (Zou and Donner 2008, "Construction of
-    confidence limits about effect measures", Statistics in Medicine 27), at 95 % exactly where they exclude 0.
-    """
     one, other = known[a], known[b]
-    difference = one.value - other.value
-    down = math.hypot(one.value - one.low, other.high - other.value)
-    up = math.hypot(one.high - one.value, other.value - other.low)
-    if one.share is not None and other.share is not None:
-        pooled = (one.share * one.n + other.share * other.n) / (one.n + other.n)
-        spread = math.sqrt(pooled * (1 - pooled) * (1 / one.n + 1 / other.n))
-        distance = abs(one.share - other.share) / spread if spread > 0 else 0.0
-    else:
-        facing = down if difference > 0 else up
-        distance = abs(difference) * normal_quantile(0.975) / facing if facing > 0 else math.inf
+    found = gap(one, other)
     return PairResult(
         a=a,
         b=b,
-        difference=difference if higher_is_better else -difference,
-        low=difference - down if higher_is_better else -difference - up,
-        high=difference + up if higher_is_better else -difference + down,
+        difference=found.difference if higher_is_better else -found.difference,
+        low=found.low if higher_is_better else -found.high,
+        high=found.high if higher_is_better else -found.low,
         n=min(one.n, other.n),
-        p=2 * normal_cdf(-distance) if difference else 1.0,
+        p=found.p,
         adjusted_p=1.0,  # rank_intervals adjusts for all pairs itself
     )
 

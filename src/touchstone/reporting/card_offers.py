@@ -102,11 +102,12 @@ def _offer_table(offers: Sequence[Offer], today: date, gone: bool) -> Table:
             )
         )
     sources = sorted({_source(offer, today) for offer in offers})
-    note = (
-        _("Its maker serves it no more: the last known prices, USD per million tokens. Source: {sources}.")
-        if gone
-        else _("USD per million tokens on {day}. Source: {sources}.")
-    )
+    if all(cell == numbers.UNKNOWN for row in rows for cell in row[2:5]):
+        note = _("No price per token is known. Source: {sources}.")
+    elif gone:
+        note = _("Its maker serves it no more: the last known prices, USD per million tokens. Source: {sources}.")
+    else:
+        note = _("USD per million tokens on {day}. Source: {sources}.")
     return without_empty(
         Table(
             (

@@ -6,10 +6,21 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from touchstone.catalog.benchmarks import scenarios
 from touchstone.decision.advice import Advice
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist_base import Check, Excluded, Needs, Qualified, Shortlist, Standing
-from touchstone.language import _, ngettext
+from touchstone.decision.shortlist_base import (
+    Check,
+    Evidence,
+    Excluded,
+    Needs,
+    Published,
+    PublishedTests,
+    Qualified,
+    Shortlist,
+    Standing,
+)
+from touchstone.language import _, current_language, ngettext
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Section, Table
@@ -118,6 +129,9 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
     if found.yardstick is not None:
         heads.append(found.yardstick.name)
         numbers_at.add(len(heads) - 1)
+    if found.published is not None:
+        heads.append(_("By published tests"))
+        numbers_at.add(len(heads) - 1)
     if by_speed:
         heads.append(_("Answer"))
         numbers_at.add(len(heads) - 1)
@@ -135,6 +149,8 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
         ]
         if found.yardstick is not None:
             row.append(_standing(one.standing))
+        if found.published is not None:
+            row.append(_place(one.published))
         if by_speed:
             row.append(numbers.seconds(one.seconds))
         if by_memory:
@@ -145,23 +161,69 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
     yield Table(heads, rows, numbers=frozenset(numbers_at), note=note)
     yield Bullets(
         [
-            _("{place}. {model}: {reason}").format(place=at, model=one.model, reason=said(one.reason))
+            _("{place}. {model}: {reason}").format(place=at, model=one.model, reason=_reason(one))
             for at, one in enumerate(shown, 1)
         ]
     )
     if found.yardstick is not None and found.condition is not None:
         how = _(", ").join(part for part in found.condition[1:] if part)
         yield Paragraph(
-            _(
-                "Quality is the place on {benchmark}, of results measured alike ({how}). Who has none there is not "
-                "worse: nobody knows."
-            ).format(benchmark=found.yardstick.name, how=how or _("nothing further is said")),
+            _("Own results come first: the place on {benchmark}, of results measured alike ({how}).").format(
+                benchmark=found.yardstick.name, how=how or _("nothing further is said")
+            ),
             "quiet",
         )
-    elif "quality" in found.priorities:
+    if found.published is not None:
+        yield Paragraph(_how_published(found.published, len(found.qualified)), "quiet")
+    elif "quality" in found.priorities and found.yardstick is None:
         yield Paragraph(
-            _("Quality is unknown: no benchmark of this scenario compares enough of those who qualify."), "warning"
+            _("Quality is unknown: no published tests of this scenario compare enough of those who qualify."), "warning"
         )
+
+
+def _how_published(basis: PublishedTests, qualified: int) -> str:
+    names = scenarios()
+    spoken = [names[one].name.in_language(current_language()) for one in basis.scenarios if one in names]
+    return _(
+        "Published quality is of {known:,} of the {qualified:,} who qualify, by {tests:,} tests for: {scenarios}. On each "
+        "test two models that were measured alike are a win and a loss, or a tie where the error does not tell them "
+        "apart; {pairs:,} such pairs of {models:,} models are put together by the Bradley-Terry model, and no values of "
+        "unlike scales are averaged. Who has too few is not worse: nobody knows."
+    ).format(
+        known=basis.known,
+        qualified=qualified,
+        tests=basis.tests,
+        scenarios=numbers.listing(spoken) if spoken else numbers.UNKNOWN,
+        pairs=basis.pairs,
+        models=basis.models,
+    )
+
+
+def _reason(one: Qualified) -> str:
+    """Why it stands there, with the tests behind it that one can look up."""
+    if one.published is None or one.standing is not None:
+        return said(one.reason)
+    tests = ngettext("{count:,} published test", "{count:,} published tests", one.published.tests).format(
+        count=one.published.tests
+    )
+    return _("{reason}. {tests}: {evidence}").format(
+        reason=said(one.reason), tests=tests, evidence=_("; ").join(map(_evidence, one.published.evidence))
+    )
+
+
+def _evidence(one: Evidence) -> str:
+    claim, rival = one.claim, one.rival
+    how = _(", ").join(part for part in (claim.subset, claim.setting, claim.measured_by) if part)
+    template = (
+        _("{benchmark} {value:g} ({how}), before {rival} with {ahead:g}")
+        if one.place < one.of
+        else _("{benchmark} {value:g} ({how}), behind {rival} with {ahead:g}")
+    )
+    return template.format(benchmark=one.benchmark, value=claim.value, how=how, rival=rival.model, ahead=rival.value)
+
+
+def _place(published: Published | None) -> str:
+    return numbers.UNKNOWN if published is None else numbers.places((published.best_place, published.worst_place))
 
 
 def _cost_head(needs: Needs) -> str:
@@ -261,6 +323,7 @@ def as_json(
         "assumptions": [_sentence(reason) for reason in assumed],
         "yardstick": found.yardstick.id if found.yardstick else None,
         "condition": list(found.condition) if found.condition else None,
+        "published": found.published.model_dump(mode="json") if found.published else None,
         "qualified": [_entry(one, at) for at, one in enumerate(found.qualified, 1)],
         "excluded": [
             {"model": one.model, "name": one.name, "further": one.further, **check_json(one.check)}
@@ -304,7 +367,7 @@ def _entry(one: Qualified, place: int) -> dict[str, Any]:
         "memory_bytes": one.memory.total_bytes if one.memory else None,
         "weight_bytes": one.memory.weight_bytes if one.memory else None,
         "seconds": one.seconds,
-        "quality": None
+        "own": None
         if standing is None
         else {
             "benchmark": standing.claim.benchmark,
@@ -316,7 +379,7 @@ def _entry(one: Qualified, place: int) -> dict[str, Any]:
             "mode": standing.claim.mode,
             "source": standing.claim.source,
             "as_of": standing.claim.as_of,
-            "ours": standing.claim.ours,
         },
+        "published": None if one.published is None else one.published.model_dump(mode="json", exclude_none=True),
         **_sentence(one.reason),
     }

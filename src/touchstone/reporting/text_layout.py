@@ -20,6 +20,8 @@ GAP = 3
 """Blanks between two columns."""
 _LEAST = 4
 """No column gets less than this while others can give."""
+_SHORT_HEAD = 10
+"""Heads over numbers up to this width are not broken."""
 _STYLES = {"bold": "1", "quiet": "2", "head": "1;4"}
 _CLOSING = frozenset("。，、；：？！）》」』”’…,.;:?!)")
 """Marks that do not begin a line of Chinese."""
@@ -131,7 +133,7 @@ def column_widths(columns: Sequence[Sequence[str]], width: int, *, whole: Collec
     breaks: tuple[Callable[[str], Iterable[str]], ...] = (_blanks, _marks)
     for pieces in breaks:
         least = [
-            max((*(width_of(piece) for piece in _blanks(texts[0])), *(width_of(text) for text in texts[1:])), default=0)
+            max(_head_cells(texts[0]), *(width_of(text) for text in texts[1:]), 0)
             if index in whole
             else max((width_of(piece) for text in texts for piece in pieces(text)), default=0)
             for index, texts in enumerate(columns)
@@ -141,6 +143,13 @@ def column_widths(columns: Sequence[Sequence[str]], width: int, *, whole: Collec
             wanted = [least[index] if index in whole else one for index, one in enumerate(natural)]
             return _given_way(wanted, least, room)
     return _given_way(natural, [min(one, _LEAST) for one in natural], room)
+
+
+def _head_cells(head: str) -> int:
+    """What a head needs at least: a short one stays whole, a longer one has two lines."""
+    if width_of(head) <= _SHORT_HEAD:
+        return width_of(head)
+    return next(cells for cells in range(_SHORT_HEAD // 2, width_of(head) + 1) if len(wrapped(head, cells)) <= 2)
 
 
 def _blanks(text: str) -> list[str]:

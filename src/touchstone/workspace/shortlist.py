@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from touchstone.catalog.benchmarks import benchmarks, scenarios
 from touchstone.catalog.cards import Card
 from touchstone.catalog.catalog import Catalog
-from touchstone.catalog.claims import Scenario
+from touchstone.catalog.claims import Claim, Scenario
+from touchstone.catalog.model import ModelId, PartialDate
 from touchstone.catalog.sellers import sellers
 from touchstone.catalog.taxonomy import labs, licences
 from touchstone.config import Settings
@@ -84,25 +85,28 @@ def answer(
 ) -> Answered:
     """The models of a catalog that meet the needs, in order, and everybody else with a reason."""
     background = background_of(catalog, asked.scenarios)
-    cards, aside = in_scope(catalog, asked.needs)
+    scope = in_scope(catalog, asked.needs)
+    own_benchmark = asked.task if asked.task in background.benchmarks else None
     found = shortlist(
-        cards,
+        scope.cards,
         asked.needs,
         background,
         priorities=priorities,
+        claims=claims_of(catalog, asked.scenarios, own_benchmark) if "quality" in priorities else (),
         scenarios=asked.scenarios,
-        own_benchmark=asked.task if asked.task in background.benchmarks else None,
+        own_benchmark=own_benchmark,
+        released=scope.released,
         seconds=asked.measured.seconds if asked.measured else None,
     )
-    if aside:
+    if scope.aside:
         found = found.model_copy(
             update={
-                "excluded": (*aside, *found.excluded),
+                "excluded": (*scope.aside, *found.excluded),
                 # Who does another task was not looked at further, so nobody knows who misses that alone.
                 "relaxed": tuple(one for one in found.relaxed if one.limit not in ("task", "any-task")),
             }
         )
-    by_id = {card.id: card for card in cards}
+    by_id = {card.id: card for card in scope.cards}
     kept = {one.model: by_id[one.model] for one in found.qualified}
     return Answered(
         asked=asked,
@@ -135,23 +139,40 @@ def background_of(catalog: Catalog, used: Iterable[Scenario]) -> Background:
     return Background(sellers(), labs(), licences(), tests, catalog.today)
 
 
-def in_scope(catalog: Catalog, needs: Needs) -> tuple[list[Card], list[Excluded]]:
+class Scope(NamedTuple):
+    """The catalog as far as its index answers for it."""
+
+    cards: list[Card]
+    """Of those that do the wanted task."""
+    aside: list[Excluded]
+    """What is said of those that do another one."""
+    released: dict[ModelId, PartialDate | None]
+    """Of all."""
+
+
+def in_scope(catalog: Catalog, needs: Needs) -> Scope:
     """
     The cards that do the wanted task, and what is said of those that do another one.
 
     The index says what a model does without opening its card, which takes most of the time.
     """
     wanted = [*needs.tasks, *needs.one_task_of]
-    aside: list[Excluded] = []
-    cards: list[Card] = []
+    found = Scope([], [], {})
     for row, entry_id in enumerate(catalog.index.ids()):
         if "/" not in entry_id.partition(":")[0]:
             continue
-        if wanted:
-            listing = orjson.loads(catalog.index.listing(row))
-            out = other_task(entry_id, listing["name"], listing["tasks"], needs) if listing["tasks"] else None
-            if out is not None:
-                aside.append(out)
-                continue
-        cards.append(Card.model_validate_json(catalog.index.card(row)))
-    return cards, aside
+        listing = orjson.loads(catalog.index.listing(row))
+        found.released[entry_id] = listing["released"]
+        out = other_task(entry_id, listing["name"], listing["tasks"], needs) if wanted and listing["tasks"] else None
+        if out is None:
+            found.cards.append(Card.model_validate_json(catalog.index.card(row)))
+        else:
+            found.aside.append(out)
+    return found
+
+
+def claims_of(catalog: Catalog, used: Iterable[Scenario], own_benchmark: str | None) -> list[Claim]:
+    """Every result on the benchmarks of some scenarios and on the team's own test, whoever it is of."""
+    names = [own_benchmark] if own_benchmark else []
+    names += [fit.benchmark for scenario in used for fit in scenario.benchmarks]
+    return [claim for name in dict.fromkeys(names) for claim in catalog.claims(name)]
