@@ -414,3 +414,12 @@ def test_without_a_named_harness_only_one_source_is_alike(harness: str | None, s
         for where in (source, other)
     )
     assert (one.condition == two.condition) == (harness is not None or source == other)
+
+
+@pytest.mark.parametrize(
+    "text", ['source = "x"\n', '[[claim]]\nmodel = "acme/one"\n', "[[table]]\nrows = []\n", "[[table]]\nvalue = 3\n"]
+)
+def test_a_file_without_results_is_refused(text: str) -> None:
+    """Results under another key than the one that is read would be lost without a word."""
+    with pytest.raises(DataError, match=r"\[\[table\]\]"):
+        read_claims(text, place="own.toml", benchmarks=benchmarks())

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from touchstone.catalog.benchmarks import benchmarks
 from touchstone.catalog.claims import Fit, Scenario
 from touchstone.catalog.query import Hit
 from touchstone.evaluation.leaderboard import leaderboard, scenario_boards
 from touchstone.reporting.board_page import benchmark_page, heading, scenario_page
+from touchstone.reporting.catalog_words import METRICS
 from touchstone.reporting.page_html import html_page
 from touchstone.reporting.page_terminal import terminal_page
 from touchstone.reporting.pages import Bullets, Page, Picture, Table
@@ -233,3 +235,11 @@ def test_what_a_source_wrote_is_only_text() -> None:
     assert parsed.broken == []
     assert [tag for tag, _ in parsed.elements].count("script") == 1
     assert not set(terminal_page(found, width=120, colour=False)) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_every_metric_in_words_has_chinese() -> None:
+    """What a benchmark measures is a column head: words are translated, signs such as `pass@1` are the same for all."""
+    signs = re.compile(r"[\w^@+\-]*[A-Z@^\d][\w^@+\-]*")
+    spoken = {one.metric for one in benchmarks().values() if not signs.fullmatch(one.metric)}
+
+    assert spoken <= set(METRICS), spoken - set(METRICS)

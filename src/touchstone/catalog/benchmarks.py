@@ -130,6 +130,12 @@ def read_claims(text: str, *, place: str, benchmarks: Mapping[str, Benchmark]) -
     """
     header = _read_toml(text, place)
     tables = header.pop("table", ())
+    if not any(table.get("rows") for table in tables):
+        raise DataError("there is no result in it; write them as rows of [[table]]", path=place)
+    if unknown := sorted(set(header) - set(Claim.model_fields)):
+        raise DataError(
+            "{key!r} is no field of a result; results stand in the rows of [[table]]", path=place, key=unknown[0]
+        )
     found: list[Claim] = []
     seen: dict[tuple[object, ...], int] = {}
     for table in tables:

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from touchstone.catalog.base import Provider
+from touchstone.catalog.base import Price, Provider
 from touchstone.catalog.cards import Card
 from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Offer
@@ -63,6 +63,8 @@ class Callable(Noun):
     base_url: str
     key_env: str | None = None
     key_header: Literal["bearer", "api-key"] = "bearer"
+    price: Price | None = None
+    """What a team reckons with for an endpoint of its own."""
     preset: str | None = None
     """Id in `providers.toml`; None for an address of one's own."""
 
@@ -114,7 +116,12 @@ def _interface(model: Model) -> Interface | None:
 
 def _target(card: Card, interface: Interface) -> Callable | None:
     for endpoint in card.endpoints:
-        return Callable(served_name=endpoint.served_name, base_url=endpoint.base_url, key_env=endpoint.key_env)
+        return Callable(
+            served_name=endpoint.served_name,
+            base_url=endpoint.base_url,
+            key_env=endpoint.key_env,
+            price=endpoint.price,
+        )
     model = card.model
     own = [offer for offer in card.offers if model and seller_id(offer.provider) == model.lab and not offer.deprecated]
     for offer in (*own, *(offer for offer in card.offers if not offer.deprecated)):
@@ -208,6 +215,9 @@ def _candidate(target: Callable) -> str:
         f"served_name: {json.dumps(target.served_name, ensure_ascii=False)}",
         *([f"key_env: {json.dumps(target.key_env)}"] if target.key_env else []),
     ]
+    if target.price is not None:
+        usd = target.price.model_dump(include={"input_usd", "output_usd", "cached_input_usd"}, exclude_none=True)
+        parts.append("price: {" + ", ".join(f"{name}: {value:g}" for name, value in usd.items()) + "}")
     return "candidates:\n  - {" + ", ".join(parts) + "}"
 
 

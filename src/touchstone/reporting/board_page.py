@@ -133,7 +133,7 @@ def _closing(today: date) -> str:
 def _facts_of(benchmark: Benchmark) -> str:
     said = [
         _("{metric}, {better} is better").format(
-            metric=benchmark.metric, better=_("higher") if benchmark.higher_is_better else _("lower")
+            metric=words.metric(benchmark.metric), better=_("higher") if benchmark.higher_is_better else _("lower")
         )
     ]
     if benchmark.questions:
@@ -158,7 +158,16 @@ def _board_blocks(
     benchmark: Benchmark, board: Board, models: Mapping[str, Hit], top: int | None, charts: bool
 ) -> list[Block]:
     shown = board.places if top is None else board.places[:top]
-    heads = ("#", _("Place"), _("Model"), _("Set to"), benchmark.metric, _("Interval"), _("$ per million"), _("Date"))
+    heads = (
+        "#",
+        _("Place"),
+        _("Model"),
+        _("Set to"),
+        words.metric(benchmark.metric),
+        _("Interval"),
+        _("$ per million"),
+        _("Date"),
+    )
     rows = [(str(number), *_row(place, models)) for number, place in enumerate(shown, 1)]
     table = without_empty(Table(heads, rows, numbers=frozenset({0, 1, 4, 5, 6})))
     notes = []
@@ -202,7 +211,7 @@ def _alone(benchmark: Benchmark, boards: Sequence[Board]) -> list[Block]:
         how = _(", ").join(part for part in (place.claim.snapshot, place.claim.mode) if part)
         rows.append((place.claim.model, how, score(place.claim.value), heading(board), place.claim.as_of))
     rows.sort(key=lambda row: (row[0], row[3]))
-    heads = (_("Model"), _("Set to"), benchmark.metric, _("How"), _("Read"))
+    heads = (_("Model"), _("Set to"), words.metric(benchmark.metric), _("How"), _("Read"))
     return [
         without_empty(Table(heads, rows, numbers=frozenset({2}))),
         Paragraph(_("Each was measured in a way of its own; their values are not comparable."), tone="quiet"),

@@ -134,6 +134,43 @@ UNITS = {
 """What is paid for; units that are rare are shown by their own names."""
 
 
+METRICS = {
+    "accuracy": N_("accuracy"),
+    "solved": N_("solved"),
+    "score": N_("score"),
+    "resolved": N_("resolved"),
+    "win rate": N_("win rate"),
+    "solved in two tries": N_("solved in two tries"),
+    "overall": N_("overall"),
+    "correct": N_("correct"),
+    "true and informative": N_("true and informative"),
+    "toxic share": N_("toxic share"),
+    "top-1 accuracy": N_("top-1 accuracy"),
+    "solved steps": N_("solved steps"),
+    "share of points": N_("share of points"),
+    "relaxed accuracy": N_("relaxed accuracy"),
+    "refused harmless requests": N_("refused harmless requests"),
+    "puzzle accuracy": N_("puzzle accuracy"),
+    "prompt-level strict accuracy": N_("prompt-level strict accuracy"),
+    "mean over tasks": N_("mean over tasks"),
+    "mean over 13 tasks": N_("mean over 13 tasks"),
+    "mean MAP": N_("mean MAP"),
+    "match ratio": N_("match ratio"),
+    "exact match": N_("exact match"),
+    "average over data sets": N_("average over data sets"),
+    "average of 56 data sets": N_("average of 56 data sets"),
+    "average of 41 tasks": N_("average of 41 tasks"),
+    "attack success rate": N_("attack success rate"),
+    "WER or CER": N_("WER or CER"),
+}
+"""What benchmarks measure; signs that are the same in every language (`pass@1`, `nDCG@10`) are not among them."""
+
+
+def metric(name: str) -> str:
+    """What a benchmark measures."""
+    return _(METRICS[name]) if name in METRICS else name
+
+
 def parameters(total: int | None, active: int | None = None) -> str:
     """Such as `671B (37B active)` or `110M`."""
     if total is None:

@@ -7,6 +7,7 @@ from datetime import date
 
 from touchstone.catalog.claims import Benchmark, Scenario
 from touchstone.language import N_, _, current_language
+from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
 from touchstone.reporting.pages import Page, Section, Table
 
@@ -47,7 +48,7 @@ def panel_page(
             _(AREAS[area]) if area in AREAS else area,
             numbers.count(counts.get(one.id, (0, 0))[0]),
             numbers.count(counts.get(one.id, (0, 0))[1]),
-            one.metric,
+            words.metric(one.metric),
         )
         for area, found in by_area.items()
         for one in found
