@@ -66,6 +66,12 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str | Non
     return variables.get(name) or None
 
 
+def takes_styles(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal understands bold and dim and the user wants them: `TERM`, and `NO_COLOR` (no-color.org)."""
+    variables = os.environ if environment is None else environment
+    return variables.get("TERM") not in ("dumb", "unknown") and not variables.get("NO_COLOR")
+
+
 def preferred_language(arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> str:
     """
     The reader's language: `--lang`, then `TOUCHSTONE_LANG`, then the locale; English when nothing says otherwise.
