@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.config import load_settings, preferred_language, secret
+from touchstone.config import load_settings, preferred_language, secret, takes_styles
 from touchstone.errors import SettingsError
 
 
@@ -79,6 +79,15 @@ def test_nobody_else_reads_the_environment() -> None:
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
                 readers.add(file.name)
     assert readers == {"config.py"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "taken"),
+    [({"TERM": "xterm"}, True), ({}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],
+)
+def test_styles_are_left_out_where_nobody_wants_them(variables: dict[str, str], taken: bool) -> None:
+    """A dumb terminal would show the codes; `NO_COLOR` says that the user wants none."""
+    assert takes_styles(variables) is taken
 
 
 @pytest.mark.parametrize("arguments", [["--lang", "fr", "trials"], ["trials", "--lang=deutsch"]])

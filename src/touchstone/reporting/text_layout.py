@@ -7,7 +7,6 @@ then after a mark inside a name, and only then anywhere. Callers pass texts that
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -15,6 +14,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
+
+from touchstone.config import takes_styles
 
 GAP = 3
 """Blanks between two columns."""
@@ -36,7 +37,7 @@ def terminal_width(width: int | None = None) -> int:
 def is_styled(colour: bool | None) -> bool:
     """Whether to write bold and dim: as asked, else where stdout is a terminal that knows them."""
     # TERM is no setting of ours but a property of the terminal, as its width is.
-    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown") if colour is None else colour
+    return sys.stdout.isatty() and takes_styles() if colour is None else colour
 
 
 def styled(line: str, style: str, colour: bool) -> str:
