@@ -70,6 +70,8 @@ class CatalogIndex:
         self._numbers: dict[tuple[str, str], NDArray[np.float64]] = {}
         self._values: dict[tuple[str, str], list[str]] = {}
         self._whole: dict[str, _Facet] = {}
+        self._matching: Kept[NDArray[np.int64]] = Kept(_MOST_COMPUTED)
+        """Of the last texts: whoever turns a page or adds a filter asks for the same words again."""
         self.computed: Kept[NDArray[np.float64]] = Kept(_MOST_COMPUTED)
         """Columns that a query worked out and others will want too, by what they are of."""
 
@@ -239,11 +241,13 @@ class CatalogIndex:
         asked = match_expression(text)
         if asked is None:
             return None
-        # As one text: a Python object for each of a million hits would take longer than to find them.
-        (found,) = self._connection.execute(
-            "SELECT group_concat(rowid) FROM words WHERE words MATCH ?", (asked,)
-        ).fetchone()
-        return np.fromstring(found, np.int64, sep=",") if found else np.empty(0, np.int64)
+        if asked not in self._matching:
+            # As one text: a Python object for each of a million hits would take longer than to find them.
+            (found,) = self._connection.execute(
+                "SELECT group_concat(rowid) FROM words WHERE words MATCH ?", (asked,)
+            ).fetchone()
+            self._matching[asked] = np.fromstring(found, np.int64, sep=",") if found else np.empty(0, np.int64)
+        return self._matching[asked]
 
     def by_relevance(self, text: str) -> NDArray[np.int64]:
         """The rows that match a text, the most relevant first (BM25; a name counts ten times a mention)."""
