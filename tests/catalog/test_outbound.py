@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.catalog.replay import Page, Replay, as_json, bomb, dripping, endless, redirect
 
-from touchstone.catalog.outbound import USER_AGENT, Door, Limits, SourceFailed
+from touchstone.catalog.outbound import USER_AGENT, Door, Limits
 from touchstone.catalog.source_address import Target, standing
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_json import read_json, without_key
 from touchstone.errors import SettingsError
 

@@ -24,7 +24,7 @@ from tests.catalog.replay import Answering, Page, Replay, as_json, dripping, end
 from touchstone.catalog.crosswalk import crosswalk
 from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Rate
-from touchstone.catalog.outbound import Limits, SourceFailed
+from touchstone.catalog.outbound import Limits
 from touchstone.catalog.refresh import Refreshed, door_for, find_source, refresh, repositories_of, shelf_of, take
 from touchstone.catalog.shipped import shipped_models
 from touchstone.catalog.source_base import MAX_ENTRIES, MAX_ID, MAX_REST_BYTES, Copy, Reported, Source
@@ -38,6 +38,7 @@ from touchstone.catalog.source_diff import (
     statements_of,
     statements_of_card,
 )
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_hugging_face import HuggingFace
 from touchstone.catalog.source_modelsdev import ModelsDev
 from touchstone.catalog.source_ollama import Ollama

@@ -19,8 +19,9 @@ from tests.catalog.replay import (
     redirect,
 )
 
-from touchstone.catalog.outbound import Door, SourceFailed
+from touchstone.catalog.outbound import Door
 from touchstone.catalog.source_base import Copy, Reported
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_hugging_face import HuggingFace
 
 NOW, LATER = "2026-11-27T08:00:00+00:00", "2026-11-28T08:00:00+00:00"

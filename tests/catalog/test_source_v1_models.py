@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.catalog.replay import Asked, Page, Replay, as_json
 
-from touchstone.catalog.outbound import Door, SourceFailed
+from touchstone.catalog.outbound import Door
 from touchstone.catalog.providers import find_provider
 from touchstone.catalog.source_base import Copy
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_store import Shelf
 from touchstone.catalog.source_v1_models import V1Models
 from touchstone.errors import SettingsError

@@ -15,6 +15,7 @@ from tests.decision.market import (
     BACKGROUND,
     ERRORS,
     NETWORK,
+    OWN_TEST,
     QUIZ,
     SCENARIO,
     TODAY,
@@ -38,7 +39,8 @@ from touchstone.errors import InvalidValue
 
 
 def solve(cards: list[Card], needs: Needs, **more: Any) -> Shortlist:
-    return shortlist(cards, needs, BACKGROUND, **more)
+    claims = [one for made in cards for one in made.claims]
+    return shortlist(cards, needs, BACKGROUND, **{"claims": claims, **more})
 
 
 def only(found: Shortlist) -> Excluded:
@@ -411,46 +413,64 @@ def _scored(*values: float | None, usd: tuple[float, ...] = ()) -> list[Card]:
         card(
             f"acme/m{at}",
             offers=[offer("north", price, price)] if (price := (usd[at] if usd else None)) is not None else [],
-            claims=[] if value is None else [claim(f"acme/m{at}", value)],
+            claims=[]
+            if value is None
+            else [claim(f"acme/m{at}", value, measured_by=somebody) for somebody in ("quiz authors", "somebody")],
         )
         for at, value in enumerate(values)
     ]
 
 
-def test_overlapping_ranks_are_a_tie_that_the_next_priority_decides() -> None:
+def test_level_models_are_a_tie_that_the_next_priority_decides() -> None:
     """Of 1,000 questions 80.0 and 80.5 % cannot be told apart, so the cheaper one stands first; 60 % can."""
     found = solve(_scored(80.5, 80.0, 60.0, usd=(3.0, 1.0, 0.1)), Needs(**calls()), scenarios=[SCENARIO])
     assert ids(found) == ["acme/m1", "acme/m0", "acme/m2"]
     reasons = [one.reason.text() for one in found.qualified]
-    assert reasons[0] == "in the leading group on Quiz: 80, place 1 to 2 of 3"
+    assert reasons[0] == "in the leading group by published tests"
     assert reasons[1] == "dearer than acme/m1: 3.30 USD a month by north, 2.20 more"
-    assert reasons[2] == "in a later group on Quiz: 60, place 3 to 3 of 3; acme/m0 has 80.5"
+    assert reasons[2] == "in a later group than acme/m0 by published tests"
+    assert found.published is not None
+    assert (found.published.tests, found.published.pairs, found.published.known) == (2, 6, 3)
 
 
 def test_unknown_quality_stands_after_known_and_is_no_zero() -> None:
     """However bad a result is, nobody knows that the unmeasured one is better; however cheap it is."""
     found = solve(_scored(None, 5.0, 50.0, 90.0, usd=(0.1, 5, 5, 5)), Needs(**calls()), scenarios=[SCENARIO])
     assert ids(found)[-1] == "acme/m0"
-    assert found.qualified[-1].standing is None
+    assert found.qualified[-1].published is None
     assert found.qualified[-1].reason.text().startswith("quality unknown: ")
 
 
 def test_only_results_measured_alike_are_compared() -> None:
-    """Results of another harness do not count, however high; the condition that covers most is taken and named."""
-    other = claim("acme/m0", 99.0, harness="another", measured_by="somebody")
+    """A lone result of another harness says nothing, however high: nobody was measured beside it."""
+    other = claim("acme/m0", 99.0, harness="another", measured_by="somebody else")
     cards = [card("acme/m0", claims=[other]), *_scored(None, 50.0, 60.0, 70.0)[1:]]
     found = solve(cards, Needs(), scenarios=[SCENARIO])
-    assert ids(found)[-1] == "acme/m0"
-    assert found.condition == ("quiz", "", "", "quiz", "quiz authors")
+    assert ids(found) == ["acme/m3", "acme/m2", "acme/m1", "acme/m0"]
+    assert found.qualified[-1].published is None
 
 
-def test_a_board_that_compares_hardly_anybody_decides_nothing() -> None:
-    """Two measured models are no yardstick: quality is unknown for all, and the price decides."""
+def test_tests_that_compare_hardly_anybody_decide_nothing() -> None:
+    """Of two measured models alone no quality is told: it is unknown for all, and the price decides."""
     found = solve(_scored(10.0, 20.0, None, usd=(3, 2, 1)), Needs(**calls()), scenarios=[SCENARIO])
-    assert found.yardstick is None
+    assert found.published is None
     assert ids(found) == ["acme/m2", "acme/m1", "acme/m0"]
-    few = [*_scored(10.0, 20.0, 30.0), *(card(f"acme/n{at}") for at in range(90))]
-    assert solve(few, Needs(), scenarios=[SCENARIO]).yardstick is None
+
+
+def test_results_of_models_that_do_not_qualify_count_too() -> None:
+    """Through them it is seen how those who qualify compare."""
+    cards = _scored(90.0, 80.0, 70.0, 60.0)
+    claims = [one for made in cards for one in made.claims]
+    found = solve(cards[1:], Needs(), scenarios=[SCENARIO], claims=claims)
+    assert found.qualified[0].published is not None
+    assert (found.qualified[0].published.place, found.qualified[0].published.of) == (2, 4)
+
+
+def test_quality_that_is_no_priority_is_not_worked_out() -> None:
+    """Then nothing of it is shown either."""
+    found = solve(_scored(90.0, 80.0, 70.0), Needs(), scenarios=[SCENARIO], priorities=("cost",))
+    assert found.published is None
+    assert {one.published for one in found.qualified} == {None}
 
 
 def test_own_results_count_before_published_ones() -> None:
@@ -463,13 +483,40 @@ def test_own_results_count_before_published_ones() -> None:
     assert found.qualified[0].standing is not None
     assert found.qualified[0].standing.claim.ours
     assert found.qualified[1].reason.text() == "after acme/m2, because your own results count before published ones"
+    assert (found.yardstick, found.condition) == (OWN_TEST, ("our-task", "", "", "quiz", "ours"))
+
+
+def _owned(*values: float) -> list[Card]:
+    return [
+        card(f"acme/m{at}", claims=[claim(f"acme/m{at}", value, "our-task", ours=True, measured_by="ours")])
+        for at, value in enumerate(values)
+    ]
+
+
+def test_own_results_that_overlap_are_a_tie() -> None:
+    """Of 1,000 questions 80.0 and 80.5 % cannot be told apart; 60 % can, and each says where it stands."""
+    found = solve(_owned(80.5, 80.0, 60.0), Needs(), own_benchmark="our-task")
+    assert [one.reason.text() for one in found.qualified] == [
+        "in the leading group on Our task: 80.5, place 1 to 2 of 3",
+        "level with acme/m0 in every priority; by name",
+        "in a later group on Our task: 60, place 3 to 3 of 3; acme/m1 has 80",
+    ]
+
+
+def test_the_widest_of_own_conditions_counts() -> None:
+    """Two ways of measuring are never mixed: the one that covers most models is taken."""
+    lone = claim("acme/m2", 99.0, "our-task", ours=True, measured_by="ours", setting="otherwise")
+    cards = [*_owned(50.0, 60.0), card("acme/m2", claims=[lone])]
+    found = solve(cards, Needs(), own_benchmark="our-task")
+    assert ids(found) == ["acme/m1", "acme/m0", "acme/m2"]
+    assert found.qualified[-1].standing is None
 
 
 @settings(max_examples=50)
-@given(st.lists(st.sampled_from([None, 20.0, 21.0, 50.0, 52.0, 90.0]), max_size=8))
-def test_nobody_stands_before_whoever_is_shown_to_be_better(values: list[float | None]) -> None:
-    """A model whose worst possible place is before another's best one stands before it."""
-    found = solve(_scored(*values), Needs(), scenarios=[SCENARIO])
+@given(st.lists(st.sampled_from([20.0, 21.0, 50.0, 52.0, 90.0]), max_size=8))
+def test_nobody_stands_before_whoever_is_shown_to_be_better(values: list[float]) -> None:
+    """By own results: a model whose worst possible place is before another's best one stands before it."""
+    found = solve(_owned(*values), Needs(), own_benchmark="our-task")
     places = [one.standing for one in found.qualified]
     for at, later in enumerate(places):
         for earlier in places[:at]:

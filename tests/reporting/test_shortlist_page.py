@@ -44,7 +44,9 @@ def _cards() -> list[Card]:
 
 @pytest.fixture(scope="module")
 def found() -> Shortlist:
-    return shortlist(_cards(), NEEDS, BACKGROUND, scenarios=[SCENARIO])
+    cards = _cards()
+    claims = [one for made in cards for one in made.claims]
+    return shortlist(cards, NEEDS, BACKGROUND, claims=claims, scenarios=[SCENARIO])
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,13 @@ def test_the_whole_answer_stands_on_the_page(found: Shortlist, advice: tuple[Adv
 
     assert lines[0] == "Shortlist for intents"
     assert lines[1] == "4 of 7 models meet every limit; in order of: quality, cost."
-    assert "1 acme/m1 south $0.15 Open licence 51 (place 1–4)" in lines
+    assert "1 acme/m1 south $0.15 Open licence 50% (10% to 90%)" in lines
     assert "1 more qualify; --top shows more of them." in lines
+    assert (
+        "• 1. acme/m1: in the leading group by published tests. 1 published test: Quiz 51 (quiz authors), behind "
+        "acme/m2 with 52"
+    ) in lines
+    assert any("known of 4 of the 4 who qualify (published tests: 1; for: –). On each test" in line for line in lines)
     assert any("acme/m2: dearer than acme/m1: 0.25 USD a month by south, 0.10 more" in line for line in lines)
     assert (
         "cost a month acme/dear the cheapest offer, by south, costs 5.00 USD a month, 4.00 over 1 "
@@ -120,7 +127,10 @@ def test_the_json_holds_everything(found: Shortlist, advice: tuple[Advice, ...])
     assert [one["place"] for one in body["qualified"]] == [1, 2, 3, 4]
     first = body["qualified"][0]
     assert (first["model"], first["seller"], first["usd_per_month"]) == ("acme/m1", "south", pytest.approx(0.15))
-    assert first["quality"]["best_rank"] == 1
+    assert (first["published"]["tests"], first["published"]["pairs"]) == (1, 3)
+    assert first["published"]["evidence"][0]["rival"]["model"] == "acme/m2"
+    assert body["published"]["tests"] == 1
+    assert (first["own"], body["yardstick"], body["condition"]) == (None, None, None)
     dear = next(one for one in body["excluded"] if one["model"] == "acme/dear")
     assert (dear["limit"], dear["verdict"], dear["further"]) == ("usd-per-month", "not-met", 0)
     assert (dear["actual"], dear["required"], dear["gap"]) == (pytest.approx(5), 1, pytest.approx(4))

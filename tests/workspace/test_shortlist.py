@@ -81,7 +81,7 @@ def test_a_task_file_says_what_its_models_need(tmp_path: Path) -> None:
     look = look_at_cases(task)
     needs = needs_of(Wishes(), today=TODAY, task=task, look=look)
 
-    assert needs.one_task_of == ("chat", "classification")
+    assert needs.one_task_of == ("chat",)
     assert needs.openness == "open-licence"
     assert needs.max_usd_per_month == 5
     assert needs.requests_per_month is not None
@@ -216,7 +216,8 @@ def test_a_catalog_answers_with_a_reason_for_everybody(tmp_path: Path) -> None:
     cards = [
         card("acme/fits", weights="open", licence="mit", context_tokens=8000, offers=sold),
         card("acme/vectors", tasks=("embedding",)),
-        card("acme/closed", tasks=("classification",), weights="closed", context_tokens=8000, offers=sold),
+        card("acme/closed", weights="closed", context_tokens=8000, offers=sold),
+        card("acme/guard", tasks=("moderation", "classification"), offers=sold),
     ]
     task = task_in(tmp_path)
     asked = ask(Wishes(), settings_in(tmp_path), today=TODAY, task=task)
@@ -226,6 +227,7 @@ def test_a_catalog_answers_with_a_reason_for_everybody(tmp_path: Path) -> None:
     assert {one.model: (one.check.limit, one.further) for one in found.shortlist.excluded} == {
         "acme/vectors": ("any-task", None),
         "acme/closed": ("openness", 0),
+        "acme/guard": ("any-task", None),  # it has classes of its own
     }
     assert "any-task" not in {one.limit for one in found.shortlist.relaxed}
     assert list(found.cards) == ["acme/fits"]

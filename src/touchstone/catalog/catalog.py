@@ -9,6 +9,7 @@ the second.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -257,8 +258,16 @@ def _span(today: date, starts: Sequence[date | None]) -> tuple[str, str]:
 def shipped_digest() -> str:
     """What the shipped part of an index is made from: every data file of this room, and the version of the prices."""
     digest = blake2b(digest_size=16)
-    for file in sorted(_HERE.rglob("*.toml")):
-        digest.update(file.relative_to(_HERE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    # By plain text and not by `Path`, which takes three times as long: every command that needs the catalog waits here.
+    names = [
+        f"{folder}/{name}"[len(f"{_HERE}/") :].replace(os.sep, "/")
+        for folder, _folders, files in os.walk(_HERE)
+        for name in files
+        if name.endswith(".toml")
+    ]
+    for name in sorted(names, key=lambda name: name.split("/")):
+        with open(f"{_HERE}/{name}", "rb") as file:  # noqa: PTH123 - see above
+            digest.update(name.encode() + b"\0" + file.read() + b"\0")
     digest.update(f"{INDEX_VERSION} {version_of('genai-prices')}".encode())
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -27,6 +28,7 @@ def _check_model_id(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)  # the cards of a catalog hold the same few days thousands of times
 def _check_date(text: str) -> str:
     if not _DATE.fullmatch(text):
         raise InvalidValue("{value!r} is no date; write 2026-08-21, 2026-08 or 2026", value=text)

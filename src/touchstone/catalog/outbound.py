@@ -21,7 +21,8 @@ from urllib.parse import urljoin, urlsplit
 
 from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.source_address import Target, literal, standing
-from touchstone.errors import SettingsError, TouchstoneError
+from touchstone.catalog.source_failed import SourceFailed
+from touchstone.errors import SettingsError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -35,19 +36,6 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From a host name and a port to IP addresses."""
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{1,64}")
-
-
-class SourceFailed(TouchstoneError):
-    """
-    A live source gave nothing that can be used; what was kept from before is still there.
-
-    Attributes:
-        status: The HTTP status, None when it did not come to one.
-    """
-
-    def __init__(self, template: str, /, *, status: int | None = None, **values: object) -> None:
-        self.status = status
-        super().__init__(template, **values)
 
 
 @dataclass(frozen=True)

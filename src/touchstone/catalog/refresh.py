@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from touchstone.catalog.model import Model
-from touchstone.catalog.outbound import Door, Limits, Resolve, SourceFailed
+from touchstone.catalog.outbound import Door, Limits, Resolve
 from touchstone.catalog.providers import base_url_of, find_provider
 from touchstone.catalog.source_base import Copy, Source
 from touchstone.catalog.source_diff import Difference, diff
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_hugging_face import HuggingFace
 from touchstone.catalog.source_modelsdev import ModelsDev
 from touchstone.catalog.source_ollama import Ollama

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
 
 from touchstone.catalog.offers import Rate, RateTier
-from touchstone.catalog.outbound import Door, SourceFailed
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.units import MILLION, partial_date, usd, usd_per_million
 from touchstone.errors import InvalidValue
 from touchstone.language import N_
 from touchstone.noun import Noun
+
+if TYPE_CHECKING:
+    from touchstone.catalog.outbound import Door
 
 MAX_ENTRIES = 50_000
 """Of one source. The largest known, models.dev, has about 5,300."""

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from touchstone.catalog.outbound import TEXT_TYPES, Door, SourceFailed
+from touchstone.catalog.outbound import TEXT_TYPES, Door
 from touchstone.catalog.source_base import Copy, Fields, Gathering, Reason, Reported
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_json import read_json
 from touchstone.errors import SettingsError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from touchstone.catalog.outbound import Limits, SourceFailed
+from touchstone.catalog.outbound import Limits
+from touchstone.catalog.source_failed import SourceFailed
 
 
 def read_json(body: bytes, host: str, limits: Limits) -> Any:

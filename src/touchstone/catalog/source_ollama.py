@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from touchstone.catalog.outbound import Door, SourceFailed
+from touchstone.catalog.outbound import Door
 from touchstone.catalog.source_base import Copy, Fields, Gathering, wrong_shape
+from touchstone.catalog.source_failed import SourceFailed
 from touchstone.catalog.source_json import read_json
 
 MAX_SHOWN = 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Literal, NamedTuple, Self
@@ -243,9 +244,12 @@ class Published(Noun):
     """How a model stands by all published tests of the scenario together."""
 
     strength: float
+    """Log-odds of being ahead of a rival of middle strength, zero."""
+    at_least: float
+    """What it is with five chances in six: a standard error below. The order goes by this."""
     low: float
     high: float
-    """Log-odds of being ahead of a rival of middle strength, with the ends of the 95 % interval."""
+    """Ends of the 95 % interval of the strength."""
     place: int
     best_place: int
     worst_place: int
@@ -257,6 +261,12 @@ class Published(Noun):
     """How many rivals it was held against there, one by one."""
     evidence: tuple[Evidence, ...]
     """The tests that say most."""
+
+    @property
+    def ahead(self) -> tuple[float, float, float]:
+        """In what share of comparisons it is expected to be ahead of a model of middle strength, with its interval."""
+        share, low, high = (1 / (1 + math.exp(-one)) for one in (self.strength, self.low, self.high))
+        return share, low, high
 
 
 class PublishedTests(Noun):

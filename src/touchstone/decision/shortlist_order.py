@@ -12,16 +12,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim
 from touchstone.catalog.model import ModelId
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist_base import OPENNESS, Priority, Published, Qualified, Standing
+from touchstone.decision.shortlist_base import OPENNESS, Priority, Qualified, Standing
 from touchstone.decision.shortlist_published import groups_of_published
-from touchstone.evaluation.leaderboard import leaderboard
-from touchstone.evaluation.leaderboard_nouns import Board
 from touchstone.language import N_
+
+if TYPE_CHECKING:
+    from touchstone.evaluation.leaderboard_nouns import Board
 
 PRIORITIES: Mapping[Priority, str] = {
     "quality": N_("quality"),
@@ -57,6 +58,9 @@ def own_yardstick(
     if not covers:
         return None
     best = min(covers, key=lambda one: (-covers[one], wanted.index(one[0]), one))
+    # Here and not above: most shortlists are made before the team has measured anything.
+    from touchstone.evaluation.leaderboard import leaderboard
+
     benchmark = benchmarks[best[0]]
     return Yardstick(benchmark, best, leaderboard(benchmark, by_condition[best]).boards[0])
 
@@ -163,8 +167,7 @@ def _first(one: Qualified, count: int, priorities: Sequence[Priority], stick: Ya
         template = N_("in the leading group on {benchmark}: {value:g}, place {low} to {high} of {of}")
         return Reason(template=template, values=_standing_values(one.standing, stick.benchmark))
     if first == "quality" and one.published is not None:
-        template = N_("in the leading group by {tests} published tests: place {place} ({low} to {high}) of {of}")
-        return Reason(template=template, values=_published_values(one.published))
+        return Reason(template=N_("in the leading group by published tests"))
     if first == "cost" and one.supply is not None and math.isfinite(_usd(one)):
         template = N_("nobody who qualifies is known to cost less; it is sold by {seller}")
         return Reason(template=template, values={"seller": one.supply.offer.provider})
@@ -212,18 +215,7 @@ def _behind_in_quality(one: Qualified, before: Qualified, stick: Yardstick | Non
     if before.standing is not None:
         template = N_("after {before}, because your own results count before published ones")
         return Reason(template=template, values={"before": before.model})
-    template = N_("in a later group than {before} by {tests} published tests: place {place} ({low} to {high}) of {of}")
-    return Reason(template=template, values={**_published_values(one.published), "before": before.model})
-
-
-def _published_values(published: Published) -> dict[str, str | int | float]:
-    return {
-        "tests": published.tests,
-        "place": published.place,
-        "low": published.best_place,
-        "high": published.worst_place,
-        "of": published.of,
-    }
+    return Reason(template=N_("in a later group than {before} by published tests"), values={"before": before.model})
 
 
 def _standing_values(standing: Standing, benchmark: Benchmark) -> dict[str, str | int | float]:

@@ -4,12 +4,16 @@ Quality by everything that was published on a scenario: how often a model beat o
 A test is one board: results that share benchmark, subset, setting, harness and measurer. On it two models are held
 against each other and against nobody else, so no value of one scale ever meets one of another; what is put together is
 only who was ahead of whom. Two results that their error does not tell apart, pair by pair at 95 %, are a tie. Where
-nobody states the error, the better value is taken for a win of half the weight. A model weighs 1 on a test however many
+nobody states the error, the better value is a win: a tie would say that the two are level, which nobody states either,
+and the model of Bradley and Terry takes every outcome to be chance in part. A model weighs 1 on a test however many
 stand on it, because the pairs of one test are not independent of each other.
 
 All models of the catalog are looked at, not only those that qualify: through those that were measured in many places,
 others hang together that never met. Who hangs together with none of those that qualify, or was hardly measured,
 stays unknown.
+
+Models are put in order by the strength that each has at least, with five chances in six: a lucky test does not put a
+model that was hardly measured before one that was measured often.
 """
 
 from __future__ import annotations
@@ -17,28 +21,30 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.decision.shortlist_base import Evidence, Published, PublishedTests
+from touchstone.evaluation.alike import alike
 from touchstone.evaluation.bradley_terry import Outcome, bradley_terry
 from touchstone.evaluation.claim_interval import gap, known_value
-from touchstone.evaluation.leaderboard import alike
 
 RECENT_DAYS = 730
 """A test whose newest result is older than this than the newest of its scenario says nothing: it is of other models."""
-ENOUGH_TESTS = 20
-"""While fewer tests than this have a model on them that qualifies, those of the next scenario are looked at too."""
+ENOUGH_KNOWN = 0.5
+"""While the quality of a smaller share of those who qualify is known, the next scenario's tests are looked at too."""
+FURTHER_WEIGHT = 0.5
+"""Of a test that does not belong to the closest scenario."""
 FEWEST_PAIRS, FEWEST_TESTS = 3, 2
-"""A model's quality is known from so many pairs on, or from so many tests on."""
+"""A model's quality is known from so many pairs on, or from so many tests on;"""
+LEAST_WEIGHT = 1.0
+"""and from tests that together weigh as much as one of the closest scenario: a lone test of something else is luck."""
 FEWEST_KNOWN = 3
 """Where it is known of fewer models than this, it puts nobody in order."""
-UNSTATED_WEIGHT = 0.5
-"""Of a pair whose error nobody states."""
-LEVEL = math.log(2)
-"""Strengths this close are level: of three comparisons with the stronger one, the weaker is expected to win one."""
+LEVEL = math.log(1.5)
+"""Strengths this close are level: of five comparisons with the stronger one, the weaker is expected to win two."""
 _TOLD_APART = 0.05
 _MOST_EVIDENCE = 3
 
@@ -49,6 +55,16 @@ class _Test(NamedTuple):
     """The best one of each model, best first."""
     day: int
     """Of the newest result, as an ordinal."""
+    weight: float
+
+
+class _Pair(NamedTuple):
+    test: _Test
+    better: Claim
+    worse: Claim
+    won: bool
+    """False for a tie."""
+    weight: float
 
 
 def published(
@@ -59,8 +75,8 @@ def published(
     released: Mapping[ModelId, PartialDate | None],
 ) -> tuple[dict[ModelId, Published], PublishedTests | None]:
     """
-    How each model of `among` stands whose quality is known, the strongest first, and what was looked at; all of nothing
-    where it is known of fewer than `FEWEST_KNOWN`.
+    How each model of `among` stands whose quality is known, and what was looked at; nothing of either where it is known
+    of fewer than `FEWEST_KNOWN`.
 
     Args:
         claims: Of all models; own results are left out.
@@ -68,44 +84,42 @@ def published(
         among: Those that qualify.
         released: By model; tells how old a table is that carries no date.
     """
-    tests, used = _tests_of(claims, scenarios, benchmarks, frozenset(among), released)
-    met = [(test, pair) for test in tests for pair in _pairs(test)]
+    wanted = frozenset(among)
+    looked_at, used = _tests_of(claims, scenarios, benchmarks, wanted, released)
+    tests = _within_reach(looked_at, wanted)
+    pairs = [pair for test in tests for pair in _pairs(test)]
     strengths = bradley_terry(
-        Outcome(pair.better.model, pair.worse.model, 1.0 if pair.won else 0.5, pair.weight) for _test, pair in met
+        Outcome(pair.better.model, pair.worse.model, 1.0 if pair.won else 0.5, pair.weight) for pair in pairs
     )
-    of_tests: Counter[ModelId] = Counter(one.model for test in tests for one in test.results)
-    of_pairs: Counter[ModelId] = Counter(one.model for _test, pair in met for one in (pair.better, pair.worse))
-    wide = [
-        model
-        for model in strengths
-        if model in among and (of_pairs[model] >= FEWEST_PAIRS or of_tests[model] >= FEWEST_TESTS)
-    ]
-    sizes = Counter(strengths[model].part for model in wide)
+    measured = _measured(tests)
+    met = [model for model in strengths if model in wanted and measured[model].enough]
+    sizes = Counter(strengths[model].part for model in met)
     part = min(sizes, key=lambda one: (-sizes[one], one), default=0)
-    known = [model for model in wide if strengths[model].part == part]
+    known = [model for model in met if strengths[model].part == part]
     if len(known) < FEWEST_KNOWN:
         return {}, None
-    told: dict[tuple[int, ModelId], int] = defaultdict(int)
-    for test, pair in met:
-        if pair.won:
-            for one in (pair.better, pair.worse):
-                told[id(test), one.model] += 1
+    told = Counter((id(pair.test), one.model) for pair in pairs if pair.won for one in (pair.better, pair.worse))
+    stands: defaultdict[ModelId, list[tuple[_Test, int]]] = defaultdict(list)
+    for test in tests:
+        for at, one in enumerate(test.results):
+            stands[one.model].append((test, at))
     found = {
         model: Published(
             strength=strengths[model].value,
+            at_least=strengths[model].value - strengths[model].error,
             low=strengths[model].low,
             high=strengths[model].high,
             place=strengths[model].place,
             best_place=strengths[model].best_place,
             worst_place=strengths[model].worst_place,
             of=len(strengths),
-            tests=of_tests[model],
-            pairs=of_pairs[model],
-            evidence=_evidence(model, tests, told),
+            tests=measured[model].tests,
+            pairs=measured[model].pairs,
+            evidence=_evidence(stands[model], model, told),
         )
         for model in known
     }
-    basis = PublishedTests(scenarios=used, tests=len(tests), pairs=len(met), models=len(strengths), known=len(known))
+    basis = PublishedTests(scenarios=used, tests=len(tests), pairs=len(pairs), models=len(strengths), known=len(known))
     return found, basis
 
 
@@ -113,9 +127,9 @@ def groups_of_published(found: Mapping[ModelId, Published]) -> dict[ModelId, int
     """The group of each model, the best is 0: the strongest leads everybody who is level with it, and so on."""
     groups: dict[ModelId, int] = {}
     group, leads = -1, math.inf
-    for model in sorted(found, key=lambda model: (-found[model].strength, model)):
-        if group < 0 or found[model].strength < leads - LEVEL:
-            group, leads = group + 1, found[model].strength
+    for model in sorted(found, key=lambda model: (-found[model].at_least, model)):
+        if group < 0 or found[model].at_least < leads - LEVEL:
+            group, leads = group + 1, found[model].at_least
         groups[model] = group
     return groups
 
@@ -133,22 +147,60 @@ def _tests_of(
         if not claim.ours:
             by_benchmark[claim.benchmark].append(claim)
     found: dict[tuple[str, ...], _Test] = {}
-    used = []
+    used: list[str] = []
     for scenario in scenarios:
+        weight = FURTHER_WEIGHT if used else 1.0
         tests = []
         for fit in scenario.benchmarks:
             benchmark = benchmarks.get(fit.benchmark)
             for rows in alike(benchmark, by_benchmark[fit.benchmark]) if benchmark else ():
-                of_model = {claim.model: claim for claim in reversed(rows)}  # so that the best one stays
-                results = tuple(claim for claim in rows if of_model[claim.model] is claim)
+                best = {claim.model: claim for claim in reversed(rows)}  # the later one stays, and the best is the last
+                results = tuple(claim for claim in rows if best[claim.model] is claim)
                 if benchmark is not None and len(results) > 1:
-                    tests.append(_Test(benchmark, results, _day(rows, released)))
+                    tests.append(_Test(benchmark, results, _day(rows, released), weight))
         newest = max((test.day for test in tests), default=0)
-        found |= {test.results[0].condition: test for test in tests if newest - test.day <= RECENT_DAYS}
+        for test in tests:
+            if newest - test.day <= RECENT_DAYS:
+                found.setdefault(test.results[0].condition, test)
         used.append(scenario.id)
-        if sum(any(one.model in among for one in test.results) for test in found.values()) >= ENOUGH_TESTS:
+        measured = _measured(found.values())
+        if sum(measured[model].enough for model in among) >= ENOUGH_KNOWN * len(among):
             break
     return list(found.values()), tuple(used)
+
+
+class _Measured(NamedTuple):
+    tests: int = 0
+    pairs: int = 0
+    weight: float = 0.0
+
+    @property
+    def enough(self) -> bool:
+        return self.weight >= LEAST_WEIGHT and (self.pairs >= FEWEST_PAIRS or self.tests >= FEWEST_TESTS)
+
+
+def _measured(tests: Iterable[_Test]) -> Mapping[ModelId, _Measured]:
+    found: defaultdict[ModelId, _Measured] = defaultdict(_Measured)
+    for test in tests:
+        for one in test.results:
+            before = found[one.model]
+            found[one.model] = _Measured(
+                before.tests + 1, before.pairs + len(test.results) - 1, before.weight + test.weight
+            )
+    return found
+
+
+def _within_reach(tests: Iterable[_Test], among: frozenset[ModelId]) -> list[_Test]:
+    """Those that hang together, test by test, with some model of `among`."""
+    reached, left = set(among), list(tests)
+    found: list[_Test] = []
+    near = left
+    while near:
+        near = [test for test in left if not reached.isdisjoint(one.model for one in test.results)]
+        left = [test for test in left if reached.isdisjoint(one.model for one in test.results)]
+        reached |= {one.model for test in near for one in test.results}
+        found += near
+    return found
 
 
 def _day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None]) -> int:
@@ -165,41 +217,31 @@ def _day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None]
     return max(earliest(day).toordinal() for day in days)
 
 
-class _Pair(NamedTuple):
-    better: Claim
-    worse: Claim
-    won: bool
-    """False for a tie."""
-    weight: float
-
-
-def _pairs(test: _Test) -> Iterable[_Pair]:
-    weight = 1 / (len(test.results) - 1)
+def _pairs(test: _Test) -> Iterator[_Pair]:
+    weight = test.weight / (len(test.results) - 1)
     known = [known_value(test.benchmark, claim) for claim in test.results]
     for (better, one), (worse, other) in itertools.combinations(zip(test.results, known, strict=True), 2):
         if one is None or other is None:
-            yield _Pair(better, worse, better.value != worse.value, weight * UNSTATED_WEIGHT)
+            yield _Pair(test, better, worse, better.value != worse.value, weight)
         else:
-            yield _Pair(better, worse, gap(one, other).p <= _TOLD_APART, weight)
+            yield _Pair(test, better, worse, gap(one, other).p <= _TOLD_APART, weight)
 
 
-def _evidence(model: ModelId, tests: Sequence[_Test], told: Mapping[tuple[int, ModelId], int]) -> tuple[Evidence, ...]:
+def _evidence(
+    stands: Iterable[tuple[_Test, int]], model: ModelId, told: Mapping[tuple[int, ModelId], int]
+) -> tuple[Evidence, ...]:
     """The tests that say most of a model, one of a benchmark: where it is told apart from most others."""
-    mine = []
-    for test in tests:
-        place = next((at for at, one in enumerate(test.results) if one.model == model), None)
-        if place is not None:
-            mine.append((-told.get((id(test), model), 0), -len(test.results), -test.day, len(mine), test, place))
+    apart = [(test, at, told.get((id(test), model), 0)) for test, at in stands]
+    apart.sort(key=lambda one: (-one[0].weight * one[2], -len(one[0].results), -one[0].day))  # stable: then as listed
     found: dict[str, Evidence] = {}
-    for *_order, test, at in sorted(mine, key=lambda one: one[:4]):
+    for test, at, count in apart:
         if test.benchmark.id not in found and len(found) < _MOST_EVIDENCE:
-            rival = test.results[at + 1 if at + 1 < len(test.results) else at - 1]
             found[test.benchmark.id] = Evidence(
                 benchmark=test.benchmark.name,
                 claim=test.results[at],
                 place=at + 1,
                 of=len(test.results),
-                told_apart=told.get((id(test), model), 0),
-                rival=rival,
+                told_apart=count,
+                rival=test.results[at + 1 if at + 1 < len(test.results) else at - 1],
             )
     return tuple(found.values())

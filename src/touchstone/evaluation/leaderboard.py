@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
+from touchstone.evaluation.alike import merit, natural, of_one_condition, order, sorted_out
 from touchstone.evaluation.base import PairResult
 from touchstone.evaluation.claim_interval import KnownValue, gap, known_value, question_count
 from touchstone.evaluation.leaderboard_nouns import (
@@ -31,10 +30,6 @@ from touchstone.evaluation.leaderboard_nouns import (
 )
 from touchstone.evaluation.ranks import pareto_front, rank_intervals
 
-FEWEST = 30
-"""Measured on fewer questions than this, a model is shown beside the ranking, not in it."""
-COVERAGE = 0.95
-"""Measured on a smaller share of the questions than this, likewise."""
 RANK_METHOD = (
     "pairs as if their questions were not shared: score test of two shares where both are counted, else normal "
     "distance of the intervals' ends; Holm over all pairs of the board at 95 %"
@@ -53,25 +48,9 @@ def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
     Args:
         claims: Of any benchmark and in any order; those of others are left out.
     """
-    groups = _by_condition(benchmark, claims)
-    boards = [_board(benchmark, groups[condition]) for condition in sorted(groups)]
+    boards = [_board(benchmark, group) for group in of_one_condition(benchmark, claims)]
     boards.sort(key=lambda board: (-len(board.places), not board.ours))  # stable: then by condition
     return Leaderboard(benchmark=benchmark, boards=tuple(boards))
-
-
-def alike(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
-    """The rows of each board of `leaderboard`, best first, without the ranks that take time to work out."""
-    groups = _by_condition(benchmark, claims)
-    for condition in sorted(groups):
-        yield _set_apart(benchmark, groups[condition])[0]
-
-
-def _by_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Mapping[tuple[str, ...], list[Claim]]:
-    groups: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
-    for claim in claims:
-        if claim.benchmark == benchmark.id:
-            groups[claim.condition].append(claim)
-    return groups
 
 
 def scenario_boards(
@@ -106,7 +85,7 @@ def trade_off(benchmark: Benchmark, board: Board, prices: Mapping[ModelId, float
             unpriced.append(place.claim)
         else:
             priced[str(at)] = (place.claim, usd)
-    front = set(pareto_front({at: (_merit(benchmark, claim), usd, None) for at, (claim, usd) in priced.items()}))
+    front = set(pareto_front({at: (merit(benchmark, claim), usd, None) for at, (claim, usd) in priced.items()}))
     points = [PricePoint(claim=claim, usd=usd, on_front=at in front) for at, (claim, usd) in priced.items()]
     points.sort(key=lambda point: point.usd)  # stable: of equal price the best first
     return TradeOff(usd_is="measurement" if prices is None else "price", points=tuple(points), unpriced=tuple(unpriced))
@@ -134,16 +113,18 @@ def over_time(benchmark: Benchmark, board: Board, released: Mapping[ModelId, Par
     best = -math.inf
     for _, same_day in itertools.groupby(dated, key=lambda one: earliest(one[1])):
         group = list(same_day)
-        top = max(_merit(benchmark, claim) for claim, _ in group)
+        top = max(merit(benchmark, claim) for claim, _ in group)
         for claim, day in group:
-            merit = _merit(benchmark, claim)
-            points.append(DatePoint(claim=claim, released=day, best_so_far=merit == top and top > best))
+            points.append(
+                DatePoint(claim=claim, released=day, best_so_far=merit(benchmark, claim) == top and top > best)
+            )
         best = max(best, top)
     return OverTime(points=tuple(points), undated=tuple(undated))
 
 
 def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
-    ranked, apart = _set_apart(benchmark, claims)
+    ranked, left_out = sorted_out(benchmark, claims)
+    apart = [Apart(claim=claim, reason=reason) for claim, reason in left_out]
     places = _places(benchmark, ranked)
     one = claims[0]
     return Board(
@@ -154,39 +135,17 @@ def _board(benchmark: Benchmark, claims: Sequence[Claim]) -> Board:
         measured_by=one.measured_by,
         ours=all(claim.ours for claim in claims),
         places=places,
-        apart=tuple(sorted(apart, key=lambda one: _order(benchmark, one.claim))),
+        apart=tuple(sorted(apart, key=lambda one: order(benchmark, one.claim))),
         differences=_differences(benchmark, ranked),
         method=RANK_METHOD if any(place.best_rank is not None for place in places) else None,
     )
-
-
-def _set_apart(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[Apart]]:
-    """Claims that can be ranked together, and the others with the reason."""
-    sizes = [size for claim in claims if (size := question_count(benchmark, claim)) is not None]
-    whole = max(
-        [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
-    )
-    apart: list[Apart] = []
-    newest: dict[tuple[str | None, ...], Claim] = {}
-    for claim in sorted(claims, key=lambda claim: (_age(claim), _order(benchmark, claim)), reverse=True):
-        size = question_count(benchmark, claim)
-        same = (claim.model, claim.snapshot, claim.mode)
-        if size is not None and size < FEWEST:
-            apart.append(Apart(claim=claim, reason="few"))
-        elif size is not None and size < COVERAGE * whole:
-            apart.append(Apart(claim=claim, reason="partial"))
-        elif same in newest:
-            apart.append(Apart(claim=claim, reason="superseded"))
-        else:
-            newest[same] = claim
-    return sorted(newest.values(), key=lambda claim: _order(benchmark, claim)), apart
 
 
 def _places(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Place, ...]:
     known = {str(at): found for at, claim in enumerate(claims) if (found := known_value(benchmark, claim)) is not None}
     pairs = [_pair(a, b, known, benchmark.higher_is_better) for a, b in itertools.combinations(known, 2)]
     possible = rank_intervals([str(at) for at in range(len(claims))], pairs)
-    merits = [_merit(benchmark, claim) for claim in claims]  # best first, so the first of a value has its rank
+    merits = [merit(benchmark, claim) for claim in claims]  # best first, so the first of a value has its rank
     places = []
     for at, claim in enumerate(claims):
         rank = merits.index(merits[at]) + 1
@@ -235,7 +194,7 @@ def _differences(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Differe
     )
     found = []
     for of, said in columns:
-        known = sorted({one for one in said if one is not None}, key=_natural)
+        known = sorted({one for one in said if one is not None}, key=natural)
         unknown = sum(one is None for one in said)
         # Where nobody says the version or the mode, that is a gap of the source; where nobody says the day, the rows
         # may be years apart.
@@ -243,23 +202,3 @@ def _differences(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[Differe
             shown = known if of in ("mode", "source") else [*known[:1], *known[1:][-1:]]
             found.append(Difference(of=of, values=tuple(shown), unknown=unknown))
     return tuple(found)
-
-
-def _merit(benchmark: Benchmark, claim: Claim) -> float:
-    """The value, turned so that more is better."""
-    return claim.value if benchmark.higher_is_better else -claim.value
-
-
-def _order(benchmark: Benchmark, claim: Claim) -> tuple[float, str]:
-    """Best first; equal values in an order that does not depend on how they came in."""
-    return -_merit(benchmark, claim), claim.model_dump_json()
-
-
-def _age(claim: Claim) -> tuple[str, str, list[tuple[int, int, str]]]:
-    return claim.date or "", claim.as_of, _natural(claim.harness_version or "")
-
-
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    """Sorts 0.9 before 0.10."""
-    parts = re.findall(r"\d+|\D+", text)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -130,7 +130,7 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
         heads.append(found.yardstick.name)
         numbers_at.add(len(heads) - 1)
     if found.published is not None:
-        heads.append(_("By published tests"))
+        heads.append(_("Published tests"))
         numbers_at.add(len(heads) - 1)
     if by_speed:
         heads.append(_("Answer"))
@@ -150,7 +150,7 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
         if found.yardstick is not None:
             row.append(_standing(one.standing))
         if found.published is not None:
-            row.append(_place(one.published))
+            row.append(_ahead(one.published))
         if by_speed:
             row.append(numbers.seconds(one.seconds))
         if by_memory:
@@ -185,10 +185,11 @@ def _how_published(basis: PublishedTests, qualified: int) -> str:
     names = scenarios()
     spoken = [names[one].name.in_language(current_language()) for one in basis.scenarios if one in names]
     return _(
-        "Published quality is of {known:,} of the {qualified:,} who qualify, by {tests:,} tests for: {scenarios}. On each "
-        "test two models that were measured alike are a win and a loss, or a tie where the error does not tell them "
-        "apart; {pairs:,} such pairs of {models:,} models are put together by the Bradley-Terry model, and no values of "
-        "unlike scales are averaged. Who has too few is not worse: nobody knows."
+        "Published quality is known of {known:,} of the {qualified:,} who qualify (published tests: {tests:,}; for: "
+        "{scenarios}). On each test, two models that were measured alike are a win and a loss, or a tie where error "
+        "does not tell them apart; {pairs:,} such pairs of {models:,} models are put together by the Bradley-Terry "
+        "model, and values of unlike scales are never averaged. The share says how often a model is expected to be "
+        "ahead of one of middle strength. Who was measured too little is not worse: nobody knows."
     ).format(
         known=basis.known,
         qualified=qualified,
@@ -222,8 +223,11 @@ def _evidence(one: Evidence) -> str:
     return template.format(benchmark=one.benchmark, value=claim.value, how=how, rival=rival.model, ahead=rival.value)
 
 
-def _place(published: Published | None) -> str:
-    return numbers.UNKNOWN if published is None else numbers.places((published.best_place, published.worst_place))
+def _ahead(published: Published | None) -> str:
+    if published is None:
+        return numbers.UNKNOWN
+    share, low, high = published.ahead
+    return _("{share:.0%} ({low:.0%} to {high:.0%})").format(share=share, low=low, high=high)
 
 
 def _cost_head(needs: Needs) -> str:

@@ -23,7 +23,6 @@ from touchstone.workspace.taskfile import Task
 ANY = "any"
 """As a language: none is asked for, whatever the cases are written in."""
 
-_TASKS_OF_KIND: Mapping[str, tuple[str, ...]] = {"label": ("chat", "classification")}
 _SCENARIO_OF_KIND: Mapping[str, str] = {
     "label": "classification",
     "choice": "knowledge-answers",
@@ -48,6 +47,8 @@ _SCENARIO_OF_TASK: Mapping[str, str] = {
     "moderation": "safety-moderation",
 }
 _GENERAL = "knowledge-answers"
+_WRITING = frozenset({"chat", "text-generation", "code-generation", "summarisation", "translation", "extraction"})
+_OF_WRITERS = (_GENERAL, "reasoning-maths", "coding", "agents")
 """What models that write text are measured on most."""
 _WRITES_NOTHING = frozenset({"embedding", "reranking", "image-embedding"})
 _LICENCE_TO_OPENNESS: Mapping[str, Literal["open-licence", "open-weights"]] = {
@@ -147,7 +148,8 @@ def needs_of(
     kind = task.answer.kind if task else None
     found |= {"tasks": wishes.tasks, "inputs": wishes.inputs}
     if not wishes.tasks and kind is not None:
-        found["one_task_of"] = _TASKS_OF_KIND.get(kind, ("chat",))
+        # Also for labels: what only classifies has classes of its own, such as a guard's, or must be trained first.
+        found["one_task_of"] = ("chat",)
     if look is not None and not wishes.inputs:
         found["inputs"] = tuple(name for name, there in (("image", look.images), ("audio", look.audio)) if there)
     found["languages"] = _languages(wishes, look)
@@ -240,7 +242,12 @@ def situation_of(wishes: Wishes, task: Task | None, look: CasesLook | None) -> S
 
 
 def scenario_ids(wishes: Wishes, task: Task | None, needs: Needs) -> tuple[str, ...]:
-    """Scenarios whose benchmarks speak for these needs, the closest first."""
+    """
+    Scenarios whose benchmarks speak for these needs, the closest first.
+
+    Behind them come those that say how able a model of the same kind is in general; they are looked at only while
+    the closer ones say too little.
+    """
     if wishes.scenario:
         return (wishes.scenario,)
     found = []
@@ -251,8 +258,8 @@ def scenario_ids(wishes: Wishes, task: Task | None, needs: Needs) -> tuple[str, 
     found += [_SCENARIO_OF_TASK[name] for name in wishes.tasks if name in _SCENARIO_OF_TASK]
     if "zh" in needs.languages:
         found.append("chinese")
-    if not wishes.tasks or "chat" in wishes.tasks:
-        found.append(_GENERAL)
+    if not wishes.tasks or _WRITING & set(wishes.tasks):
+        found += _OF_WRITERS
     return tuple(dict.fromkeys(found))
 
 

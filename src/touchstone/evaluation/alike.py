@@ -1,0 +1,81 @@
+"""
+Which published results may stand beside each other, and which of them in one ranking.
+
+Imports nothing that takes time: a shortlist looks at hundreds of results and at no ranks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from touchstone.catalog.claims import Benchmark, Claim
+from touchstone.evaluation.claim_interval import question_count
+
+FEWEST = 30
+"""Measured on fewer questions than this, a model is shown beside the ranking, not in it."""
+COVERAGE = 0.95
+"""Measured on a smaller share of the questions than this, likewise."""
+
+WhyApart = Literal["partial", "few", "superseded"]
+
+
+def alike(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
+    """The results that can be ranked together, best first, one list for each condition."""
+    for group in of_one_condition(benchmark, claims):
+        yield sorted_out(benchmark, group)[0]
+
+
+def of_one_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
+    """The results on a benchmark by `Claim.condition`, in the order of the conditions."""
+    groups: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.benchmark == benchmark.id:
+            groups[claim.condition].append(claim)
+    for condition in sorted(groups):
+        yield groups[condition]
+
+
+def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[tuple[Claim, WhyApart]]]:
+    """Of results of one condition those that can be ranked together, best first, and the others with the reason."""
+    sizes = [size for claim in claims if (size := question_count(benchmark, claim)) is not None]
+    whole = max(
+        [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
+    )
+    apart: list[tuple[Claim, WhyApart]] = []
+    newest: dict[tuple[str | None, ...], Claim] = {}
+    orders = {id(claim): order(benchmark, claim) for claim in claims}
+    for claim in sorted(claims, key=lambda claim: (_age(claim), orders[id(claim)]), reverse=True):
+        size = question_count(benchmark, claim)
+        same = (claim.model, claim.snapshot, claim.mode)
+        if size is not None and size < FEWEST:
+            apart.append((claim, "few"))
+        elif size is not None and size < COVERAGE * whole:
+            apart.append((claim, "partial"))
+        elif same in newest:
+            apart.append((claim, "superseded"))
+        else:
+            newest[same] = claim
+    return sorted(newest.values(), key=lambda claim: orders[id(claim)]), apart
+
+
+def merit(benchmark: Benchmark, claim: Claim) -> float:
+    """The value, turned so that more is better."""
+    return claim.value if benchmark.higher_is_better else -claim.value
+
+
+def order(benchmark: Benchmark, claim: Claim) -> tuple[float, str]:
+    """Best first; equal values in an order that does not depend on how they came in."""
+    return -merit(benchmark, claim), claim.model_dump_json()
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorts 0.9 before 0.10."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+
+def _age(claim: Claim) -> tuple[str, str, list[tuple[int, int, str]]]:
+    return claim.date or "", claim.as_of, natural(claim.harness_version) if claim.harness_version else []
