@@ -33,7 +33,9 @@ def test_it_sees_what_the_ledger_wrote(tmp_path: Path, touchstone: Run) -> None:
     result = touchstone("compare", "task.yaml", "--json")
 
     assert result.returncode == 0, result.stderr
-    assert models_compared(tmp_path / ".touchstone" / "touchstone.sqlite") == {"acme/one", "acme/two"}
+    store = tmp_path / ".touchstone" / "touchstone.sqlite"
+    assert models_compared(store) == {"acme/one", "acme/two"}
+    assert models_compared(store, without=("recorded",)) == frozenset()
 
 
 @pytest.mark.parametrize("content", [b"no store", b""])

@@ -253,7 +253,7 @@ class _Selection:
 
         listing: dict[str, Any] = orjson.loads(self.index.listing(row))
         found = self.offers.of_row(row)
-        listing["offers"] = found.count
+        listing["offers"] = found.left
         if found.offer is not None:
             listing["provider"], listing["served_name"] = self.index.offer(found.offer)
             for name in ("input_usd", "output_usd"):

@@ -26,7 +26,7 @@ _FEW = 20
 class Cheapest(NamedTuple):
     """What one row's offers come to."""
 
-    count: int
+    left: int
     """How many were left."""
     offer: int | None
     """The cheapest of them; the first where no price is known; None where none was left."""

@@ -8,15 +8,20 @@ read-only, and knows one column; whatever is unexpected there means that the led
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
 import orjson
 
 
-def models_compared(store: Path) -> frozenset[str] | None:
+def models_compared(store: Path, *, without: Collection[str] = ()) -> frozenset[str] | None:
     """
     What the candidates of all comparisons asked, as the task files called it.
+
+    Args:
+        store: The ledger's SQLite file.
+        without: Strategies whose candidates are left out.
 
     Returns:
         None when the file does not tell: it is busy, damaged, or of another version.
@@ -24,6 +29,11 @@ def models_compared(store: Path) -> frozenset[str] | None:
     try:
         with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True, timeout=0.2)) as connection:
             specs = [orjson.loads(spec) for (spec,) in connection.execute("SELECT spec FROM comparison")]
-        return frozenset(candidate["model"] for spec in specs for candidate in spec["candidates"])
+        return frozenset(
+            candidate["model"]
+            for spec in specs
+            for candidate in spec["candidates"]
+            if candidate["strategy"] not in without
+        )
     except (sqlite3.Error, orjson.JSONDecodeError, KeyError, TypeError):
         return None

@@ -23,7 +23,7 @@ from touchstone.decision.shortlist_base import Background, Check, Excluded, Need
 from touchstone.errors import SettingsError
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
-from touchstone.workspace.shortlist_measured import Measured, has_store, measured_before
+from touchstone.workspace.shortlist_measured import Measured, may_have_measured, measured_before
 from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
 from touchstone.workspace.taskfile import Task
 
@@ -60,7 +60,7 @@ def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = 
     """
     if task is None and wishes == Wishes():
         raise SettingsError("nothing is asked for; name a task file, or a limit such as --task-type chat")
-    look = look_at_cases(task, digest=has_store(settings)) if task is not None else None
+    look = look_at_cases(task, digest=may_have_measured(settings)) if task is not None else None
     measured = measured_before(settings, look.digest) if look is not None else None
     needs = needs_of(wishes, today=today, task=task, look=look, measured=measured)
     known = scenarios()

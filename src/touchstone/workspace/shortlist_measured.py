@@ -13,6 +13,7 @@ from touchstone.catalog.crosswalk import find_model
 from touchstone.catalog.model import ModelId
 from touchstone.config import Settings
 from touchstone.errors import StoreError
+from touchstone.evaluation.glance import models_compared
 from touchstone.noun import Noun
 
 if TYPE_CHECKING:
@@ -31,9 +32,16 @@ class Measured(Noun):
     """Median of an answer, by model of the catalog."""
 
 
-def has_store(settings: Settings) -> bool:
-    """Whether there is a store that trials could be in."""
-    return settings.store_url is not None or (settings.workspace / "touchstone.sqlite").is_file()
+_UNPROMPTED = ("baseline", "recorded")
+"""Strategies whose candidates use no tokens of ours."""
+
+
+def may_have_measured(settings: Settings) -> bool:
+    """Whether a store can tell anything about tokens; a glance that takes next to no time."""
+    if settings.store_url is not None:
+        return True
+    store = settings.workspace / "touchstone.sqlite"
+    return store.is_file() and models_compared(store, without=_UNPROMPTED) != frozenset()
 
 
 def measured_before(settings: Settings, digest: str) -> Measured | None:
@@ -42,7 +50,7 @@ def measured_before(settings: Settings, digest: str) -> Measured | None:
 
     The store is only looked into; one that is absent, busy or of another version measures nothing.
     """
-    if not has_store(settings):
+    if not may_have_measured(settings):
         return None
     try:
         return _newest(settings.store_url or settings.workspace / "touchstone.sqlite", digest, settings)
@@ -74,7 +82,7 @@ def _of(comparisons: Comparisons, identity: str) -> Measured | None:
     seconds: dict[ModelId, float] = {}
     for entry in comparisons.entries(identity):
         recipe = orjson.loads(entry["recipe"])
-        if recipe["strategy"] in ("baseline", "recorded"):
+        if recipe["strategy"] in _UNPROMPTED:
             continue
         cells = comparisons.numbers(entry["trial"])
         known = (
