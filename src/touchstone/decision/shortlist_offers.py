@@ -62,7 +62,7 @@ def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
     if needs.callable:
         found["callable"] = Reason(template=N_("Touchstone knows how to call its seller"))
     if needs.seller_countries or needs.not_seller_countries:
-        codes = (*needs.seller_countries, *(f"not {code}" for code in needs.not_seller_countries))
+        codes = (*needs.seller_countries, *(f"≠{code}" for code in needs.not_seller_countries))
         found["seller-country"] = Reason(
             template=N_("its seller has its seat in: {countries}"), values={"countries": joined(codes)}
         )
@@ -308,7 +308,7 @@ def _told_place(name: LimitName, known: Sequence[Stock], sellers: str, needs: Ne
         stated = [seller.country] if name == "seller-country" else seller.processed_in or ()
         places += [place for place in stated if place is not None and place not in places]
     if name == "seller-country":
-        required = joined((*needs.seller_countries, *(f"not {code}" for code in needs.not_seller_countries)))
+        required = joined((*needs.seller_countries, *(f"≠{code}" for code in needs.not_seller_countries)))
         missed = N_("its sellers, {sellers}, have their seats in: {places}")
         unsaid = N_("unknown: in which country they have their seats is not stated by {sellers}")
     else:

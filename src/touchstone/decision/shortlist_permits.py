@@ -127,7 +127,7 @@ def _openness(card: Card, wanted: str) -> Check:
 def _lab_country(card: Card, needs: Needs, background: Background) -> Check:
     lab = background.labs.get(card.model.lab) if card.model else None
     country = lab.country if lab else None
-    required = joined((*needs.lab_countries, *(f"not {code}" for code in needs.not_lab_countries)))
+    required = joined((*needs.lab_countries, *(f"≠{code}" for code in needs.not_lab_countries)))
     if country is None:
         return unknown("lab-country", N_("unknown: nobody states in which country its lab has its seat"), required)
     values = {"country": country}
