@@ -414,3 +414,38 @@ class TestProblems:
         team.refreshed().write_text("{")
 
         assert team.ids() == ["acme/one", "acme/ours", "acme/two", "shop:stray"]
+
+
+def test_an_index_that_turns_out_to_be_damaged_is_made_anew(tmp_path: Path, package: Package) -> None:
+    """Damage that opening does not show ends no command: the index is derived, so it is thrown away and made again."""
+    with Catalog(tmp_path, today=TODAY) as catalog:
+        before = [hit.id for hit in catalog.search(Query()).hits]
+    place = tmp_path / "catalog" / "index.sqlite"
+    body = bytearray(place.read_bytes())
+    page = 4096
+    for start in range(2 * page, len(body), page):
+        body[start : start + 64] = b"\xff" * 64
+    place.write_bytes(body)
+
+    with Catalog(tmp_path, today=TODAY) as catalog:
+        assert [hit.id for hit in catalog.search(Query()).hits] == before
+    with Catalog(tmp_path, today=TODAY) as catalog:
+        assert [hit.id for hit in catalog.search(Query()).hits] == before
+
+
+def test_an_id_that_is_no_text_is_unknown(tmp_path: Path) -> None:
+    """A shell can pass any bytes; they name no model and end no command in a traceback."""
+    with Catalog(tmp_path, today=TODAY) as catalog, pytest.raises(UnknownName):
+        catalog.card("\udcff")
+
+
+def test_a_hidden_folder_is_not_looked_at(tmp_path: Path, package: Package) -> None:
+    """Cards under version control have a `.git` beside them, whose files come and go without a meaning here."""
+    with Catalog(tmp_path, today=TODAY) as catalog:
+        key = catalog.index.meta["key"]
+    hidden = tmp_path / "catalog" / "cards" / ".git" / "x.toml"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_text("no card")
+
+    with Catalog(tmp_path, today=TODAY) as catalog:
+        assert catalog.index.meta["key"] == key

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_write import INDEX_VERSION, IndexRow, fill_index, write_index
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from touchstone.catalog.own import OwnOffer
     from touchstone.catalog.query import Found, Hit, Query
     from touchstone.catalog.source_base import Reported
+
+Answer = TypeVar("Answer")
 
 _HERE = Path(__file__).parent
 SHIPPED_INDEX = _HERE / "shipped.sqlite"
@@ -50,6 +52,8 @@ class Catalog:
     def __init__(self, workspace: Path | None = None, *, today: date) -> None:
         self.folder = None if workspace is None else workspace / "catalog"
         self.today = today
+        self._distrusted = False
+        """Whether an index that was there has turned out to be damaged."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +79,7 @@ class Catalog:
         from touchstone.catalog.search import search
 
         within = [find_collection(collection).query] if collection else []
-        return search(self.index, query, today=self.today, within=within, facets=facets)
+        return self._ask(lambda index: search(index, query, today=self.today, within=within, facets=facets))
 
     def card(self, entry_id: str) -> Card:
         """
@@ -86,12 +90,16 @@ class Catalog:
         """
         from touchstone.catalog.cards import Card
 
-        row = self.index.row_of(entry_id)
-        if row is None:
-            row = self.index.row_of(entry_id.strip().lower())
-        if row is None:
+        def body(index: CatalogIndex) -> bytes | None:
+            row = index.row_of(entry_id)
+            if row is None:
+                row = index.row_of(entry_id.strip().lower())
+            return None if row is None else index.card(row)
+
+        found = self._ask(body)
+        if found is None:
             raise UnknownName(kind=N_("model"), name=entry_id, known=self._close_to(entry_id))
-        return Card.model_validate_json(self.index.card(row))
+        return Card.model_validate_json(found)
 
     def cards(self, ids: Sequence[str] | None = None) -> Iterator[Card]:
         """The cards of these ids, or every curated and own card, by id."""
@@ -103,24 +111,46 @@ class Catalog:
         if ids is not None:
             yield from map(self.card, ids)
             return
-        for row in np.flatnonzero(self.index.having("kind", KIND_CARD)).tolist():
-            yield Card.model_validate_json(self.index.card(row))
+
+        def bodies(index: CatalogIndex) -> list[bytes]:
+            return [index.card(row) for row in np.flatnonzero(index.having("kind", KIND_CARD)).tolist()]
+
+        yield from map(Card.model_validate_json, self._ask(bodies))
 
     def claims(self, benchmark: str) -> tuple[Claim, ...]:
         """Every result on a benchmark, published and of the team's own."""
         from touchstone.catalog.claims import Claim
 
-        return tuple(Claim.model_validate_json(body) for body in self.index.claims(benchmark))
+        return tuple(Claim.model_validate_json(body) for body in self._ask(lambda index: index.claims(benchmark)))
 
     def facts(self, ids: Iterable[str]) -> dict[str, Hit]:
         """What a list shows of these ids, price of the cheapest offer included; unknown ids are left out."""
         from touchstone.catalog.search import listed
 
-        return listed(self.index, ids, today=self.today)
+        wanted = tuple(ids)
+        return self._ask(lambda index: listed(index, wanted, today=self.today))
 
     def made_from(self, model_id: str) -> tuple[str, ...]:
         """Ids of the models that were made from this one, by name."""
-        return self.index.ids_having("made-from", model_id)
+        return self._ask(lambda index: index.ids_having("made-from", model_id))
+
+    @property
+    def benchmarks(self) -> Mapping[str, Benchmark]:
+        """The shipped benchmarks and the team's own, by id."""
+        from touchstone.catalog.benchmarks import benchmarks
+
+        if self.folder is None or not self.folder.is_dir():
+            return benchmarks()
+        return self._benchmarks(self.folder)[0]
+
+    def _ask(self, read: Callable[[CatalogIndex], Answer]) -> Answer:
+        """What the index says; one that turns out to be damaged is made anew, for it is derived."""
+        try:
+            return read(self.index)
+        except sqlite3.DatabaseError:
+            self.close()
+            self._distrusted = True
+            return read(self.index)
 
     def _close_to(self, entry_id: str) -> list[str]:
         """Ids that may have been meant: the same name at another lab first, then what is spelt alike."""
@@ -140,7 +170,7 @@ class Catalog:
             places.append(self.folder / "index.sqlite")
         shipped = shipped_digest()
         key = _key(shipped, own)
-        for place in places:
+        for place in places if not self._distrusted else ():
             found = CatalogIndex.open(place)
             if found is not None and found.meta.get("key") == key and self._holds_today(found):
                 return found
@@ -237,14 +267,16 @@ class Catalog:
 
 def _seen(file: Path, folder: Path) -> str | None:
     """How a file's change is noticed; None for a hidden or unfinished one, and for one that has just gone."""
-    if file.name.startswith("."):
+    name = file.relative_to(folder)
+    if any(part.startswith(".") for part in name.parts):
         return None
     try:
         about = file.stat()
     except OSError:
         return None
-    name = file.relative_to(folder).as_posix()
-    return f"{name} {about.st_size} {about.st_mtime_ns}" if stat.S_ISREG(about.st_mode) else None
+    # Size and time alone miss a file that a copying tool put there with the old one's time.
+    seen = f"{name.as_posix()} {about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
+    return seen if stat.S_ISREG(about.st_mode) else None
 
 
 def _span(today: date, starts: Sequence[date | None]) -> tuple[str, str]:

@@ -263,7 +263,10 @@ class CatalogIndex:
 
     def row_of(self, entry_id: str) -> int | None:
         """Where an entry stands; None when there is none of this id."""
-        found = self._connection.execute("SELECT row FROM entry WHERE id = ?", (entry_id,)).fetchone()
+        try:
+            found = self._connection.execute("SELECT row FROM entry WHERE id = ?", (entry_id,)).fetchone()
+        except UnicodeEncodeError:
+            return None  # bytes that are no text name nothing
         return None if found is None else int(found[0])
 
     def listing(self, row: int) -> bytes:

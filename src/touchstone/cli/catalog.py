@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from touchstone.cli import catalog_boards, catalog_change, catalog_search, catalog_show
+from touchstone.cli import catalog_boards, catalog_change, catalog_export, catalog_search, catalog_show
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language
 from touchstone.language import _
@@ -34,6 +34,7 @@ def group(verb: str | None = None) -> typer.Typer:
         "collections": (catalog_show.collections, _("Saved queries.")),
         "refresh": (catalog_change.refresh, _("Ask live sources what is new.")),
         "add": (catalog_change.add, _("Take a model of our own into the catalog.")),
+        "export": (catalog_export.export, _("A card or its results in other people's formats.")),
         "terms": (catalog_show.terms, _("The words that sort models, explained.")),
     }
     for name in [verb] if verb in commands else commands:
