@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from touchstone.models.fake import FakeModel
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 from touchstone.models.resolve import make_model
 
+TODAY = date(2026, 11, 27)
 KEY = "sk-a-secret-that-no-sample-may-hold"
 
 
@@ -69,7 +71,7 @@ class TestWhoIsCalled:
     @pytest.mark.parametrize("task", SOLD)
     def test_each_task_has_its_interface(self, task: str) -> None:
         """Python and curl ask the same part of the protocol at the seller's address."""
-        found, (python, path) = texts(samples(SOLD[task])), CALLS[task]
+        found, (python, path) = texts(samples(SOLD[task], TODAY)), CALLS[task]
 
         assert python in found["python"]
         assert f"https://api.openai.com/v1{path}" in found["curl"]
@@ -80,16 +82,45 @@ class TestWhoIsCalled:
         sold = offer("openai/one", "openrouter"), offer("one", "openai")
         leaving = offer("one", "openai", deprecated=True)
 
-        assert '"openrouter/openai/one"' in texts(samples(card(*sold)))["task file"]
-        assert "api.openai.com" in texts(samples(card(*sold, model_id="openai/one", lab="openai")))["python"]
-        assert "openrouter.ai" in texts(samples(card(sold[0], leaving, model_id="openai/one", lab="openai")))["python"]
-        assert samples(card(leaving)) == ()
+        assert '"openrouter/openai/one"' in texts(samples(card(*sold), TODAY))["task file"]
+        assert "api.openai.com" in texts(samples(card(*sold, model_id="openai/one", lab="openai"), TODAY))["python"]
+        assert (
+            "openrouter.ai"
+            in texts(samples(card(sold[0], leaving, model_id="openai/one", lab="openai"), TODAY))["python"]
+        )
+        assert samples(card(leaving), TODAY) == ()
+
+    def test_what_its_maker_stopped_serving_is_called_at_another_seller_of_the_weights(self) -> None:
+        """From the day on; where weights are not given out, nobody else can go on serving it."""
+        sold = offer("one", "openai"), offer("openai/one", "openrouter")
+
+        def called(on: str, weights: str) -> str:
+            of = card(*sold, model_id="openai/one", lab="openai", weights=weights, retired=on)
+            return texts(samples(of, TODAY)).get("python", "nobody")
+
+        assert "api.openai.com" in called("2026-11-28", "open")
+        assert "openrouter.ai" in called("2026-11-27", "open")
+        assert "api.openai.com" in called("2026-11-28", "closed")
+        assert called("2026-11-27", "closed") == "nobody"
+
+    def test_a_dated_version_that_has_ended_is_not_called(self) -> None:
+        """The next offer is, also where the ended one stands first."""
+        old, new = offer("one-preview", "openai", snapshot="one-preview"), offer("one", "openai")
+        ended = {"name": "one-preview", "retired": "2026-11-27"}
+
+        def called(*sold: Offer, on: date = TODAY) -> str:
+            of = card(*sold, model_id="openai/one", lab="openai", weights="closed", snapshots=[ended])
+            return texts(samples(of, on)).get("task file", "nobody")
+
+        assert '"openai/one"' in called(old, new)
+        assert called(old) == "nobody"
+        assert '"openai/one-preview"' in called(old, new, on=date(2026, 11, 26))
 
     def test_the_teams_own_endpoint_comes_before_all(self) -> None:
         """Its address, its name there, and the name of the variable that holds its key."""
         own = OwnOffer(served_name="one-v2", base_url="http://models.internal:8000/v1", key_env="ONE_KEY")
 
-        found = texts(samples(card(offer("one", "openai"), endpoint=own)))
+        found = texts(samples(card(offer("one", "openai"), endpoint=own), TODAY))
 
         assert 'OpenAI(base_url="http://models.internal:8000/v1", api_key=os.environ["ONE_KEY"])' in found["python"]
         assert "Authorization: Bearer $ONE_KEY" in found["curl"]
@@ -98,7 +129,7 @@ class TestWhoIsCalled:
 
     def test_weights_alone_are_served_on_ones_own_machine(self) -> None:
         """The command that serves them comes first; no key is needed there."""
-        found = samples(card(hugging_face="acme/One-8B"))
+        found = samples(card(hugging_face="acme/One-8B"), TODAY)
 
         assert [one.kind for one in found] == ["serve", "python", "curl", "task file"]
         assert found[0].text == "vllm serve acme/One-8B"
@@ -123,14 +154,14 @@ class TestWhoIsCalled:
         """Code that fails is worse than none: the server draws nothing, speaks nothing, knows few that hear."""
         found = card(hugging_face="acme/one", tasks=[task], output_types=[output], **more)
 
-        assert samples(found) == ()
+        assert samples(found, TODAY) == ()
 
     def test_whisper_is_served(self) -> None:
         """Its family is among the few that hear and are served."""
         found = card(hugging_face="openai/whisper-small", tasks=["speech-recognition"], output_types=["transcript"],
                      family="Whisper")  # fmt: skip
 
-        assert texts(samples(found))["serve"] == "vllm serve openai/whisper-small"
+        assert texts(samples(found, TODAY))["serve"] == "vllm serve openai/whisper-small"
 
     @pytest.mark.parametrize(
         ("provider", "task"),
@@ -142,30 +173,33 @@ class TestWhoIsCalled:
         output = {"image-generation": "image", "speech-synthesis": "audio", "speech-recognition": "transcript"}
         seller = {"gemini": "google"}.get(provider, provider)
 
-        assert samples(card(offer("acme/one", seller), tasks=[task], output_types=[output.get(task, "scores")])) == ()
+        assert (
+            samples(card(offer("acme/one", seller), tasks=[task], output_types=[output.get(task, "scores")]), TODAY)
+            == ()
+        )
 
     def test_a_guard_that_writes_its_judgement_is_asked_by_chat(self) -> None:
         """Only OpenAI's own moderation models answer its moderation interface."""
         found = card(offer("acme/guard", "groq"), tasks=["moderation"], output_types=["scores", "text"])
 
-        assert "/chat/completions" in texts(samples(found))["curl"]
+        assert "/chat/completions" in texts(samples(found, TODAY))["curl"]
 
     def test_openrouter_is_asked_by_its_own_full_names(self) -> None:
         """Price lists shorten `qwen/qwen-max`; OpenRouter does not know the short name."""
         assert callable_offer(offer("qwen-max", "openrouter")) is None
-        found = texts(samples(card(offer("qwen-max", "openrouter"), offer("qwen/qwen-max", "openrouter"))))
+        found = texts(samples(card(offer("qwen-max", "openrouter"), offer("qwen/qwen-max", "openrouter")), TODAY))
         assert '"openrouter/qwen/qwen-max"' in found["task file"]
 
     def test_who_has_no_preset_is_not_called(self) -> None:
         """Nor does a card without offers and weights get code."""
-        assert samples(card(offer("one", "a-seller-of-nobody"))) == ()
-        assert samples(card()) == ()
+        assert samples(card(offer("one", "a-seller-of-nobody")), TODAY) == ()
+        assert samples(card(), TODAY) == ()
         lone = Card(id="shop:one", kind="offer", name="one", offers=(offer("one", "openai"),))
-        assert samples(lone) == ()
+        assert samples(lone, TODAY) == ()
 
     def test_an_address_of_the_customers_own_is_read_from_its_variable(self) -> None:
         """Azure's address is each customer's own; Python and the shell both take it from where Touchstone does."""
-        found = texts(samples(card(offer("one", "azure"))))
+        found = texts(samples(card(offer("one", "azure")), TODAY))
 
         assert 'base_url=os.environ["AZURE_OPENAI_ENDPOINT"] + "/openai/v1"' in found["python"]
         assert 'curl "$AZURE_OPENAI_ENDPOINT/openai/v1/chat/completions"' in found["curl"]
@@ -179,7 +213,7 @@ class TestTheyAreWhole:
     def test_no_name_breaks_out(self, name: str) -> None:
         """Quotes, dollars, backslashes and braces of a foreign name stay a name in each of the languages."""
         own = OwnOffer(served_name=name, base_url="http://127.0.0.1:1/v1")
-        found = texts(samples(card(endpoint=own)))
+        found = texts(samples(card(endpoint=own), TODAY))
 
         compile(found["python"], "sample", "exec")
         assert yaml.safe_load(found["task file"])["candidates"][0]["served_name"] == name
@@ -197,7 +231,7 @@ class TestTheyAreWhole:
         """Hundreds of models: Python compiles, the candidate is one that `compare` takes, keys are named, not held."""
         kinds, presets = set(), Counter[str]()
         for one in everything.cards():
-            for sample in samples(one):
+            for sample in samples(one, TODAY):
                 kinds.add(sample.kind)
                 assert not re.search(r"\bsk-|Bearer [^$]", sample.text)
                 if sample.kind == "python":
@@ -219,8 +253,8 @@ class TestTheyAreWhole:
         own = OwnOffer(served_name="one", base_url="http://models.internal:8000/v1", key_env="ONE_KEY")
 
         for found in (*SOLD.values(), card(endpoint=own), card(offer("one", "azure"))):
-            assert samples(found)
-            assert all(KEY not in one.text for one in samples(found))
+            assert samples(found, TODAY)
+            assert all(KEY not in one.text for one in samples(found, TODAY))
 
 
 @dataclass(frozen=True)
@@ -273,7 +307,7 @@ class Place:
 
     def at_home(self, task: str, kind: str) -> str:
         """A sample with the address of a server here in place of the seller's; nothing else is changed."""
-        text = texts(samples(SOLD[task]))[kind]
+        text = texts(samples(SOLD[task], TODAY))[kind]
         assert "https://api.openai.com/v1" in text
         return text.replace("https://api.openai.com/v1", self.chat.base_url if task == "chat" else self.other)
 

@@ -116,6 +116,33 @@ def test_what_is_gone_has_last_prices_and_no_code() -> None:
     assert section(kept, "samples").blocks
 
 
+def test_who_still_serves_open_weights_has_todays_prices() -> None:
+    """Only the maker's own service ended with its day; it stands last, and says so."""
+    made = model(lab="openai", retired="2026-01", weights="open", hugging_face="Inkwell/Quill")
+    sold = (
+        offer("openai", period(input_tokens=1, output_tokens=2)),
+        offer("groq", period(input_tokens=3, output_tokens=4)),
+    )
+    several = tables(page(made, offers=sold), "offers")[0]
+    (alone,) = tables(page(made, offers=sold[:1]), "offers")
+
+    assert [(row[0], row[-1]) for row in several.rows] == [("Groq", ""), ("OpenAI", "ended")]
+    assert "on 1 August 2026" in several.note
+    assert "the last known prices" in alone.note
+
+
+def test_a_dated_version_that_has_ended_says_so() -> None:
+    """Its price is no price of today, although the model itself is served on."""
+    ended = Snapshot(name="quill-preview", retired="2026-07-31")
+    sold = (
+        offer("openai", period(input_tokens=1), served_name="quill-preview", snapshot="quill-preview"),
+        offer("openai", period(input_tokens=3)),
+    )
+    (found,) = tables(page(model(weights="closed", snapshots=(ended,)), offers=sold), "offers")
+
+    assert [(row[1], row[-1]) for row in found.rows] == [("quill", ""), ("quill-preview", "ended")]
+
+
 def test_a_moving_name_says_what_it_stood_for() -> None:
     """With a warning, and without asking for facts that only a fixed model can have."""
     steps = (PointsTo(model="inkwell/quill-1", since="2025-01-02"), PointsTo(model="inkwell/quill-2", since="2026-01"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from touchstone.catalog.base import Price
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.crosswalk import find_model
-from touchstone.catalog.model import Model, ModelId
+from touchstone.catalog.model import Model, ModelId, earliest
 from touchstone.catalog.offers import Offer, PricePeriod, Rate, RateTier
 from touchstone.catalog.own import OwnOffer
 from touchstone.catalog.query import KIND_CARD, KIND_OFFER, KIND_REPORTED
@@ -30,6 +31,7 @@ from touchstone.noun import Noun
 
 OWN_CARD = "own card"
 """Source of a price that the team's card states without naming another."""
+OWN_SELLER = OwnOffer.model_fields["provider"].default
 _UNNAMED = Price.model_fields["source"].default
 
 OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY = "open-licence", "open-weights", "proprietary"
@@ -79,6 +81,23 @@ class Card(Noun):
             return PROPRIETARY
         licence = licences().get(self.fact("licence") or "")
         return OPEN_LICENCE if licence is not None and licence.kind == "open" else OPEN_WEIGHTS
+
+    def ended(self, offer: Offer, today: date) -> bool:
+        """
+        Whether the maker's own end of the model, or of the dated version that an offer names, is the offer's end too.
+
+        It is for the maker's own service, and for everybody's where weights are not given out. Whoever has the weights
+        may go on serving them.
+        """
+        model = self.model
+        if model is None or offer.provider == OWN_SELLER:
+            return False
+        if model.weights in ("open", "gated") and seller_id(offer.provider) != model.lab:
+            return False
+        snapshots = [
+            one.retired for one in model.snapshots if offer.snapshot is not None and one.name == offer.snapshot
+        ]
+        return any(day is not None and earliest(day) <= today for day in (model.retired, *snapshots))
 
     @property
     def abilities(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -23,6 +23,7 @@ RELEVANCE_LIMIT = 5_000
 """More matches than this are not ordered by relevance: words that stand everywhere tell nothing apart."""
 
 _MOST_COMPUTED = 8
+_MOST_WORDS = 32
 
 V = TypeVar("V")
 
@@ -42,6 +43,18 @@ class _Facet(NamedTuple):
     """The rows of all rare values, one value after the other."""
     starts: NDArray[np.int64]
     """Where in `rows` each rare value begins."""
+
+
+class Scores(NamedTuple):
+    """Results on a benchmark under one condition, each model's best."""
+
+    condition: str
+    newest: int | None
+    """Ordinal of the newest result's day."""
+    rows: NDArray[np.uint32]
+    values: NDArray[np.float64]
+    labels: str
+    """JSON: by row, which snapshot and mode was measured, where the source says it."""
 
 
 class Kept(dict[Any, V]):
@@ -211,14 +224,16 @@ class CatalogIndex:
             self._values[of, facet] = [value for (value,) in self._connection.execute(sql, (facet,))]
         return self._values[of, facet]
 
-    def scores(self, benchmark: str) -> list[tuple[str, NDArray[np.uint32], NDArray[np.float64]]]:
-        """Results on a benchmark: per condition its rows and values, the condition with most results first."""
+    def scores(self, benchmark: str) -> list[Scores]:
+        """Results on a benchmark, the condition with most models first, equals by name."""
         import numpy as np
 
-        sql = "SELECT condition, rows, vals FROM score WHERE benchmark = ? ORDER BY count DESC, condition"
+        sql = "SELECT condition, newest, rows, vals, labels FROM score WHERE benchmark = ? "
         return [
-            (condition, np.frombuffer(rows, np.uint32), np.frombuffer(values, np.float64))
-            for condition, rows, values in self._connection.execute(sql, (benchmark,))
+            Scores(condition, newest, np.frombuffer(rows, np.uint32), np.frombuffer(values, np.float64), labels)
+            for condition, newest, rows, values, labels in self._connection.execute(
+                sql + "ORDER BY count DESC, condition", (benchmark,)
+            )
         ]
 
     def claims(self, benchmark: str) -> list[bytes]:
@@ -297,14 +312,15 @@ def match_expression(text: str) -> str | None:
     """
     What FTS5 is asked for: every word quoted, so that nothing a user types is an operator; the last may be a beginning.
 
-    Chinese characters that follow each other are asked for as a phrase. None when the text has no word.
+    Chinese characters that follow each other are asked for as a phrase. Of many different words only the first 32 are
+    asked for: each one costs time, and thousands took minutes. None when the text has no word.
     """
     parts = [part for piece in text.split() for part in _phrases(spaced(piece).split())]
     if not parts:
         return None
     if text[-1:].isalnum():
         parts[-1] += "*"
-    return " AND ".join(parts)
+    return " AND ".join(islice(dict.fromkeys(parts), _MOST_WORDS))
 
 
 def _phrases(pieces: Sequence[str]) -> Iterator[str]:

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from touchstone.catalog.cards import Card
+from touchstone.catalog.claims import Claim
 from touchstone.catalog.costs import dearest_rates
-from touchstone.catalog.index_write import IndexRow, OfferRow
+from touchstone.catalog.index_write import IndexRow, OfferRow, ScoreRow
 from touchstone.catalog.memory import cache_shape
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
@@ -44,7 +45,7 @@ def index_rows(cards: Iterable[Card], day: date, regions: Mapping[str, Sequence[
             facets=_facets(card),
             numbers=_numbers(card),
             offers=[_offer_row(offer, card, day, regions) for offer in card.offers],
-            scores=[(claim.benchmark, orjson.dumps(claim.condition).decode(), claim.value) for claim in card.claims],
+            scores=[_score_row(claim) for claim in card.claims],
             claims=[(claim.benchmark, claim.model_dump_json(exclude_defaults=True).encode()) for claim in card.claims],
         )
 
@@ -176,4 +177,16 @@ def _offer_row(offer: Offer, card: Card, day: date, regions: Mapping[str, Sequen
         writes_tokens=written,
         context_tokens=offer.context_tokens,
         regions=tuple(regions.get(offer.provider, ())),
+        deprecated=bool(offer.deprecated),
+    )
+
+
+def _score_row(claim: Claim) -> ScoreRow:
+    return ScoreRow(
+        benchmark=claim.benchmark,
+        condition=orjson.dumps(claim.condition).decode(),
+        value=claim.value,
+        label=", ".join(part for part in (claim.snapshot, claim.mode) if part),
+        # A leaderboard that names no day says what held when it was read.
+        day=earliest(claim.date or claim.as_of).toordinal(),
     )

@@ -20,8 +20,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 """Part of the key: raise it when the tables or what they mean change."""
 
 NUMBERS = (
@@ -36,7 +37,8 @@ NUMBERS = (
 )
 """Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
 
-OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens")
+OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens", "deprecated")
+"""Of an offer; `deprecated` is 1 where its seller calls it so, else 0."""
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -48,8 +50,8 @@ CREATE TABLE offer (row INTEGER PRIMARY KEY, provider TEXT, served_name TEXT);
 CREATE TABLE offer_facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, rows BLOB,
                           PRIMARY KEY (name, value)) WITHOUT ROWID;
 CREATE TABLE offer_number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
-CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, rows BLOB, vals BLOB,
-                    PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
+CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, newest INTEGER, rows BLOB, vals BLOB,
+                    labels TEXT, PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
 CREATE TABLE claim (benchmark TEXT, row INTEGER, body BLOB);
 CREATE VIRTUAL TABLE words USING fts5(names, about, content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
@@ -71,6 +73,21 @@ class OfferRow:
     """Whether output is billed by the token at all; vectors and scores are not, so only their input has a price."""
     context_tokens: int | None = None
     regions: tuple[str, ...] = ()
+    deprecated: bool = False
+    """Whether its seller calls it so; it may still answer."""
+
+
+class ScoreRow(NamedTuple):
+    """What the index keeps of one result; of several under one condition only the best."""
+
+    benchmark: str
+    condition: str
+    """As text."""
+    value: float
+    label: str = ""
+    """Which snapshot and mode of the model was measured."""
+    day: int | None = None
+    """Ordinal of the day from which the result is; None where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +104,8 @@ class IndexRow:
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     numbers: Mapping[str, float | None] = field(default_factory=dict)
     offers: Sequence[OfferRow] = ()
-    scores: Sequence[tuple[str, str, float]] = ()
-    """Benchmark, condition as text, value."""
+    scores: Sequence[ScoreRow | tuple[str, str, float]] = ()
+    """Every result; a plain tuple where neither label nor day is known."""
     claims: Sequence[tuple[str, bytes]] = ()
     """Benchmark and the whole result as JSON, so that a leaderboard need not open every card."""
 
@@ -100,7 +117,7 @@ def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -
     Args:
         path: Where it shall lie; the folder exists. What lay there is replaced.
         rows: What it holds; ids are unique.
-        meta: What `CatalogIndex.meta` shall return, the key among it.
+        meta: What `CatalogIndex.meta` shall return: the key, and as `lower_is_better` the benchmarks whose best is the least.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     connection = sqlite3.connect(unfinished)
@@ -119,7 +136,7 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
     connection.executescript(_SCHEMA)
     facts, offers = _Columns(NUMBERS), _Columns(OFFER_NUMBERS)
     providers: dict[str, int] = {}
-    scores: dict[tuple[str, str], tuple[array[int], array[float]]] = {}
+    scores = _Scores(json.loads(meta.get("lower_is_better", "[]")))
     count = 0
     for chunk in _chunks(rows):
         sold = [sorted(row.offers, key=lambda offer: offer.provider) for row in chunk]
@@ -149,23 +166,24 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
                         "output_usd": offer.output_usd,
                         "blended_output_usd": offer.output_usd if offer.writes_tokens else offer.output_usd or 0.0,
                         "context_tokens": offer.context_tokens,
+                        "deprecated": float(offer.deprecated),
                     },
                     {"provider": (offer.provider,), "region": offer.regions},
                 )
             connection.executemany(
                 "INSERT INTO claim VALUES (?, ?, ?)", ((name, count, body) for name, body in row.claims)
             )
-            for benchmark, condition, value in row.scores:
-                places, values = scores.setdefault((benchmark, condition), (array("I"), array("d")))
-                places.append(count)
-                values.append(value)
+            scores.add(count, row.scores)
             count += 1
     connection.execute("CREATE INDEX claim_of ON claim (benchmark)")
     _store(connection, "", facts)
     _store(connection, "offer_", offers)
     connection.executemany(
-        "INSERT INTO score VALUES (?, ?, ?, ?, ?)",
-        ((*key, len(places), places.tobytes(), values.tobytes()) for key, (places, values) in scores.items()),
+        "INSERT INTO score VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (*key, len(kept.rows), kept.newest, kept.rows.tobytes(), kept.values.tobytes(), json.dumps(kept.labels))
+            for key, kept in scores.kept.items()
+        ),
     )
     connection.executemany(
         "INSERT INTO meta VALUES (?, ?)",
@@ -195,6 +213,47 @@ class _Columns:
             for one in dict.fromkeys(values):
                 self.facets.setdefault((facet, one), array("I")).append(self.length)
         self.length += 1
+
+
+@dataclass
+class _Condition:
+    """Results of all models under one condition."""
+
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    labels: dict[int, str] = field(default_factory=dict)
+    """By row, where there is one."""
+    newest: int | None = None
+
+
+class _Scores:
+    """
+    One result for each model, benchmark and condition: its best one, in the benchmark's direction.
+
+    Snapshots and modes of a model share a condition. The best is kept, the first of equals, whatever the order of the
+    file; the label says of which snapshot and mode it is.
+    """
+
+    def __init__(self, lower_is_better: Sequence[str]) -> None:
+        self.lower_is_better = frozenset(lower_is_better)
+        self.kept: dict[tuple[str, str], _Condition] = {}
+
+    def add(self, row: int, results: Sequence[ScoreRow | tuple[str, str, float]]) -> None:
+        best: dict[tuple[str, str], ScoreRow] = {}
+        for one in (ScoreRow(*result) for result in results):
+            key = one.benchmark, one.condition
+            before = best.setdefault(key, one)
+            if one.value < before.value if one.benchmark in self.lower_is_better else one.value > before.value:
+                best[key] = one
+            condition = self.kept.setdefault(key, _Condition())
+            if one.day is not None:
+                condition.newest = max(one.day, condition.newest or one.day)
+        for key, one in best.items():
+            condition = self.kept[key]
+            condition.rows.append(row)
+            condition.values.append(one.value)
+            if one.label:
+                condition.labels[row] = one.label
 
 
 def _store(connection: sqlite3.Connection, prefix: str, columns: _Columns) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Literal
 
 from touchstone.catalog.base import Price, Provider
@@ -91,11 +92,11 @@ def _from_variable(preset: Provider) -> str:
     return f"${preset.base_url_env}{preset.base_url_env_path}"
 
 
-def samples(card: Card) -> tuple[Sample, ...]:
-    """Code for a card; none when nobody can be called and no weights can be served."""
+def samples(card: Card, today: date) -> tuple[Sample, ...]:
+    """Code for a card as of a day; none when nobody can be called and no weights can be served."""
     model = card.model
     interface = _interface(model) if model else None
-    target = _target(card, interface) if interface else None
+    target = _target(card, interface, today) if interface else None
     if interface is None or target is None:
         return ()
     found = [Sample(kind="python", text=_python(interface, target)), Sample(kind="curl", text=_curl(interface, target))]
@@ -114,7 +115,7 @@ def _interface(model: Model) -> Interface | None:
     return found
 
 
-def _target(card: Card, interface: Interface) -> Callable | None:
+def _target(card: Card, interface: Interface, today: date) -> Callable | None:
     for endpoint in card.endpoints:
         return Callable(
             served_name=endpoint.served_name,
@@ -123,8 +124,9 @@ def _target(card: Card, interface: Interface) -> Callable | None:
             price=endpoint.price,
         )
     model = card.model
-    own = [offer for offer in card.offers if model and seller_id(offer.provider) == model.lab and not offer.deprecated]
-    for offer in (*own, *(offer for offer in card.offers if not offer.deprecated)):
+    answering = [offer for offer in card.offers if not offer.deprecated and not card.ended(offer, today)]
+    own = [offer for offer in answering if model and seller_id(offer.provider) == model.lab]
+    for offer in (*own, *answering):
         found = callable_offer(offer)
         if found is not None and interface in _EVERYWHERE | _SERVED.get(found.preset or "", frozenset()):
             return found

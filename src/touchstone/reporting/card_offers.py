@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.costs import dearest_rates
+from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer, Rate
 from touchstone.catalog.sellers import seller_id, sellers
 from touchstone.catalog.units import MILLION, dimensions_of
@@ -23,14 +24,13 @@ BRIEF_ROWS = 12
 _BEFORE_DAYS = 30
 
 
-def offers_section(card: Card, today: date, *, gone: bool = False, brief: bool = False) -> Section:
+def offers_section(card: Card, today: date, *, brief: bool = False) -> Section:
     """
-    The offers, cheapest first; then other units, tiers, and the history of prices.
+    The offers, cheapest first and those that have ended last; then other units, tiers, and the history of prices.
 
     Args:
         card: Whose offers are shown.
         today: Whose prices.
-        gone: Whether its maker serves it no more, so that prices are what was last known.
         brief: At most `BRIEF_ROWS` rows a table.
     """
     title = _("Who sells it")
@@ -39,8 +39,11 @@ def offers_section(card: Card, today: date, *, gone: bool = False, brief: bool =
         if card.model is not None and card.model.weights in ("open", "gated"):
             blocks.append(Paragraph(_("No seller is known here. Its weights can be run on your own machines.")))
         return Section(title, blocks, anchor="offers")
-    offers = sorted(card.offers, key=lambda offer: (_order(offer, today), offer.provider, offer.served_name))
-    tables = [_offer_table(offers, today, gone), _further(offers, today), _history(offers)]
+    offers = sorted(
+        card.offers,
+        key=lambda offer: (card.ended(offer, today), _order(offer, today), offer.provider, offer.served_name),
+    )
+    tables = [_offer_table(card, offers, today), _further(offers, today), _history(offers)]
     blocks = [_shortened(table) if brief else table for table in tables if table.rows]
     chart = step_chart(
         [
@@ -77,7 +80,9 @@ def _usd(rates: Sequence[Rate]) -> dict[str, float]:
     return {rate.unit: float(rate.usd * MILLION / rate.per) for rate in rates}
 
 
-def _offer_table(offers: Sequence[Offer], today: date, gone: bool) -> Table:
+def _offer_table(card: Card, offers: Sequence[Offer], today: date) -> Table:
+    retired = card.model is not None and card.model.retired is not None and earliest(card.model.retired) <= today
+    gone = retired and all(card.ended(offer, today) for offer in offers)
     rows = []
     for offer in offers:
         rates, hourly = dearest_rates(offer.periods, today) if offer.periods else ((), False)
@@ -87,7 +92,7 @@ def _offer_table(offers: Sequence[Offer], today: date, gone: bool) -> Table:
         marks = [
             offer.snapshot if offer.snapshot and offer.snapshot not in offer.served_name else "",
             offer.precision or "",
-            _("deprecated") if offer.deprecated else "",
+            _("ended") if card.ended(offer, today) and not gone else _("deprecated") if offer.deprecated else "",
             _("dearest hour") if hourly else "",
             _("dearer above {n} tokens").format(n=words.tokens(threshold)) if threshold else "",
         ]

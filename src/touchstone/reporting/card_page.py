@@ -63,11 +63,11 @@ def card_page(card: Card, around: Surroundings) -> Page:
         *([_use_section(model)] if model else []),
         *([_lineage_section(model, around)] if model else []),
         *([_licence_section(model)] if model and model.licence else []),
-        offers_section(card, around.today, gone=gone, brief=around.brief),
+        offers_section(card, around.today, brief=around.brief),
         results_section(card, around.own_claims, brief=around.brief),
         *([memory_section(model)] if model and model.parameters and weighty else []),
         # What nobody serves any more and nobody can download cannot be called.
-        *([] if gone and not weighty else [_samples_section(card)]),
+        *([] if gone and not weighty and not card.endpoints else [_samples_section(card, around.today)]),
         _unknown_section(card, model),
         *([_sources_section(model)] if model else []),
     ]
@@ -246,8 +246,9 @@ def _licence_section(model: Model) -> Section:
     return Section(_("Licence"), blocks, anchor="licence")
 
 
-def _samples_section(card: Card) -> Section:
-    return Section(_("Call it"), [Code(_(_SAMPLES[one.kind]), one.text) for one in samples(card)], anchor="samples")
+def _samples_section(card: Card, today: date) -> Section:
+    blocks = [Code(_(_SAMPLES[one.kind]), one.text) for one in samples(card, today)]
+    return Section(_("Call it"), blocks, anchor="samples")
 
 
 def _reported_section(card: Card) -> Section:
