@@ -18,7 +18,7 @@ from touchstone.catalog.catalog import Catalog, build_shipped
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.model import Model
 from touchstone.catalog.offers import Offer
-from touchstone.catalog.toml_text import write_noun
+from touchstone.catalog.own import OwnCard, write_card
 
 TODAY = date(2026, 11, 27)
 
@@ -51,7 +51,7 @@ class Package:
         """Add a card, or replace it."""
         place = self.room / "cards" / f"{card.id}.toml"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(write_noun(card), encoding="utf-8")
+        place.write_text(write_card(OwnCard(model=card)), encoding="utf-8")
 
     @property
     def index(self) -> Path:
@@ -73,7 +73,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
         return tuple(read(file.read_text("utf-8"), place=file.name) for file in sorted(files("*.toml")))
 
     monkeypatch.setattr(touchstone.catalog.shipped, "shipped_models", models)
-    monkeypatch.setattr(touchstone.catalog.offers, "shipped_offers", lambda _today: iter(found.offers))
+    monkeypatch.setattr(touchstone.catalog.offers, "shipped_offers", lambda *_: iter(found.offers))
     monkeypatch.setattr(touchstone.catalog.benchmarks, "shipped_claims", lambda: tuple(found.claims))
     monkeypatch.setattr(touchstone.catalog.catalog, "_HERE", found.room)
     monkeypatch.setattr(touchstone.catalog.catalog, "SHIPPED_INDEX", found.index)

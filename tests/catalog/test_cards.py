@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.catalog.entries import claim, model, offer, reported
 
 from touchstone.catalog.base import Price, PriceTier
@@ -306,3 +308,27 @@ def test_a_card_survives_being_stored() -> None:
 
     assert stored == card
     assert stored.fact("languages") == ("en",)
+
+
+def test_a_model_is_not_made_from_itself() -> None:
+    """It would be its own descendant."""
+    with pytest.raises(ValidationError, match="acme/one names itself as its base model"):
+        model("acme/one", base_model="acme/one")
+
+
+@pytest.mark.parametrize(("weights", "elsewhere"), [("open", False), ("gated", False), ("closed", True), (None, True)])
+def test_an_offer_ends_with_the_makers_service_where_nobody_else_has_the_weights(weights: Any, elsewhere: bool) -> None:
+    """The maker's own ends in any case, a server of the team's own in none; a dated version ends by its own day."""
+    last_day, day = date(2026, 1, 31), date(2026, 2, 1)
+    gone = said_of(weights=weights, retired="2026-02-01")
+    dated = said_of(weights=weights, snapshots=[{"name": "one-1", "retired": "2026-02-01"}, {"name": "one-2"}])
+
+    assert gone.ended(offer("one", "acme"), day)
+    assert gone.ended(offer("one", "shop"), day) is elsewhere
+    assert not gone.ended(offer("one", "own"), day)
+    assert not gone.ended(offer("one", "acme"), last_day)
+    assert dated.ended(offer("one", "acme", snapshot="one-1"), day)
+    assert dated.ended(offer("one", "shop", snapshot="one-1"), day) is elsewhere
+    assert not dated.ended(offer("one", "acme", snapshot="one-1"), last_day)
+    assert not dated.ended(offer("one", "acme", snapshot="one-2"), day)
+    assert not dated.ended(offer("one", "acme"), day)

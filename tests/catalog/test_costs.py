@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.catalog.entries import offer as sold
 
+from touchstone.catalog.catalog import Catalog
 from touchstone.catalog.costs import (
+    INPUT_SHARE,
     Cost,
     blended_usd,
+    cheapest_first,
     cost_of,
     dearest_rates,
     price_usage,
@@ -23,6 +27,7 @@ from touchstone.catalog.costs import (
     usd_per_month,
 )
 from touchstone.catalog.offers import Hours, Offer, PricePeriod, Rate, RateTier, price_snapshot, shipped_offers
+from touchstone.catalog.query import Query
 from touchstone.catalog.units import usage_units
 from touchstone.errors import InvalidValue
 
@@ -45,6 +50,11 @@ def rate(unit: str, usd: str, *tiers: tuple[int, str], per: int = 1_000_000) -> 
 
 def flat(*rates: Rate) -> tuple[PricePeriod, ...]:
     return (PricePeriod(rates=rates),)
+
+
+def known_usd(cost: Cost) -> Decimal:
+    """The sum of what has a price, which is what the package calls the price."""
+    return sum((line.usd for line in cost.lines), Decimal(0))
 
 
 def moments(model: Any) -> Iterator[datetime]:
@@ -131,7 +141,7 @@ def test_every_model_of_the_package_costs_what_the_package_says_to_the_last_digi
                 for usage in usages(rates):
                     expected = model.calc_price(usage, provider, genai_request_timestamp=at, price_context=when or None)
                     found = cost_of(periods, usage, at=at, when=when)
-                    assert found.known_usd == expected.total_price, (provider.id, model.id, usage, at, when)
+                    assert known_usd(found) == expected.total_price, (provider.id, model.id, usage, at, when)
                     assert found.usd in (None, expected.total_price)
                     compared += 1
                     unknown += found.usd is None
@@ -168,7 +178,7 @@ def test_a_used_unit_without_a_price_makes_the_cost_unknown_and_is_named() -> No
     )
     assert found.usd is None
     assert found.unpriced == ("web_searches",)
-    assert found.known_usd == Decimal("0.00001")
+    assert known_usd(found) == Decimal("0.00001")
 
 
 def test_without_any_price_a_call_costs_unknown() -> None:
@@ -302,6 +312,39 @@ def test_a_blend_is_at_the_users_own_ratio() -> None:
             blended_usd(prices, share)
 
 
+def test_offers_are_ranked_by_blended_price_with_the_unknown_and_the_deprecated_last() -> None:
+    """Three to one counts more input than the plain sum; one known price of two is no price to compete by."""
+    even, thrifty = sold("even", usd=("3", "5")), sold("thrifty", usd=("1", "9"))
+    half = sold("half", periods=flat(rate("input_tokens", "0.1")))
+    leaving = sold("leaving", usd=("0.1", "0.1"), deprecated=True)
+    offers = [leaving, half, even, thrifty]
+
+    assert cheapest_first(offers, INPUT_SHARE, NOON.date()) == [thrifty, even, half, leaving]
+    assert cheapest_first(offers, 0.25, NOON.date()) == [even, thrifty, half, leaving]
+    assert cheapest_first(offers, INPUT_SHARE, NOON.date(), writes_tokens=False) == [half, thrifty, even, leaving]
+    assert cheapest_first((), INPUT_SHARE, NOON.date()) == []
+
+
+def test_the_search_ranks_at_the_same_share() -> None:
+    """What people see without a word on their calls is one number everywhere."""
+    assert Query().input_share == INPUT_SHARE
+
+
+def test_the_search_names_the_same_cheapest_offer(everything: Catalog) -> None:
+    """Of every shipped card, so that no page calls another seller cheapest than a list does."""
+    cards = [card for card in everything.cards() if card.model and card.offers]
+    hits = everything.facts({card.id for card in cards})
+    differ = {
+        card.id: (first.provider, first.served_name, hits[card.id].provider, hits[card.id].served_name)
+        for card in cards
+        if (first := cheapest_first(card.offers, INPUT_SHARE, everything.today, writes_tokens=card.writes_tokens)[0])
+        and (first.provider, first.served_name) != (hits[card.id].provider, hits[card.id].served_name)
+    }
+
+    assert len(cards) > 200
+    assert differ == {}
+
+
 def test_a_month_of_unknown_calls_costs_unknown() -> None:
     """Unknown times many is unknown."""
     assert usd_per_month(Cost(usd=None), 10) is None
@@ -340,4 +383,4 @@ def test_what_the_package_refuses_is_refused_and_the_rest_costs_the_same(
         with pytest.raises(InvalidValue):
             cost_of(offer.periods, usage, at=NOON)
     else:
-        assert cost_of(offer.periods, usage, at=NOON).known_usd == expected
+        assert known_usd(cost_of(offer.periods, usage, at=NOON)) == expected

@@ -159,6 +159,27 @@ class TestFacets:
         assert not finds(index, benchmark="mmlu", min_score=70.1)
         assert len(index.claims("gsm8k")) == 1
 
+    def test_the_best_result_stands_with_snapshot_and_mode(self) -> None:
+        """Of those under one condition, whichever the file names last."""
+        given = [
+            claim("acme/one", value=93.3, mode="high", snapshot="one-2025"),
+            claim("acme/one", value=92.8, mode="low"),
+        ]
+        (hit,) = search(one(claims=given), Query(benchmark="mmlu"), today=DAY).hits
+
+        assert (hit.score, hit.score_of) == (93.3, "one-2025, high")
+
+    @pytest.mark.parametrize(
+        ("dates", "newest"),
+        [(("2025-02-03", "2024"), date(2025, 2, 3)), ((None, None), date(2026, 1, 1)),
+         (("2025", None), date(2026, 1, 1))],
+    )  # fmt: skip
+    def test_a_condition_is_as_new_as_its_newest_result(self, dates: tuple[str | None, ...], newest: date) -> None:
+        """By the day of the result; where nobody names one, by the day on which the source was read."""
+        (scores,) = one(claims=[claim("acme/one", date=day) for day in dates]).scores("mmlu")
+
+        assert scores.newest == newest.toordinal()
+
     def test_regions_are_those_of_the_seller(self) -> None:
         """An offer is in a region where its seller says so."""
         assert finds(one(offer("one")), regions=("eu",))
@@ -220,6 +241,13 @@ class TestPrices:
         index = index_of(*assemble([], [], [], [entry, writer]))
 
         assert [hit.id for hit in search(index, Query(max_blended_usd=1.0), today=DAY).hits] == ["shop:one"]
+
+    @pytest.mark.parametrize(("said", "kept"), [(True, True), (False, False), (None, False)])
+    def test_what_its_seller_calls_deprecated_is(self, said: bool | None, kept: bool) -> None:
+        """The only offer of a model is shown either way, and marked."""
+        (hit,) = search(one(offer("one", deprecated=said)), Query(), today=DAY).hits
+
+        assert (hit.provider, hit.deprecated) == ("shop", kept)
 
     def test_an_offer_without_a_price_is_an_offer(self) -> None:
         """It is counted, and no limit on a price holds for it."""

@@ -25,7 +25,7 @@ from touchstone.catalog.own import (
     write_claims,
 )
 from touchstone.catalog.own_folder import OwnFolder, file_name
-from touchstone.catalog.toml_text import write_noun, write_toml
+from touchstone.catalog.toml_text import write_toml
 from touchstone.errors import DataError, StoreError, UserError
 
 TODAY = "2026-01-02"
@@ -411,7 +411,7 @@ OFFERS = st.lists(
 def test_a_model_written_as_toml_is_read_back_equal(tables: dict[str, Any]) -> None:
     """Whatever texts, numbers and lists a card holds."""
     model = Model.model_validate(tables)
-    assert Model.model_validate(tomllib.loads(write_noun(model))) == model
+    assert Model.model_validate(tomllib.loads(write_card(OwnCard(model=model)))) == model
 
 
 @given(MODELS, OFFERS)
@@ -448,7 +448,7 @@ def test_what_is_written_is_good_to_read() -> None:
             "sources": [{"name": "s", "as_of": "2026", "facts": ["context_tokens", "network"]}],
         }
     )
-    assert write_noun(model) == (
+    assert write_card(OwnCard(model=model)) == (
         'id = "own/x"\nname = "X"\nlab = "own"\ntasks = ["chat"]\noutput_types = ["text"]\ncontext_tokens = 131_072\n'
         '\n[summary]\nen = "a"\nzh = "b"\n\n[network]\nlayers = 2\nhidden_size = 8192\n'
         '\n[[sources]]\nname = "s"\nas_of = "2026"\nfacts = ["context_tokens", "network"]\n'

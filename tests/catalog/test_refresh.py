@@ -30,7 +30,6 @@ from touchstone.catalog.shipped import shipped_models
 from touchstone.catalog.source_base import MAX_ENTRIES, MAX_ID, MAX_REST_BYTES, Copy, Reported, Source
 from touchstone.catalog.source_diff import (
     Statement,
-    by_model,
     conflicts,
     diff,
     find_shipped,
@@ -677,10 +676,9 @@ def test_only_the_crosswalk_joins_names() -> None:
         return known.get((provider, name))
 
     copy = a_copy("quill", "quill-mini", "Quill", rates=(rate("1"),), facts={"context_tokens": 7, "name": "Q"})
-    found = by_model([copy], find)
-    assert [entry.id for entry in found["inkwell/quill"]] == ["quill"]
-    assert [entry.id for entry in found[None]] == ["quill-mini", "Quill"]
-    offer = offer_of(copy.entries[0], find)
+    offers = [offer_of(entry, find) for entry in copy.entries]
+    assert [one.model for one in offers if one] == ["inkwell/quill", None, None]
+    offer = offers[0]
     assert offer is not None
     assert (offer.model, offer.snapshot, offer.served_name) == ("inkwell/quill", "quill-2025", "quill")
     assert (offer.context_tokens, offer.as_of, offer.source) == (7, "2026-11-27", "models-dev")

@@ -9,9 +9,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.catalog.shelf import TODAY, Made, OfferRow, fits, shelf, tighter
 
-from touchstone.catalog.index import CatalogIndex
+from touchstone.catalog.index import CatalogIndex, match_expression
+from touchstone.catalog.index_write import ScoreRow
 from touchstone.catalog.memory import memory_need
 from touchstone.catalog.model import Network
 from touchstone.catalog.query import Query
@@ -202,7 +204,7 @@ def test_order_is_the_expected_one_and_unknown_comes_last(sort: str, expected: l
 
 
 def test_scores_order_only_what_was_measured_alike() -> None:
-    """Results under another condition are not mixed into the order; the condition with most results is named."""
+    """Results under another condition are neither mixed into the order nor listed; the condition is named."""
     common, other = (orjson.dumps(["mmlu", "", setting, "", ""]).decode() for setting in ("5-shot", "CoT"))
     index = shelf(
         [
@@ -214,8 +216,112 @@ def test_scores_order_only_what_was_measured_alike() -> None:
 
     found = search(index, Query(benchmark="mmlu", sort="score"), today=TODAY)
 
-    assert [(hit.name, hit.score) for hit in found.hits] == [("b", 70.0), ("a", 60.0), ("c", None)]
+    assert [(hit.name, hit.score) for hit in found.hits] == [("b", 70.0), ("a", 60.0)]
     assert found.score_condition == ("mmlu", "", "5-shot", "", "")
+
+
+def _condition(setting: str) -> str:
+    return orjson.dumps(["mmlu", "", setting, "", ""]).decode()
+
+
+_MIXED = (
+    Made("a", facets={"lab": ("one",)},
+         scores=(("mmlu", _condition("5-shot"), 60.0), ("mmlu", _condition("CoT"), 99.0))),
+    Made("b", facets={"lab": ("one",)}, scores=(("mmlu", _condition("5-shot"), 70.0),)),
+    Made("c", facets={"lab": ("two",)}, scores=(("mmlu", _condition("CoT"), 90.0),)),
+)  # fmt: skip
+
+
+def test_a_minimum_holds_for_the_score_that_is_shown() -> None:
+    """No row passes by a result under another condition; without a minimum any result is a result."""
+    index = shelf(_MIXED)
+
+    def scores(**filters: Any) -> dict[str, float | None]:
+        return {hit.name: hit.score for hit in search(index, Query(benchmark="mmlu", **filters), today=TODAY).hits}
+
+    assert scores(min_score=65.0) == {"b": 70.0}
+    assert scores(min_score=50.0) == {"a": 60.0, "b": 70.0}
+    assert scores() == {"a": 60.0, "b": 70.0, "c": None}
+
+
+def test_no_other_filter_changes_the_condition() -> None:
+    """A model's score is the same whatever else is asked, so a filter that leaves only others leaves them without."""
+    found = search(shelf(_MIXED), Query(benchmark="mmlu", labs=("two",)), today=TODAY)
+
+    assert [(hit.name, hit.score) for hit in found.hits] == [("c", None)]
+    assert found.score_condition == ("mmlu", "", "5-shot", "", "")
+
+
+@pytest.mark.parametrize(
+    ("age", "shown"), [(365, "wide and old"), (366, "a new one")], ids=["a year old", "a day more"]
+)
+def test_a_condition_of_which_nothing_is_recent_is_not_shown(age: int, shown: str) -> None:
+    """The widest counts among those with a result of the benchmark's last year; of equals the first by name."""
+    new, old, stray = (_condition(setting) for setting in ("a new one", "wide and old", "b"))
+    index = shelf(
+        [
+            Made("a", scores=(ScoreRow("mmlu", old, 1.0, day=1000 - age), ScoreRow("mmlu", new, 2.0, day=1000))),
+            Made("b", scores=(ScoreRow("mmlu", old, 1.0, day=10), ScoreRow("mmlu", stray, 3.0, day=990))),
+        ]
+    )
+    found = search(index, Query(benchmark="mmlu"), today=TODAY)
+
+    assert found.score_condition is not None
+    assert found.score_condition[2] == shown
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["best first", "best last"])
+@pytest.mark.parametrize(("lower", "best"), [("[]", (93.3, "high")), ('["mmlu"]', (92.8, "low"))])
+def test_of_several_results_of_a_model_its_best_is_shown(turned: bool, lower: str, best: tuple[float, str]) -> None:
+    """Modes share a condition: the best by the benchmark's direction counts, in whatever order, and is named."""
+    rows = [ScoreRow("mmlu", _condition("5-shot"), value, mode) for value, mode in ((93.3, "high"), (92.8, "low"))]
+    other = Made("other", scores=(("mmlu", _condition("5-shot"), 93.0),))
+    index = shelf([Made("o", scores=tuple(rows[::-1] if turned else rows)), other], lower_is_better=lower)
+    (hit, plain) = search(index, Query(benchmark="mmlu", sort="score"), today=TODAY).hits
+
+    assert ((hit.score, hit.score_of), (plain.score, plain.score_of)) == (best, (93.0, None))
+
+
+def test_a_deprecated_offer_sets_no_price_while_there_is_another() -> None:
+    """Shown, ordered and limited by what is still sold; the deprecated offer counts for its seller, and is marked."""
+    old, dear = OfferRow("old", "a", 0.1, 0.1, deprecated=True), OfferRow("dear", "b", 9.0, 9.0)
+    index = shelf(
+        [Made("both", offers=(old, dear)), Made("gone", offers=(old,)),
+         Made("mid", offers=(OfferRow("p", "c", 5.0, 5.0),)), Made("unpriced", offers=(old, OfferRow("quiet", "d")))]
+    )  # fmt: skip
+
+    def sold(**filters: Any) -> list[tuple[str, str | None, float | None, bool]]:
+        hits = search(index, Query(**filters), today=TODAY).hits
+        return [(hit.name, hit.provider, hit.input_usd, hit.deprecated) for hit in hits]
+
+    assert sold(sort="price") == [
+        ("gone", "old", 0.1, True), ("mid", "p", 5.0, False), ("both", "dear", 9.0, False),
+        ("unpriced", "quiet", None, False),
+    ]  # fmt: skip
+    assert sold(providers=("old", "dear"), sort="price") == [
+        ("gone", "old", 0.1, True), ("unpriced", "old", 0.1, True), ("both", "dear", 9.0, False),
+    ]  # fmt: skip
+    assert sold(providers=("old",), sort="name") == [(name, "old", 0.1, True) for name in ("both", "gone", "unpriced")]
+    for limit in ("max_input_usd", "max_output_usd", "max_blended_usd"):
+        assert sold(**{limit: 1.0}) == []
+        assert [name for name, *_rest in sold(**{limit: 9.0}, sort="name")] == ["both", "mid"]
+
+
+def test_a_long_text_asks_for_no_more_than_32_different_words() -> None:
+    """Each word costs time, and thousands took minutes; the same word again costs nothing."""
+    asked = match_expression(" ".join(f"w{n}" for n in range(30_000)))
+
+    assert asked is not None
+    assert asked.split(" AND ") == [f'"w{n}"' for n in range(32)]
+    assert match_expression("a " * 30_000) == '"a"'
+    assert match_expression("a b a") == '"a" AND "b" AND "a"*'
+
+
+def test_a_text_has_at_most_300_characters() -> None:
+    """Nobody looks for a model with more."""
+    assert Query(text="a" * 300).text
+    with pytest.raises(ValidationError, match="300"):
+        Query(text="a" * 301)
 
 
 def test_lower_is_better_turns_order_and_minimum_round() -> None:

@@ -18,7 +18,6 @@ from touchstone.catalog.units import (
     precision_in,
     usage_units,
     usd,
-    usd_per_hour,
     usd_per_million,
     weights_of,
 )
@@ -58,11 +57,8 @@ def test_every_price_that_is_charged_is_inside_the_limits() -> None:
                     assert usd_per_million(rate.usd, per="million") == rate.usd
 
 
-def test_sound_by_the_second_is_sold_by_the_hour_elsewhere() -> None:
-    """0.0001 USD a second, 0.006 a minute and 0.36 an hour are one price."""
-    assert usd_per_hour("0.0001", per="second") == Decimal("0.36")
-    assert usd_per_hour("0.006", per="minute") == Decimal("0.36")
-    assert usd_per_hour("0.36", per="hour") == Decimal("0.36")
+def test_sound_is_sold_by_the_hour_and_counted_by_the_second() -> None:
+    """At 0.36 USD an hour, 90 seconds cost 0.009."""
     assert price_usage(
         [Rate(unit="audio_seconds", usd=Decimal("0.36"), per=3600)], {"audio_seconds": 90}
     ).usd == Decimal("0.009")
@@ -101,7 +97,6 @@ def test_zero_is_free_only_where_the_list_says_so() -> None:
     assert usd_per_million("0", per="token") is None
     assert usd_per_million(0, per="million") is None
     assert usd_per_million("0", per="token", zero="free") == 0
-    assert usd_per_hour(0, per="second") is None
     assert usd("0.0") is None
     assert usd(0, zero="free") == 0
 

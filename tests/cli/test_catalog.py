@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -121,6 +122,8 @@ FLAGS: Mapping[str, tuple[list[str], dict[str, Any]]] = {
         ["--benchmark", "MMLU-Pro", "--min-score", "60", "--sort", "score"],
         {"benchmark": "mmlu-pro", "min_score": 60.0},
     ),
+    "its family": (["--family", "qwen", "--family", "Llama"], {"families": ["Qwen", "Llama"]}),
+    "how it was made": (["--origin", "Foundation"], {"origin": "foundation"}),
     "when it came out": (["--released-after", "2025-06"], {"released_after": "2025-06"}),
     "only retired": (["--retired"], {"retired": True}),
     "only ours": (["--ours"], {"ours": True}),
@@ -147,7 +150,7 @@ def test_everything_is_asked_for_with_all(catalog: Catalog) -> None:
 
 
 def test_a_tighter_filter_never_adds_a_model_and_counts_agree(catalog: Catalog) -> None:
-    """The number beside a value is how many are left when that value is asked for too."""
+    """The number beside a lab is how many are left when that lab is asked for too."""
     wide = body(catalog("search", "--task", "chat", "--json", "--limit", "0"))
     count = next(one["count"] for one in wide["facets"] if (one["facet"], one["value"]) == ("lab", "deepseek"))
     tight = body(catalog("search", "--task", "chat", "--lab", "deepseek", "--json", "--limit", "0"))
@@ -174,6 +177,33 @@ def test_a_collection_can_be_narrowed(catalog: Catalog) -> None:
     assert 0 < open_ones["total"] < whole["total"]
 
 
+def test_retired_models_are_left_out_but_not_in_silence(catalog: Catalog) -> None:
+    """Their number stands in the list and in the JSON, and `--all` shows as many; nothing where they were asked for."""
+    left = body(catalog("search", "o3-mini", "--json"))
+    asked = body(catalog("search", "o3-mini", "--json", "--retired"))
+
+    assert left["retired_left_out"] == asked["total"] > 0
+    assert asked["retired_left_out"] == body(catalog("search", "o3-mini", "--json", "--all"))["retired_left_out"] == 0
+    assert "openai/o3-mini" in {hit["id"] for hit in asked["hits"]}
+    assert "--all shows" in catalog("search", "o3-mini").stdout
+    assert "--all shows" in catalog("search", "o3-mini", "--lab", "openai", "--max-input-usd", "50").stdout
+
+
+@pytest.mark.parametrize("named", ["retired", "cheap-chat", "openai"])
+def test_a_collection_decides_whether_retired_models_are_in_it(catalog: Catalog, named: str) -> None:
+    """By its own query; where that says nothing they are left out, and only those are counted."""
+    from touchstone.catalog.collections import find_collection
+
+    own = find_collection(named).query.retired
+    found = body(catalog("search", "--collection", named, "--json", "--limit", "0"))
+
+    assert found["total"] > 0
+    assert found["filters"]["retired"] is (own is True)
+    assert (found["retired_left_out"] > 0) == (own is None)
+    whole = body(catalog("search", "--collection", named, "--all", "--json", "--limit", "0"))["total"]
+    assert whole >= found["total"] + found["retired_left_out"]
+
+
 MISTAKES: Mapping[str, tuple[list[str], tuple[str, ...]]] = {
     "a task": (["--task", "chatt"], ("chatt", "chat")),
     "a licence": (["--licence", "apatche-2.0"], ("apatche-2.0", "apache-2.0")),
@@ -182,6 +212,9 @@ MISTAKES: Mapping[str, tuple[list[str], tuple[str, ...]]] = {
     "a region": (["--region", "mars"], ("mars", "eu")),
     "a language by name": (["--language", "English"], ("english", "known: ")),
     "a country by name": (["--country", "China"], ("CHINA", "CN")),
+    "a family": (["--family", "Qwenn"], ("Qwenn", "Qwen")),
+    "an origin": (["--origin", "merged"], ("merged", "derived")),
+    "a text without end": (["word " * 61], ("TEXT has 305 characters", "at most 300 characters")),
     "a collection": (["--collection", "embedings"], ("embedings", "embeddings")),
     "a benchmark": (["--benchmark", "mmlu-prp"], ("mmlu-prp", "mmlu-pro")),
     "a modality": (["--input", "smell"], ("--input is 'smell'", "image")),
@@ -236,6 +269,29 @@ def test_a_terminal_gets_the_short_page_and_all_on_request(catalog: Catalog) -> 
     assert len(short) < len(whole)
     assert "more with --all" in short
     assert "more with --all" not in whole
+
+
+def test_what_we_measured_of_several_stands_beside_the_published(own: Catalog, touchstone: Run, tmp_path: Path) -> None:
+    """One row, measured by us, with the score of each; what we did not measure keeps its published results only."""
+    (tmp_path / "cases.csv").write_text("id,input,target\n" + "".join(f"q{n},?,city {n}\n" for n in range(20)))
+    for name, right in (("a", 15), ("b", 10)):
+        rows = "".join(f"q{n},{f'city {n}' if n < right else 'no idea'}\n" for n in range(20))
+        (tmp_path / f"{name}.csv").write_text("case_id,output\n" + rows)
+    ids = {"a": "openai/gpt-4o", "b": "deepseek/deepseek-r1"}
+    task = {"task": "capitals", "cases": "cases.csv", "answer": {"kind": "text"},
+            "candidates": [{"recorded": f"{name}.csv", "model": model} for name, model in ids.items()]}  # fmt: skip
+    (tmp_path / "task.yaml").write_text(json.dumps(task))
+    home = {"TOUCHSTONE_HOME": str(tmp_path / "home")}
+    assert touchstone("compare", "task.yaml", "--full", environment=home).returncode == 0
+
+    models = (*ids.values(), "google/gemini-2.5-pro")
+    shown, cards = own("compare", *models).stdout, body(own("compare", *models, "--json"))
+
+    ours = [[claim["value"] for claim in card["claims"] if claim["benchmark"] == "capitals"] for card in cards]
+    assert ours == [[75.0], [50.0], []]
+    (row,) = [line for line in shown.splitlines() if line.startswith("capitals") or " capitals " in line]
+    assert re.search(r"75\.0 .*50\.0 .*–", row)
+    assert "measured by us" in " ".join(shown.split())
 
 
 def test_an_unknown_model_names_the_closest(catalog: Catalog) -> None:
@@ -295,11 +351,16 @@ def test_mistakes_in_other_verbs(catalog: Catalog, arguments: list[str], names: 
 def test_collections_and_terms_are_lists(catalog: Catalog, tmp_path: Path) -> None:
     """Each collection with how many it finds; each term with its id, which the filters take."""
     counted = {one["id"]: one["models"] for one in body(catalog("collections", "--json"))}
+    found = {
+        name: body(catalog("search", "--collection", name, "--json", "--limit", "0"))["total"]
+        for name in ("openai", "embeddings", "retired")
+    }
     terms = body(catalog("terms", "relation", "--json"))
     shown = catalog("terms", "relation").stdout
     catalog("collections", "--html", tmp_path / "lists.html")
 
     assert counted["embeddings"] > 0
+    assert found == {name: counted[name] for name in found}  # without the retired, but for those of `retired`
     assert counted["ours"] == 0
     assert {term["kind"] for term in terms} == {"relation"}
     assert all(f"({term['id']})" in shown for term in terms)
@@ -372,6 +433,20 @@ def test_refresh_shows_what_would_change_and_takes_it_only_when_told(own: Catalo
     assert body(own("search", "quill", "--all", "--json"))["total"] == 4
 
 
+def test_what_could_not_be_used_is_counted_by_its_reason(own: Catalog) -> None:
+    """So that somebody can tell a list that changed its shape from one with a few odd names."""
+    models = {"quill": replay.models_dev_entry("Quill", id="quill")}
+    models |= {f"bad-{number}": "no entry" for number in range(3)} | {"n" * 400: replay.models_dev_entry("N")}
+
+    async def look() -> Answer:
+        async with Replay({"/api.json": as_json({"inkwell": {"models": models}})}) as server:
+            return await asyncio.to_thread(own, "refresh", "models-dev", "--base-url", server.url)
+
+    said = asyncio.run(look()).stdout
+
+    assert "  4 entries could not be used\n    3: it is no object with fields\n    1: its id is too long\n" in said
+
+
 def test_a_refreshed_source_that_writes_markup_is_shown_as_text(own: Catalog, tmp_path: Path) -> None:
     """Names with scripts and terminal codes reach neither a page nor a terminal as such."""
     evil = "<script>alert(1)</script>\x1b[2J"
@@ -394,6 +469,20 @@ def test_a_refreshed_source_that_writes_markup_is_shown_as_text(own: Catalog, tm
     assert "&lt;script&gt;alert(1)" in page
 
 
+def test_a_card_never_hides_a_shipped_one_unasked(own: Catalog, tmp_path: Path) -> None:
+    """Refused by the id; with --replace it is taken, and the answer says what it stands in for."""
+    (tmp_path / "mine.toml").write_text(CARD.replace("own/quill", "openai/gpt-4o"), "utf-8")
+    refused, kept = own("add", "mine.toml"), own("search", "--ours", "--json")
+    taken, found = own("add", "mine.toml", "--replace"), own("search", "--ours", "--json")
+
+    assert (refused.returncode, taken.returncode) == (2, 0)
+    assert "openai/gpt-4o is the id of a card that comes with the package" in refused.stderr
+    assert "--replace" in refused.stderr
+    assert body(kept)["total"] == 0
+    assert "It stands in for the card of openai/gpt-4o that comes with the package." in taken.stdout
+    assert [hit["id"] for hit in body(found)["hits"]] == ["openai/gpt-4o"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -408,6 +497,19 @@ def test_a_source_that_cannot_be_asked_says_why(own: Catalog, arguments: list[st
 
     assert found.returncode == code
     assert said in found.stdout + found.stderr
+
+
+def test_a_broken_file_of_our_own_tests_is_told_once_and_hides_nothing(own: Catalog, tmp_path: Path) -> None:
+    """The shipped tests are listed and ranked; only a test that could stand in the file cannot be answered for."""
+    folder = tmp_path / "home" / "catalog"
+    folder.mkdir(parents=True)
+    (folder / "benchmarks.toml").write_text("benchmark = [", "utf-8")
+    panel, one, unknown = own("benchmarks"), own("benchmarks", "mmlu"), own("benchmarks", "letters")
+
+    assert (panel.returncode, one.returncode, unknown.returncode) == (0, 0, 2)
+    assert "mmlu" in panel.stdout
+    assert "MMLU" in one.stdout
+    assert [found.stderr.count("benchmarks.toml") for found in (panel, one, unknown)] == [1, 1, 1]
 
 
 def test_what_we_measured_of_a_test_of_our_own_has_a_ranking(own: Catalog, tmp_path: Path) -> None:

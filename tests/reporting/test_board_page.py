@@ -163,6 +163,28 @@ def test_numbers_in_a_chart_are_rows_of_the_table() -> None:
     assert [row[0] for row in table(found).rows] == ["1", "2", "3", "4", "5"]
 
 
+@pytest.mark.parametrize(
+    ("retired", "openness", "cell"),
+    [
+        ("2026-08-01", "proprietary", "retired"),
+        ("2026-08-01", None, "retired"),
+        ("2026-08-02", "proprietary", "$5.00"),
+        ("2026-08-01", "open-weights", "$5.00"),
+        ("2026-08-01", "open-licence", "$5.00"),
+    ],
+)
+def test_what_nobody_serves_has_no_price_of_today(retired: str, openness: str | None, cell: str) -> None:
+    """Neither in the table nor in the chart; weights that were given out are served on, before the day all are."""
+    models = hits()
+    models["inkwell/ink"] = models["inkwell/ink"].model_copy(update={"retired": retired, "openness": openness})
+    found = page(results(90, 80, 70, 60, 50), models=models, charts=True)
+    prices = dict(zip([row[2] for row in table(found).rows], [row[-1] for row in table(found).rows], strict=True))
+    drawn = charts(found)["Score against price"]
+
+    assert (prices["inkwell/pen"], prices["inkwell/ink"]) == ("$2.00", cell)
+    assert ('<tspan class="number">5</tspan>' in drawn) == (cell != "retired")
+
+
 def test_by_date_only_what_has_one_is_drawn_and_days_ascend() -> None:
     """Partial dates stand at their first day; fewer than four points are read from the table."""
     released = {"quill": "2026-01", "pen": "2025-06-01", "brush": "2024-01-01", "chalk": "2023"}

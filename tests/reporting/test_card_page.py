@@ -131,6 +131,16 @@ def test_who_still_serves_open_weights_has_todays_prices() -> None:
     assert "the last known prices" in alone.note
 
 
+def test_a_list_of_prices_has_the_date_that_it_carries_and_no_other() -> None:
+    """What a package's version dates stands without a day."""
+    sold = (
+        offer("openai", period(input_tokens=1), source="genai-prices 0.2.3"),
+        offer("groq", period(input_tokens=1), source="models-dev", as_of="2026-07-30"),
+    )
+
+    assert "Source: genai-prices 0.2.3; models-dev, 2026-07-30." in tables(page(offers=sold), "offers")[0].note
+
+
 def test_a_dated_version_that_has_ended_says_so() -> None:
     """Its price is no price of today, although the model itself is served on."""
     ended = Snapshot(name="quill-preview", retired="2026-07-31")
@@ -140,7 +150,19 @@ def test_a_dated_version_that_has_ended_says_so() -> None:
     )
     (found,) = tables(page(model(weights="closed", snapshots=(ended,)), offers=sold), "offers")
 
+    (alone,) = tables(page(model(weights="closed", snapshots=(ended,)), offers=sold[:1]), "offers")
+
     assert [(row[1], row[-1]) for row in found.rows] == [("quill", ""), ("quill-preview", "ended")]
+    assert [row[-1] for row in alone.rows] == ["ended"]
+    assert "serves it no more" not in alone.note
+
+
+def test_a_server_of_our_own_is_called_whatever_the_maker_does() -> None:
+    """A team that made its own arrangement still has it when the maker's service has ended."""
+    server = OwnOffer(served_name="q", base_url="http://models.internal:8000/v1")
+    found = page(model(weights="closed", retired="2026-01"), endpoints=(server,))
+
+    assert any("models.internal" in code.text for code in section(found, "samples").blocks if isinstance(code, Code))
 
 
 def test_a_moving_name_says_what_it_stood_for() -> None:
@@ -203,16 +225,18 @@ def test_a_licence_says_what_it_allows_and_where_that_was_read() -> None:
 
 
 def test_offers_stand_cheapest_first_and_unknown_prices_last() -> None:
-    """By input and output together; a price of zero is a price, an unknown one is a dash."""
+    """For three tokens in to one out, as in a search; a price of zero is a price, an unknown one is a dash."""
     offers = (
         offer("groq", served_name="unpriced"),
+        offer("mistral", period(input_tokens=5, output_tokens=6)),
         offer("openai", period(input_tokens=3, output_tokens=9)),
         offer("novita", period(input_tokens=0, output_tokens=0)),
     )
     (table,) = tables(page(model(), offers=offers), "offers")
 
-    assert [row[0] for row in table.rows] == ["Novita AI", "OpenAI", "Groq"]
-    assert [list(row[2:4]) for row in table.rows] == [["$0", "$0"], ["$3.00", "$9.00"], ["–", "–"]]
+    assert [row[0] for row in table.rows] == ["Novita AI", "OpenAI", "Mistral AI", "Groq"]
+    prices = [["$0", "$0"], ["$3.00", "$9.00"], ["$5.00", "$6.00"], ["–", "–"]]
+    assert [list(row[2:4]) for row in table.rows] == prices
     assert "Context" not in table.heads
 
 

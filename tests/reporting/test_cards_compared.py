@@ -40,17 +40,31 @@ def test_a_column_for_each_and_a_row_for_each_fact_that_somebody_states() -> Non
 
 
 def test_the_price_is_that_of_the_cheapest_seller() -> None:
-    """By input and output together; a seller without a known price is taken only where there is no other."""
+    """For three tokens in to one out; a seller without both prices is taken only where there is no other."""
     offers = (
         offer("groq"),
-        offer("openai", period(input_tokens=1, output_tokens=9)),
-        offer("novita", period(input_tokens=2, output_tokens=3)),
+        offer("openai", period(input_tokens=3, output_tokens=5)),
+        offer("novita", period(input_tokens=1, output_tokens=9)),
+        offer("together", period(input_tokens=0.5)),
+        offer("mistral", period(input_tokens=0.1, output_tokens=0.1), deprecated=True),
     )
     found = rows(compared(card(QUILL, offers=offers), card(PEN, offers=(offer("groq"),))), "prices")
 
     assert found["Cheapest seller"] == ("Novita AI", "Groq")
-    assert found["$ in"] == ("$2.00", "–")
-    assert found["Sellers"] == ("3", "1")
+    assert found["$ in"] == ("$1.00", "–")
+    assert found["Sellers"] == ("5", "1")
+
+
+def test_an_offer_that_has_ended_is_no_cheapest_one() -> None:
+    """The maker's, once it serves the weights no more; of what nobody serves the last known price is told."""
+    of = model("inkwell/quill", lab="openai", retired="2026-01", weights="open")
+    offers = (
+        offer("openai", period(input_tokens=1, output_tokens=1)),
+        offer("groq", period(input_tokens=3, output_tokens=3)),
+    )
+    found = rows(compared(card(of, offers=offers), card(of, offers=offers[:1])), "prices")
+
+    assert found["$ in"] == ("$3.00", "$1.00")
 
 
 def test_only_what_was_measured_alike_stands_in_one_row() -> None:

@@ -30,6 +30,9 @@ SOLD = hit(
 )  # fmt: skip
 
 
+PRICED = {"provider": "groq", "input_usd": 1.0, "output_usd": 2.0}
+
+
 def show(of: Found, width: int = 160, **query: Any) -> str:
     return found_text(of, Query(**query), width=width, colour=False)
 
@@ -101,14 +104,36 @@ def test_what_is_no_model_is_not_called_one() -> None:
 
 
 def test_a_score_says_under_which_condition_it_was_measured() -> None:
-    """Others are not comparable and stand last."""
-    of = found(
-        SOLD.model_copy(update={"score": 71.5}), SOLD, score_condition=("mmlu", "", "5-shot", "harness-x", "Inkwell")
-    )
-    text = show(of, benchmark="mmlu", sort="score")
+    """In whatever order the hits stand; and of which snapshot and mode it is."""
+    high = SOLD.model_copy(update={"score": 71.5, "score_of": "quill-2, high"})
+    plain = SOLD.model_copy(update={"score": 70.0})
+    of = found(high, plain, SOLD, score_condition=("mmlu", "", "5-shot", "harness-x", "Inkwell"))
 
-    assert "71.5" in text
-    assert "Scores of mmlu that were measured alike (5-shot, harness-x, Inkwell)" in text
+    for sort in ("relevance", "score"):
+        text = show(of, benchmark="mmlu", sort=sort)
+        assert "   71.5 (quill-2, high)   Chat" in text
+        assert "   70   Chat" in text
+        assert "mmlu: each model's best result of those measured alike (5-shot, harness-x, Inkwell)" in text
+
+
+def test_models_that_were_left_out_because_they_are_retired_are_counted() -> None:
+    """Nobody asked to leave them out, so the list says how many there are; also where there is nothing else."""
+    assert "\n1 retired model matches as well; --all shows it." in show(found(SOLD, retired_left_out=1))
+    assert "\n1,200 retired models match as well; --all shows them." in show(found(SOLD, retired_left_out=1200))
+    assert "retired" not in show(found(SOLD))
+    assert show(found(suggestions=("inkwell/pen",), retired_left_out=2)) == (
+        "No model was found that is not retired. 2 retired models match; --all shows them."
+    )
+
+
+@pytest.mark.parametrize("width", [40, 160])
+def test_a_deprecated_offer_is_marked(width: int) -> None:
+    """Beside its seller, and below for a terminal that has no room for sellers."""
+    text = show(found(SOLD.model_copy(update={"deprecated": True}), hit("inkwell/pen", **PRICED)), width)
+
+    assert ("Hugging Face: Nscale (deprecated)" in text) == (width > 40)
+    assert "Every offer of these is deprecated: inkwell/quill." in " ".join(text.split())
+    assert "deprecated" not in show(found(SOLD))
 
 
 def test_what_is_ours_or_retired_is_marked() -> None:
@@ -134,7 +159,7 @@ def test_counts_name_what_they_count_and_how_many_more_there_are() -> None:
     assert "Task      Chat 1,200\n" in text
     assert "Ability   reads images 2\n" in text
     assert "lab-7 13; … 2 more" in text
-    assert "when that value is asked for too" in text
+    assert "Each number says how many of the hits have that value." in text
 
 
 def test_json_repeats_what_was_asked() -> None:

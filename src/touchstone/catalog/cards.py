@@ -31,6 +31,8 @@ from touchstone.noun import Noun
 
 OWN_CARD = "own card"
 """Source of a price that the team's card states without naming another."""
+_WRITTEN_TOKENS = frozenset({"text", "code", "audio", "image", "video", "transcript"})
+"""Output types that may be billed as output tokens. Vectors and scores are not."""
 OWN_SELLER = OwnOffer.model_fields["provider"].default
 _UNNAMED = Price.model_fields["source"].default
 
@@ -81,6 +83,12 @@ class Card(Noun):
             return PROPRIETARY
         licence = licences().get(self.fact("licence") or "")
         return OPEN_LICENCE if licence is not None and licence.kind == "open" else OPEN_WEIGHTS
+
+    @property
+    def writes_tokens(self) -> bool:
+        """Whether its output is billed by the token; vectors and scores are not."""
+        outputs = self.fact("output_types")
+        return outputs is None or bool(_WRITTEN_TOKENS & set(outputs))
 
     def ended(self, offer: Offer, today: date) -> bool:
         """

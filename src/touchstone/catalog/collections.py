@@ -20,6 +20,14 @@ class Collection(Noun):
     explanation: Words
     query: Query
 
+    def query_with_defaults(self, query: Query) -> Query:
+        """
+        What is asked within this collection by somebody who says nothing about retired models.
+
+        The collection's own query decides; where that says nothing either, they are left out.
+        """
+        return query.model_copy(update={"retired": bool(self.query.retired)})
+
 
 @cache
 def collections() -> tuple[Collection, ...]:

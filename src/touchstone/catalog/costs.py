@@ -15,10 +15,13 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import combinations
 
-from touchstone.catalog.offers import Hours, PricePeriod, Rate
+from touchstone.catalog.offers import Hours, Offer, PricePeriod, Rate
 from touchstone.catalog.units import MILLION, dimensions_of
 from touchstone.errors import InvalidValue
 from touchstone.noun import Noun
+
+INPUT_SHARE = 0.75
+"""Of the tokens behind a price at which offers are ranked unless the user says otherwise: three in to one out."""
 
 Usage = Mapping[str, "int | float | Decimal"]
 """Counts by unit, of one call. Narrow units are inside wide ones: `input_tokens` includes `cache_read_tokens`."""
@@ -46,11 +49,6 @@ class Cost(Noun):
     """Used units that no price covers."""
     at_wider_price: tuple[str, ...] = ()
     """Used units without a price of their own, charged at that of a wider unit: cached input as ordinary input."""
-
-    @property
-    def known_usd(self) -> Decimal:
-        """The sum of what has a price; the least that the call costs."""
-        return sum((line.usd for line in self.lines), Decimal(0))
 
 
 def rates_at(periods: Sequence[PricePeriod], at: datetime, when: Mapping[str, str] | None = None) -> tuple[Rate, ...]:
@@ -241,6 +239,29 @@ def blended_usd(rates: Sequence[Rate], input_share: float | Decimal) -> Decimal 
             return None
         total += weight * (usd or 0)
     return total
+
+
+def cheapest_first(
+    offers: Iterable[Offer], input_share: float, day: date, *, writes_tokens: bool = True
+) -> list[Offer]:
+    """
+    Offers as the search ranks them: what is not deprecated first, then by blended price, what nobody knows last.
+
+    Args:
+        offers: Of one model.
+        input_share: Input tokens as a share of all; the catalog shows prices at `INPUT_SHARE`.
+        day: Whose prices; where they change from hour to hour, the dearest.
+        writes_tokens: Whether the model's output is billed by the token; without, an output price may be missing.
+    """
+
+    def order(offer: Offer) -> tuple[bool, bool, Decimal, str]:
+        rates = list(dearest_rates(offer.periods, day)[0]) if offer.periods else []
+        if not writes_tokens and rates and not any(rate.unit == "output_tokens" for rate in rates):
+            rates.append(Rate(unit="output_tokens", usd=Decimal(0), per=MILLION))
+        usd = blended_usd(rates, input_share)
+        return bool(offer.deprecated), usd is None, usd or Decimal(0), offer.provider
+
+    return sorted(offers, key=order)
 
 
 def usd_per_month(cost: Cost, calls_per_month: int) -> Decimal | None:

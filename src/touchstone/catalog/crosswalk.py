@@ -9,11 +9,10 @@ likeness: `gpt-4o-mini` is not `gpt-4o`, and a dated, quantised, free or faster 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from functools import cache
 from typing import Any
 
-from touchstone.catalog.model import Model, ModelId, earliest
+from touchstone.catalog.model import ModelId
 from touchstone.catalog.providers import find_provider, provider_names
 from touchstone.catalog.sellers import seller_id
 from touchstone.catalog.taxonomy import read_shipped
@@ -90,9 +89,3 @@ def model_behind(reference: str) -> ModelId | None:
     provider = find_provider(preset)
     found = find_model(provider.prices_id or provider.id, served)
     return found.model if found else None
-
-
-def meant_on(model: Model, day: date) -> ModelId | None:
-    """What a moving name such as `deepseek-chat` stood for on a day; None when it does not move or nobody knows."""
-    meant = [step.model for step in model.points_to if earliest(step.since) <= day]
-    return meant[-1] if meant else None

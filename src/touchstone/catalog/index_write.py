@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 """Part of the key: raise it when the tables or what they mean change."""
 
 NUMBERS = (
@@ -37,8 +37,7 @@ NUMBERS = (
 )
 """Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
 
-OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens", "deprecated")
-"""Of an offer; `deprecated` is 1 where its seller calls it so, else 0."""
+OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens")
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -117,7 +116,7 @@ def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -
     Args:
         path: Where it shall lie; the folder exists. What lay there is replaced.
         rows: What it holds; ids are unique.
-        meta: What `CatalogIndex.meta` shall return: the key, and as `lower_is_better` the benchmarks whose best is the least.
+        meta: What `CatalogIndex.meta` shall return: `key`, and `lower_is_better`, a JSON list of benchmarks.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     connection = sqlite3.connect(unfinished)
@@ -166,9 +165,12 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
                         "output_usd": offer.output_usd,
                         "blended_output_usd": offer.output_usd if offer.writes_tokens else offer.output_usd or 0.0,
                         "context_tokens": offer.context_tokens,
-                        "deprecated": float(offer.deprecated),
                     },
-                    {"provider": (offer.provider,), "region": offer.regions},
+                    {
+                        "provider": (offer.provider,),
+                        "region": offer.regions,
+                        "deprecated": ("yes",) if offer.deprecated else (),
+                    },
                 )
             connection.executemany(
                 "INSERT INTO claim VALUES (?, ?, ?)", ((name, count, body) for name, body in row.claims)

@@ -226,6 +226,10 @@ class Model(Noun):
                     )
         if self.origin == "foundation" and (self.base_model or self.relation):
             raise InvalidValue("{model} is called a foundation model and names a base model", model=self.id)
+        if self.base_model == self.id:
+            raise InvalidValue(
+                "{model} names itself as its base model; name the model that it was made from", model=self.id
+            )
         if self.active_parameters and self.parameters and self.active_parameters > self.parameters:
             raise InvalidValue("{model} has more active parameters than parameters", model=self.id)
         return self

@@ -115,7 +115,7 @@ class Offer(Noun):
     url: str | None = None
     """The seller's own price page."""
     as_of: PartialDate | None = None
-    """Date that the source carries, or the newest in it; None where it carries none."""
+    """Date that the source carries; None where it carries none, as a package that only its version dates."""
 
 
 GROQ_LEAST_S = 10
@@ -126,17 +126,12 @@ _FREE = PricePeriod(
 )
 
 
-def shipped_offers(today: date | None = None) -> Iterator[Offer]:
-    """
-    Every offer of `genai-prices`, in its order.
-
-    Args:
-        today: The list's own date is not later; a price that begins next year says nothing about its age.
-    """
+def shipped_offers(_today: date | None = None) -> Iterator[Offer]:
+    """Every offer of `genai-prices`, in its order; none has a date, for the package carries none but its version."""
     from touchstone.catalog.crosswalk import find_model
 
     units = _package_units()
-    source, as_of = snapshot_name(), snapshot_date(today)
+    source = snapshot_name()
     for provider in price_snapshot().providers:
         url = provider.pricing_urls[0] if provider.pricing_urls else None
         for model in provider.models:
@@ -153,7 +148,6 @@ def shipped_offers(today: date | None = None) -> Iterator[Offer]:
                 precision=precision_in(model.id),
                 source=source,
                 url=url,
-                as_of=as_of,
             )
 
 
@@ -178,20 +172,6 @@ def periods_of(provider_id: str, model: ModelInfo) -> tuple[PricePeriod, ...]:
 def snapshot_name() -> str:
     """The package and its version, which is what dates the snapshot; it carries no date of its own."""
     return f"genai-prices {_version()}"
-
-
-@cache
-def snapshot_date(today: date | None = None) -> str | None:
-    """The newest day, not after `today`, that a price in the package starts on: it carries no date of its own."""
-    starts = [
-        day
-        for provider in price_snapshot().providers
-        for model in provider.models
-        if isinstance(model.prices, list)
-        for period in model.prices
-        if (day := getattr(period.constraint, "start_date", None)) is not None and (today is None or day <= today)
-    ]
-    return max(starts).isoformat() if starts else None
 
 
 @cache

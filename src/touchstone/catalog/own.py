@@ -25,6 +25,7 @@ from touchstone.catalog.claims import Benchmark, Claim
 from touchstone.catalog.foreign import NO_TERM, Kept, keep
 from touchstone.catalog.model import NOT_FACTS, Model
 from touchstone.catalog.own_folder import OwnFolder, file_name
+from touchstone.catalog.shipped import shipped_model
 from touchstone.catalog.taxonomy import labs, licences, terms_of
 from touchstone.catalog.toml_text import write_rows, write_toml
 from touchstone.errors import DataError, InvalidValue, SettingsError, UserError, refusal
@@ -90,6 +91,8 @@ class Added(Noun):
     """Results that the card stated."""
     kept: tuple[Kept, ...] = ()
     """What it states beyond the catalog's nouns and words."""
+    hides_shipped: bool = False
+    """Whether it stands in for a card of the same id that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def add_card(
         file: A TOML card, or a Hugging Face card (`.md`).
         today: ISO 8601; the date of what the team states without another source.
         model_id: Overrides the id that the file gives.
-        replace: Whether a card of the same id may be written over.
+        replace: Whether it may stand in for a card of the same id, the team's own or a shipped one.
         repositories: As for `understand`.
 
     Raises:
@@ -151,6 +154,14 @@ def add_card(
     else:
         raise DataError("a card is a .toml file, or a Hugging Face card ending in .md", path=file)
     lab, name = _places(card.model.id, str(file))
+    hides = shipped_model(card.model.id) is not None
+    if hides and not replace:
+        raise DataError(
+            "{model} is the id of a card that comes with the package; give yours another id, or name --replace to let "
+            "it stand in for the shipped one",
+            path=file,
+            model=card.model.id,
+        )
     cards = OwnFolder(folder, "cards")
     path = cards.write(lab, f"{name}.toml", text or write_card(card).encode(), replace=replace)
     copy = None
@@ -169,6 +180,7 @@ def add_card(
         copy_path=str(copy) if copy else None,
         claims=claims,
         kept=(*kept, *_strangers(card.model)),
+        hides_shipped=hides,
     )
 
 

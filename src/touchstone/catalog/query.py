@@ -3,6 +3,12 @@ What somebody looks for in the catalog: filters that combine, an order, and a pa
 
 A filter on a fact that nobody stated does not hold: unknown is no yes. So a further or tighter filter never adds a
 model. Filters on providers, regions and prices hold together for one offer, never each for another one.
+
+An offer that its seller calls deprecated may still answer, so it counts for the filters on providers and regions; for a
+limit on a price it does not, and its price decides nothing where the model has an offer that is not deprecated.
+
+Results on a benchmark are shown of one condition, the same whatever else is asked (`search.py` says which): others are
+not comparable.
 """
 
 from __future__ import annotations
@@ -28,8 +34,8 @@ LICENCE_CLASSES = ("open", "commercial")
 class Query(Noun):
     """Filters of the catalog; what is left out does not filter."""
 
-    text: str = ""
-    """Words in English or Chinese; all must be found, the last one may be a beginning."""
+    text: str = Field(default="", max_length=300)
+    """Words in English or Chinese; all must be found, of more than 32 the first 32; the last may be a beginning."""
     kinds: tuple[str, ...] = (KIND_CARD, KIND_REPORTED)
     tasks: tuple[str, ...] = ()
     """Taxonomy ids; the model must do all of them."""
@@ -78,9 +84,9 @@ class Query(Noun):
     precision: Precision = "16bit"
     fit_context_tokens: int = Field(default=8192, ge=1)
     benchmark: str | None = None
-    """It has a published or own result on this benchmark."""
+    """It has a published or own result on this benchmark; with `min_score` or ordered by score, one that is shown."""
     min_score: float | None = None
-    """At least this on `benchmark`, in its unit (at most, where lower is better)."""
+    """At least this on `benchmark`, in its unit (at most, where lower is better), under the condition that is shown."""
     sort: Sort = "relevance"
     descending: bool | None = None
     """None takes the order people expect: cheapest, best, longest, newest first."""
@@ -95,7 +101,7 @@ class Query(Noun):
 
 
 class FacetCount(Noun):
-    """How many of the hits a value would leave, were it added to the query."""
+    """Of the hits, how many have a value."""
 
     facet: str
     value: str
@@ -122,12 +128,16 @@ class Hit(Noun):
     offers: int = 0
     """How many offers the query allows."""
     provider: str | None = None
-    """Seller of the cheapest of them at `input_share`."""
+    """Seller of the cheapest of them at `input_share`; of those that are not deprecated, where there are any."""
     served_name: str | None = None
     input_usd: float | None = None
     output_usd: float | None = None
+    deprecated: bool = False
+    """Whether that seller calls its offer so."""
     score: float | None = None
-    """Result on the query's benchmark under the condition named in `Found.score_condition`."""
+    """Result on the query's benchmark under the condition named in `Found.score_condition`; the model's best there."""
+    score_of: str | None = None
+    """Which snapshot and mode of the model it is of, where the source says it."""
 
 
 class Found(Noun):
@@ -137,7 +147,9 @@ class Found(Noun):
     hits: tuple[Hit, ...]
     facets: tuple[FacetCount, ...] = ()
     score_condition: tuple[str, ...] | None = None
-    """Benchmark, subset, setting, harness and measurer whose results order the hits; others are not comparable."""
+    """Benchmark, subset, setting, harness and measurer of the results that are shown; others are not comparable."""
+    retired_left_out: int = 0
+    """How many more would be found if retired models counted, where nobody asked to leave them out."""
     suggestions: tuple[str, ...] = ()
     """Names close to the text, when nothing was found."""
     today: date

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from touchstone.catalog.index import RELEVANCE_LIMIT, CatalogIndex
+from touchstone.catalog.index import RELEVANCE_LIMIT, CatalogIndex, Scores
 from touchstone.catalog.memory import BITS_PER_WEIGHT, GIB, USABLE_SHARE
 from touchstone.catalog.model import earliest
 from touchstone.catalog.query import LICENCE_CLASSES, FacetCount, Found, Hit, Query
@@ -30,6 +30,9 @@ FACETS = ("task", "openness", "licence", "lab", "provider", "architecture", "out
 
 _CACHE_BYTES = 2.0
 """Of one value of the cache at 16 bits."""
+
+_RECENT_DAYS = 365
+"""How much older than a benchmark's newest result the newest of a condition may be for its results to be shown."""
 
 
 def search(
@@ -53,7 +56,7 @@ def search(
         total=total,
         hits=tuple(selection.hit(int(row)) for row in selection.page()),
         facets=tuple(selection.facet_counts()) if facets else (),
-        score_condition=selection.scores[0],
+        score_condition=tuple(orjson.loads(selection.shown.condition)) if selection.shown else None,
         suggestions=_close(index, query.text) if not total and query.text else (),
         today=today,
     )
@@ -179,10 +182,13 @@ class _Selection:
         if self.query.benchmark is None:
             return
         found = np.zeros(len(self.index), np.bool_)
-        for _condition, rows, values in self.index.scores(self.query.benchmark):
+        if self.query.min_score is None and self.query.sort != "score":
+            for scores in self.index.scores(self.query.benchmark):
+                found[scores.rows] = True
+        elif self.shown is not None:
+            rows, values = self.shown.rows, self.shown.values
             if self.query.min_score is not None:
-                enough = values <= self.query.min_score if self._lower_is_better else values >= self.query.min_score
-                rows = rows[enough]
+                rows = rows[values <= self.query.min_score if self._lower_is_better else values >= self.query.min_score]
             found[rows] = True
         self.rows &= found
 
@@ -217,7 +223,7 @@ class _Selection:
         if self.query.sort == "price":
             return self.offers.cheapest_usd(rows), False
         if self.query.sort == "score":
-            return self.scores[1][rows], not self._lower_is_better
+            return self.scores[rows], not self._lower_is_better
         column = {"context": "context_tokens", "parameters": "parameters"}.get(self.query.sort, "released")
         return self.index.number(column)[rows], True
 
@@ -226,24 +232,34 @@ class _Selection:
         return self.query.benchmark in orjson.loads(self.index.meta.get("lower_is_better", "[]"))
 
     @cached_property
-    def scores(self) -> tuple[tuple[str, ...] | None, NDArray[np.float64]]:
+    def shown(self) -> Scores | None:
         """
-        Results on the query's benchmark, a value per row, NaN where there is none.
+        The results on the query's benchmark that are shown, all of one condition: others are not comparable.
 
-        Of one condition only, the one under which most of the rows were measured: others are not comparable.
+        It is the condition under which most models of the whole catalog were measured, among those whose newest result
+        is not a year older than the benchmark's newest; of equals the first by name. No other filter changes it, so
+        that a model keeps its score whatever else is asked.
         """
+        conditions = self.index.scores(self.query.benchmark) if self.query.benchmark else []
+        since = max((scores.newest or 0 for scores in conditions), default=0) - _RECENT_DAYS
+        recent = [scores for scores in conditions if scores.newest is not None and scores.newest >= since]
+        return next(iter(recent or conditions), None)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """Results on the query's benchmark, a value per row, NaN where there is none under the shown condition."""
         import numpy as np
 
         column = np.full(len(self.index), np.nan)
-        best: tuple[str, ...] | None = None
-        most = 0
-        for condition, places, values in self.index.scores(self.query.benchmark) if self.query.benchmark else ():
-            kept = self.rows[places]
-            if (found := int(kept.sum())) > most:
-                best, most = tuple(orjson.loads(condition)), found
-                column[:] = np.nan
-                column[places[kept]] = values[kept]
-        return best, column
+        if self.shown is not None:
+            column[self.shown.rows] = self.shown.values
+        return column
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        """By row as text, which snapshot and mode the shown result is of."""
+        labels: dict[str, str] = orjson.loads(self.shown.labels) if self.shown else {}
+        return labels
 
     # What is shown ----------------------------------------------------------------------------------------------------
 
@@ -259,8 +275,11 @@ class _Selection:
             for name in ("input_usd", "output_usd"):
                 stated = float(self.index.number(name, of="offer_")[found.offer])
                 listing[name] = None if np.isnan(stated) else stated
-        score = float(self.scores[1][row])
-        return Hit(**listing, score=None if np.isnan(score) else score)
+            listing["deprecated"] = found.deprecated
+        score = float(self.scores[row])
+        if not np.isnan(score):
+            listing |= {"score": score, "score_of": self._labels.get(str(row))}
+        return Hit(**listing)
 
     def facet_counts(self) -> list[FacetCount]:
         """Of each value of each facet, how many hits have it; values that nobody has are left out."""

@@ -8,6 +8,7 @@ rows are asked about, only their offers are looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -29,7 +30,13 @@ class Cheapest(NamedTuple):
     left: int
     """How many were left."""
     offer: int | None
-    """The cheapest of them; the first where no price is known; None where none was left."""
+    """
+    The cheapest of them that is not deprecated, of deprecated ones where there are no others.
+
+    The first where no price is known; None where none was left.
+    """
+    deprecated: bool = False
+    """Whether that one is deprecated."""
 
 
 class OffersLeft:
@@ -48,6 +55,7 @@ class OffersLeft:
         import numpy as np
 
         number = self.index.number
+        limits = (query.max_input_usd, query.max_output_usd, query.max_blended_usd)
         if query.providers:
             self._and(self._any_of("provider", query.providers))
         if query.regions:
@@ -57,6 +65,8 @@ class OffersLeft:
                 self._and(number("input_usd", of="offer_") <= query.max_input_usd)
             if query.max_output_usd is not None:
                 self._and(number("output_usd", of="offer_") <= query.max_output_usd)
+            if self._deprecated is not None and any(limit is not None for limit in limits):
+                self._and(~self._deprecated)
             if query.max_blended_usd is not None:
                 self._and(self._blended(slice(None)) <= query.max_blended_usd)
             if query.min_context_tokens is not None:
@@ -108,8 +118,29 @@ class OffersLeft:
             if self.kept is not None:
                 usd[~self.kept[places]] = np.inf
             firsts = np.concatenate([[0], np.cumsum(counts[having])[:-1]])
-            prices[having] = _known(np.minimum.reduceat(usd, firsts))
+            prices[having] = self._cheapest_in(usd, firsts, places)
         return prices
+
+    def _cheapest_in(
+        self, usd: NDArray[np.float64], firsts: NDArray[np.int64], places: NDArray[np.int64] | slice
+    ) -> NDArray[np.float64]:
+        """Of groups of offers the least price, of deprecated ones only where a group has no others; NaN for unknown."""
+        import numpy as np
+
+        cheapest = np.minimum.reduceat(usd, firsts)
+        if self._deprecated is not None:
+            current = ~self._deprecated[places]
+            if self.kept is not None:
+                current &= self.kept[places]
+            of_current = np.minimum.reduceat(np.where(current, usd, np.inf), firsts)
+            cheapest = np.where(np.logical_or.reduceat(current, firsts), of_current, cheapest)
+        return np.where(np.isinf(cheapest), np.nan, cheapest)
+
+    @cached_property
+    def _deprecated(self) -> NDArray[np.bool_] | None:
+        """Which offers their sellers call deprecated; None where that is none, so that nothing more is looked at."""
+        known = self.index.values_of("deprecated", of="offer_")
+        return self.index.having("deprecated", "yes", of="offer_") if known else None
 
     def _cheapest_of_all(self) -> NDArray[np.float64]:
         """The same for every row while every offer stays; kept with the index, for most people sort so first."""
@@ -121,7 +152,8 @@ class OffersLeft:
             owners = np.flatnonzero(np.diff(starts))
             kept = np.full(len(self.index), np.nan)
             if len(owners):
-                kept[owners] = _known(np.minimum.reduceat(self._priced(slice(None)), starts[owners]))
+                everywhere = slice(None)
+                kept[owners] = self._cheapest_in(self._priced(everywhere), starts[owners], everywhere)
             self.index.computed["cheapest", self.share] = kept
         return kept
 
@@ -141,8 +173,13 @@ class OffersLeft:
         kept = np.arange(first, last) if self.kept is None else first + np.flatnonzero(self.kept[first:last])
         if not len(kept):
             return Cheapest(0, None)
+        left = len(kept)
+        all_deprecated = self._deprecated is not None and bool(self._deprecated[kept].all())
+        if self._deprecated is not None and not all_deprecated:
+            kept = kept[~self._deprecated[kept]]
         usd = self._blended(kept)
-        return Cheapest(len(kept), int(kept[0 if np.isnan(usd).all() else np.nanargmin(usd)]))
+        offer = int(kept[0 if np.isnan(usd).all() else np.nanargmin(usd)])
+        return Cheapest(left, offer, all_deprecated)
 
     def sold_by(self, rows: NDArray[np.bool_]) -> list[tuple[str, int]]:
         """Of each provider, how many of some rows have an offer of its that was left."""
@@ -177,12 +214,6 @@ class OffersLeft:
         usd: NDArray[np.float64] = self.index.number("input_usd", of="offer_")[places] * self.share
         usd += self.index.number("blended_output_usd", of="offer_")[places] * (1 - self.share)
         return usd
-
-
-def _known(usd: NDArray[np.float64]) -> NDArray[np.float64]:
-    import numpy as np
-
-    return np.where(np.isinf(usd), np.nan, usd)
 
 
 def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

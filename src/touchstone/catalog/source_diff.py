@@ -6,7 +6,7 @@ Nothing is resolved here. Where sources disagree, every value is shown with who 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from touchstone.catalog.crosswalk import find_model
@@ -140,16 +140,6 @@ def find_shipped(provider: str, name: str) -> tuple[str, str | None] | None:
     """What the shipped crosswalk knows."""
     known = find_model(provider, name)
     return (known.model, known.snapshot) if known else None
-
-
-def by_model(copies: Iterable[Copy], find: Find = find_shipped) -> Mapping[str | None, tuple[Reported, ...]]:
-    """The entries by our model ids; those that the crosswalk does not know stand on their own, under None."""
-    found: dict[str | None, list[Reported]] = {}
-    for copy in copies:
-        for entry in copy.entries:
-            known = find(entry.provider or entry.source, entry.id)
-            found.setdefault(known[0] if known else None, []).append(entry)
-    return {model: tuple(entries) for model, entries in found.items()}
 
 
 def offer_of(entry: Reported, find: Find = find_shipped) -> Offer | None:

@@ -11,24 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from touchstone.noun import Noun
-
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _GROUPED_FROM = 10_000
 """Numbers from here on are grouped by thousands; smaller ones could be years."""
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
-
-
-def write_noun(noun: Noun, *, also: Mapping[str, Any] | None = None) -> str:
-    """
-    A noun as TOML; reading it gives an equal one.
-
-    Args:
-        noun: Of fields that are texts, numbers, truth values, nouns, or tuples of these.
-        also: Further plain values, written behind the noun's own.
-    """
-    return write_toml({**noun.model_dump(mode="json", exclude_defaults=True), **(also or {})})
 
 
 def write_toml(table: Mapping[str, Any]) -> str:

@@ -21,7 +21,6 @@ Dimensions = frozenset[tuple[str, str]]
 """What a unit is of, such as `(("family", "tokens"), ("direction", "input"))`; more of them make it narrower."""
 
 MILLION = 1_000_000
-HOUR_S = 3600
 
 _MODALITIES = ("text", "audio", "image", "video")
 _OTHER_UNITS: Mapping[str, Mapping[str, str]] = {
@@ -80,7 +79,6 @@ def dimensions_of(unit: str) -> Dimensions:
 
 PER_TOKENS: Mapping[str, int] = {"token": 1, "thousand": 1_000, "million": MILLION}
 """How many tokens (or characters) a price list's number is for."""
-_SECONDS: Mapping[str, int] = {"second": 1, "minute": 60, "hour": HOUR_S}
 
 DEAREST_USD_PER_MILLION = Decimal(10_000)
 CHEAPEST_USD_PER_MILLION = Decimal("0.00001")
@@ -121,22 +119,6 @@ def usd_per_million(
             million=f"{million:f}",
         )
     return million
-
-
-def usd_per_hour(
-    said: str | float | Decimal | None,
-    *,
-    per: Literal["second", "minute", "hour"],
-    zero: Literal["free", "unknown"] = "unknown",
-) -> Decimal | None:
-    """
-    A price of sound or of connection time, in USD per hour. Same rules as `usd_per_million`.
-
-    Raises:
-        InvalidValue: it is no price or negative.
-    """
-    amount = usd(said, zero=zero)
-    return None if amount is None else amount * HOUR_S / _SECONDS[per]
 
 
 def usd(said: str | float | Decimal | None, *, zero: Literal["free", "unknown"] = "unknown") -> Decimal | None:

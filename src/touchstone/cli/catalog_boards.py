@@ -35,10 +35,13 @@ def benchmarks(
 ) -> None:
     """The published tests; one test's rankings; or the rankings that speak for a use."""
     from touchstone.catalog import benchmarks as shipped
+    from touchstone.config import load_settings
     from touchstone.errors import SettingsError
 
     if name is not None and scenario is not None:
         raise SettingsError("name either a benchmark or --scenario, not both")
+    # Before the catalog is opened, which tells of a broken file of the team's own too: nothing is said twice.
+    benchmark = None if name is None else find_benchmark(name, load_settings(workspace).workspace / "catalog")
     with open_catalog(workspace) as catalog:
         if scenario is not None:
             from touchstone.evaluation.leaderboard import scenario_boards
@@ -52,11 +55,10 @@ def benchmarks(
                 return
             facts = catalog.facts({claim.model for claim in claims})
             page = scenario_page(boards, facts, catalog.today, top=None if everything else _TOP_OF_EACH)
-        elif name is not None:
+        elif benchmark is not None:
             from touchstone.evaluation.leaderboard import leaderboard
             from touchstone.reporting.board_page import benchmark_page
 
-            benchmark = find_benchmark(name, catalog.folder)
             claims = list(catalog.claims(benchmark.id))
             found = leaderboard(benchmark, claims)
             if json:
@@ -72,7 +74,7 @@ def benchmarks(
             if json:
                 answer_json(panel.model_dump_json().encode())
                 return
-            own = [one for one in _own(catalog.folder).values() if one.id not in shipped.benchmarks()]
+            own = [one for one in _own_if_readable(catalog.folder).values() if one.id not in shipped.benchmarks()]
             page = panel_page([*panel.benchmarks, *own], panel.scenarios, counts, catalog.today)
     give_page(page, html)
 
@@ -83,10 +85,18 @@ def find_benchmark(name: str, folder: Path | None) -> Benchmark:
 
     Raises:
         UnknownName: there is none; the closest ids are named.
+        DataError: it is not shipped, and the file of the team's own ones cannot be read.
     """
     from touchstone.catalog import benchmarks as shipped
+    from touchstone.errors import DataError, UnknownName
 
-    own = _own(folder)
+    try:
+        own = _own(folder)
+    except DataError as broken:
+        try:
+            return shipped.find_benchmark(name)
+        except UnknownName:
+            raise broken from None
     return own[name] if name in own else shipped.find_benchmark(name)
 
 
@@ -97,3 +107,13 @@ def _own(folder: Path | None) -> Mapping[str, Benchmark]:
     from touchstone.catalog.own import own_benchmarks
 
     return own_benchmarks(folder)
+
+
+def _own_if_readable(folder: Path | None) -> Mapping[str, Benchmark]:
+    """None where the file is broken: whoever opened the catalog has said so, and the shipped tests are unharmed."""
+    from touchstone.errors import DataError
+
+    try:
+        return _own(folder)
+    except DataError:
+        return {}

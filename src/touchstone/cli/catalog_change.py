@@ -101,7 +101,7 @@ def refresh(
 def _is_news(one: Refreshed) -> bool:
     """Whether anything but its date differs from the copy that is kept."""
     found = one.difference
-    return one.old is None or bool(found.added or found.removed or found.changed or found.prices)
+    return one.old is None or not found.is_empty
 
 
 def _agreed(one: Refreshed) -> bool:
@@ -114,6 +114,10 @@ def _agreed(one: Refreshed) -> bool:
 
 
 def _lines(one: Refreshed) -> list[str]:
+    from collections import Counter
+
+    from touchstone.catalog.source_base import REASONS
+
     source = one.source
     lines = [one_line(one.notice.text(_))] if one.notice else []
     if one.failed is not None:
@@ -139,6 +143,12 @@ def _lines(one: Refreshed) -> list[str]:
     )
     if one.new.skipped_count:
         lines.append(_("  {n:,} entries could not be used").format(n=one.new.skipped_count))
+        lines += [
+            _("    {n:,}: {reason}").format(n=count, reason=_(REASONS[reason]))
+            for reason, count in Counter(entry.reason for entry in one.new.skipped).most_common()
+        ]
+        if one.new.skipped_count > len(one.new.skipped):
+            lines.append(_("    {n:,} more").format(n=one.new.skipped_count - len(one.new.skipped)))
     lines += _some(_("  new: {text}"), [_entry(key) for key in found.added] if one.old else [])
     lines += _some(_("  gone: {text}"), [_entry(key) for key in found.removed])
     lines += _some(
@@ -200,7 +210,7 @@ def add(
     model_id: Annotated[
         str | None, typer.Option("--id", help=_("Its id, lab/name, where the file gives none."))
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help=_("Write over a card of the same id."))] = False,
+    replace: Annotated[bool, typer.Option("--replace", help=_("Stand in for a card of the same id."))] = False,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
@@ -223,6 +233,8 @@ def add(
         return
     model = added.card.model
     answer(_("{model} is in the catalog, marked as ours: {path}").format(model=model.id, path=added.path))
+    if added.hides_shipped:
+        answer(_("It stands in for the card of {model} that comes with the package.").format(model=model.id))
     if added.copy_path:
         answer(_("The Hugging Face card is kept as it was: {path}").format(path=added.copy_path))
     if added.claims:

@@ -20,7 +20,7 @@ from touchstone.language import N_, _
 
 if TYPE_CHECKING:
     from touchstone.catalog.catalog import Catalog
-    from touchstone.catalog.query import Query
+    from touchstone.catalog.query import Found, Query
 
 Many = list[str] | None
 
@@ -43,6 +43,10 @@ def search(
     openness: Annotated[Many, typer.Option("--openness", help=_("open-licence, open-weights or proprietary."))] = None,
     lab: Annotated[Many, typer.Option("--lab", help=_("Who made it."))] = None,
     country: Annotated[Many, typer.Option("--country", help=_("Where its lab is, such as CN."))] = None,
+    family: Annotated[Many, typer.Option("--family", help=_("What its maker calls the family, such as Qwen."))] = None,
+    origin: Annotated[
+        str | None, typer.Option("--origin", help=_("foundation, or derived from another model."))
+    ] = None,
     provider: Annotated[Many, typer.Option("--provider", help=_("Who sells it."))] = None,
     region: Annotated[Many, typer.Option("--region", help=_("Where the seller processes calls: eu, us, cn, …"))] = None,
     collection: Annotated[str | None, typer.Option("--collection", help=_("A saved query; see collections."))] = None,
@@ -95,6 +99,7 @@ def search(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Find models; filters combine, and a fact that nobody stated meets no filter."""
+    from touchstone.catalog.collections import find_collection
     from touchstone.errors import SettingsError
 
     if benchmark is None and (min_score is not None or sort == "score"):
@@ -109,6 +114,7 @@ def search(
         outputs=_terms("output", writes),
         architectures=_terms("architecture", architecture),
         traits=_terms("trait", trait),
+        origin=next(iter(_terms("origin", [origin] if origin else None)), None),
         licences=_licences(licence),
         openness=_terms("openness", openness),
         labs=_labs(lab),
@@ -128,7 +134,7 @@ def search(
         ],
         has_weights=weights,
         ours=True if ours else None,
-        retired=True if retired else None if everything or collection == "retired" else False,
+        retired=True if retired else None if everything else False,
         **({"kinds": ("card", "reported", "offer")} if everything else {}),
         min_context_tokens=min_context,
         max_parameters=_size(max_parameters, "--max-parameters"),
@@ -149,7 +155,12 @@ def search(
     )
     with open_catalog(workspace) as catalog:
         _check_codes(catalog, regions=query.regions, languages=query.languages, countries=query.countries)
+        query = query.model_copy(update={"families": _families(catalog, family)})
+        if collection and not retired and not everything:
+            query = find_collection(collection).query_with_defaults(query)
         found = catalog.search(query, collection=collection, facets=facets or json)
+        if query.retired is False:
+            found = found.model_copy(update={"retired_left_out": _retired_left_out(catalog, query, collection, found)})
     from touchstone.reporting import search_list
 
     if json:
@@ -174,12 +185,17 @@ def _query(**fields: Any) -> Query:
         first = error.errors()[0]
         field, reason = str(first["loc"][0]), refusal(first)
         flag = _FLAGS.get(field) or "--" + field.replace("_", "-")
+        if first["type"] == "string_too_long":  # the whole text would hide what is wrong with it
+            raise SettingsError(
+                "{flag} has {count} characters; {reason}", flag=flag, count=len(first["input"]), reason=reason
+            ) from None
         if "value" in reason.values:  # then the reason names it
             raise SettingsError("{flag}: {reason}", flag=flag, reason=reason) from None
         raise SettingsError("{flag} is {value!r}; {reason}", flag=flag, value=first["input"], reason=reason) from None
 
 
 _FLAGS = {
+    "text": "TEXT",
     "inputs": "--input",
     "fits_gib": "--fits-gb",
     "fit_context_tokens": "--fit-context",
@@ -187,6 +203,22 @@ _FLAGS = {
     "max_blended_usd": "--max-usd",
 }
 """Flags whose field of the query has another name."""
+
+
+def _retired_left_out(catalog: Catalog, query: Query, collection: str | None, found: Found) -> int:
+    """How many more there are when retired models count: nobody asked to leave them out, so nobody must miss them."""
+    with_retired = query.model_copy(update={"retired": None, "limit": 0, "offset": 0})
+    return catalog.search(with_retired, collection=collection).total - found.total
+
+
+def _families(catalog: Catalog, words: Many) -> tuple[str, ...]:
+    from touchstone.errors import UnknownName
+
+    known = {family.casefold(): family for family in catalog.index.values_of("family")} if words else {}
+    for word in words or ():
+        if word.strip().casefold() not in known:
+            raise UnknownName(kind=N_("family"), name=word, known=known.values())
+    return tuple(known[word.strip().casefold()] for word in words or ())
 
 
 def _check_codes(catalog: Catalog, **asked: tuple[str, ...]) -> None:

@@ -21,6 +21,8 @@ from touchstone.cli.options import (
 from touchstone.language import _
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from touchstone.catalog.claims import Claim
     from touchstone.reporting.pages import Page
 
@@ -42,7 +44,7 @@ def show(
     with open_catalog(workspace) as catalog:
         card = catalog.card(model)
         descendants = catalog.made_from(card.id)
-    measured = _own_results(workspace, card.id)
+    (measured,) = _own_results(workspace, [card.id])
     if json:
         answer_json(card.model_copy(update={"claims": (*measured, *card.claims)}).model_dump_json().encode())
         return
@@ -57,15 +59,17 @@ def show(
     give_page(card_page(card, around), html)
 
 
-def _own_results(workspace: Path | None, model: str) -> tuple[Claim, ...]:
-    """What this workspace measured; the store is not even opened where it cannot hold anything."""
+def _own_results(workspace: Path | None, models: Sequence[str]) -> list[tuple[Claim, ...]]:
+    """What this workspace measured of each; the store is not even opened where it cannot hold anything of any."""
     from touchstone.config import load_settings
     from touchstone.workspace.own_results import may_have_measured, own_results
 
-    if not may_have_measured(load_settings(workspace), model):
-        return ()
+    settings = load_settings(workspace)
+    measured = {model for model in models if may_have_measured(settings, model)}
+    if not measured:
+        return [()] * len(models)
     with open_workspace(workspace) as place:
-        return own_results(place, model)
+        return [own_results(place, model) if model in measured else () for model in models]
 
 
 @errors_end_the_command
@@ -86,6 +90,10 @@ def compare(
             "{model} alone cannot be compared; name another model too, or see it with: touchstone catalog show {model}",
             model=cards[0].id,
         )
+    cards = [
+        card.model_copy(update={"claims": (*measured, *card.claims)})
+        for card, measured in zip(cards, _own_results(workspace, [card.id for card in cards]), strict=True)
+    ]
     if json:
         import orjson
 
@@ -108,7 +116,9 @@ def collections(
     from touchstone.catalog.query import Query
 
     with open_catalog(workspace) as catalog:
-        counted = [(one, catalog.search(Query(limit=0), collection=one.id).total) for one in shipped()]
+        counted = [
+            (one, catalog.search(one.query_with_defaults(Query(limit=0)), collection=one.id).total) for one in shipped()
+        ]
     if json:
         import orjson
 

@@ -27,10 +27,10 @@ _MOST_POINTS = 60
 """So many of the best are drawn; more would hide each other."""
 
 
-def board_charts(benchmark: Benchmark, board: Board, models: Mapping[str, Hit]) -> list[Block]:
+def board_charts(benchmark: Benchmark, board: Board, models: Mapping[str, Hit], today: date) -> list[Block]:
     """Score against price and against date; numbers are the rows of the table, and of many rows the best are drawn."""
     hits = {place.claim.model: models.get(place.claim.model) for place in board.places}
-    prices = {model: blended_usd(hit) for model, hit in hits.items()}
+    prices = {model: blended_usd(hit, today) for model, hit in hits.items()}
     released = {model: hit.released if hit else None for model, hit in hits.items()}
     priced = [(point.claim, point.usd) for point in trade_off(benchmark, board, prices).points]
     dated = [

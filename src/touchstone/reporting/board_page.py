@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from touchstone.catalog.claims import Benchmark
+from touchstone.catalog.costs import INPUT_SHARE
+from touchstone.catalog.model import earliest
 from touchstone.catalog.query import Hit
 from touchstone.evaluation.leaderboard_nouns import Board, Difference, Leaderboard, Place, ScenarioBoards
 from touchstone.language import N_, _, current_language, ngettext
@@ -16,8 +18,9 @@ from touchstone.reporting.pages import Block, Bullets, Page, Paragraph, Section,
 
 _SOURCES = 4
 """So many are named under a ranking."""
-INPUT_SHARE = 0.75
-"""Of the tokens behind a price per million: three in to one out."""
+
+_GIVEN_OUT = frozenset({"open-licence", "open-weights"})
+"""Terms of openness whose weights can be downloaded."""
 
 _DIFFERENCES = {
     "date": N_("measured between {first} and {last}"),
@@ -45,7 +48,7 @@ def benchmark_page(
     Args:
         found: All rankings.
         models: What a list shows of the models in them, for names, prices and dates.
-        today: For the last line.
+        today: Whose prices, and what is retired by then.
         top: Rows shown of each ranking; None shows all.
         charts: Whether to draw score against price and against date.
     """
@@ -58,7 +61,11 @@ def benchmark_page(
     sections = [Section(_("What it asks"), about, anchor="about")]
     rankings = [board for board in found.boards if len(board.places) > 1]
     sections += [
-        Section(heading(board), _board_blocks(benchmark, board, models, top, charts), anchor=f"board{number}")
+        Section(
+            heading(board),
+            _board_blocks(benchmark, board, models, today, top=top, charts=charts),
+            anchor=f"board{number}",
+        )
         for number, board in enumerate(rankings, 1)
     ]
     alone = [board for board in found.boards if len(board.places) == 1]
@@ -86,7 +93,7 @@ def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date,
     Args:
         found: The rankings.
         models: As for `benchmark_page`.
-        today: For the last line.
+        today: Whose prices, and what is retired by then.
         top: Rows shown of each ranking; None shows all.
     """
     language = current_language()
@@ -99,7 +106,7 @@ def scenario_page(found: ScenarioBoards, models: Mapping[str, Hit], today: date,
         ranked = [one for one in board.boards if one.places]
         if ranked:
             blocks.append(Paragraph(heading(ranked[0]), tone="quiet"))
-            blocks += _board_blocks(board.benchmark, ranked[0], models, top, charts=False)
+            blocks += _board_blocks(board.benchmark, ranked[0], models, today, top=top, charts=False)
         else:
             blocks.append(Paragraph(_("No result is known here."), tone="quiet"))
         further = len(ranked) - 1
@@ -155,7 +162,7 @@ def heading(board: Board) -> str:
 
 
 def _board_blocks(
-    benchmark: Benchmark, board: Board, models: Mapping[str, Hit], top: int | None, charts: bool
+    benchmark: Benchmark, board: Board, models: Mapping[str, Hit], today: date, *, top: int | None, charts: bool
 ) -> list[Block]:
     shown = board.places if top is None else board.places[:top]
     heads = (
@@ -168,7 +175,7 @@ def _board_blocks(
         _("$ per million"),
         _("Date"),
     )
-    rows = [(str(number), *_row(place, models)) for number, place in enumerate(shown, 1)]
+    rows = [(str(number), *_row(place, models, today)) for number, place in enumerate(shown, 1)]
     table = without_empty(Table(heads, rows, numbers=frozenset({0, 1, 4, 5, 6})))
     notes = []
     if len(board.places) > len(shown):
@@ -199,7 +206,7 @@ def _board_blocks(
     if charts:
         from touchstone.reporting.board_charts import board_charts
 
-        blocks += board_charts(benchmark, board, models)
+        blocks += board_charts(benchmark, board, models, today)
     return blocks
 
 
@@ -218,7 +225,7 @@ def _alone(benchmark: Benchmark, boards: Sequence[Board]) -> list[Block]:
     ]
 
 
-def _row(place: Place, models: Mapping[str, Hit]) -> tuple[str, ...]:
+def _row(place: Place, models: Mapping[str, Hit], today: date) -> tuple[str, ...]:
     claim = place.claim
     hit = models.get(claim.model)
     how = _(", ").join(part for part in (claim.snapshot, claim.mode) if part)
@@ -229,16 +236,23 @@ def _row(place: Place, models: Mapping[str, Hit]) -> tuple[str, ...]:
         how,
         score(claim.value),
         interval((place.low, place.high) if place.low is not None and place.high is not None else None),
-        words.usd(blended_usd(hit)),
+        _("retired") if _is_gone(hit, today) else words.usd(blended_usd(hit, today)),
         claim.date or numbers.UNKNOWN,
     )
 
 
-def blended_usd(hit: Hit | None) -> float | None:
-    """What a million tokens of a model cost at its cheapest seller, `INPUT_SHARE` of them input."""
-    if hit is None or hit.input_usd is None or hit.output_usd is None:
+def blended_usd(hit: Hit | None, today: date) -> float | None:
+    """What a million tokens of a model cost today at its cheapest seller, `INPUT_SHARE` of them input."""
+    if hit is None or hit.input_usd is None or hit.output_usd is None or _is_gone(hit, today):
         return None
     return INPUT_SHARE * hit.input_usd + (1 - INPUT_SHARE) * hit.output_usd
+
+
+def _is_gone(hit: Hit | None, today: date) -> bool:
+    """Whether nobody can serve it any more: its maker stopped, and nobody else has the weights."""
+    if hit is None or hit.retired is None or hit.openness in _GIVEN_OUT:
+        return False
+    return earliest(hit.retired) <= today
 
 
 def _difference(one: Difference) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from touchstone.catalog.cards import Card
-from touchstone.catalog.costs import dearest_rates
+from touchstone.catalog.costs import INPUT_SHARE, cheapest_first, dearest_rates
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer, Rate
 from touchstone.catalog.sellers import seller_id, sellers
@@ -26,7 +26,7 @@ _BEFORE_DAYS = 30
 
 def offers_section(card: Card, today: date, *, brief: bool = False) -> Section:
     """
-    The offers, cheapest first and those that have ended last; then other units, tiers, and the history of prices.
+    The offers as a search ranks them, those that have ended last; then other units, tiers, and the history of prices.
 
     Args:
         card: Whose offers are shown.
@@ -39,10 +39,8 @@ def offers_section(card: Card, today: date, *, brief: bool = False) -> Section:
         if card.model is not None and card.model.weights in ("open", "gated"):
             blocks.append(Paragraph(_("No seller is known here. Its weights can be run on your own machines.")))
         return Section(title, blocks, anchor="offers")
-    offers = sorted(
-        card.offers,
-        key=lambda offer: (card.ended(offer, today), _order(offer, today), offer.provider, offer.served_name),
-    )
+    by_price = cheapest_first(card.offers, INPUT_SHARE, today, writes_tokens=card.writes_tokens)
+    offers = sorted(by_price, key=lambda offer: card.ended(offer, today))
     tables = [_offer_table(card, offers, today), _further(offers, today), _history(offers)]
     blocks = [_shortened(table) if brief else table for table in tables if table.rows]
     chart = step_chart(
@@ -68,12 +66,6 @@ def _shortened(table: Table) -> Table:
         return table
     more = _("{n} more rows with --all.").format(n=left)
     return replace(table, rows=table.rows[:BRIEF_ROWS], note=f"{table.note} {more}" if table.note else more)
-
-
-def _order(offer: Offer, today: date) -> float:
-    usd = _usd(dearest_rates(offer.periods, today)[0] if offer.periods else ())
-    known = [usd[unit] for unit in ("input_tokens", "output_tokens") if unit in usd]
-    return sum(known) if known else float("inf")
 
 
 def _usd(rates: Sequence[Rate]) -> dict[str, float]:
@@ -106,7 +98,7 @@ def _offer_table(card: Card, offers: Sequence[Offer], today: date) -> Table:
                 _(", ").join(mark for mark in marks if mark),
             )
         )
-    sources = sorted({_source(offer, today) for offer in offers})
+    sources = sorted({_source(offer) for offer in offers})
     if all(cell == numbers.UNKNOWN for row in rows for cell in row[2:5]):
         note = _("No price per token is known. Source: {sources}.")
     elif gone:
@@ -132,10 +124,8 @@ def _offer_table(card: Card, offers: Sequence[Offer], today: date) -> Table:
     )
 
 
-def _source(offer: Offer, today: date) -> str:
-    # A list that knows of next year's prices carries next year's date, which says nothing about its age.
-    dated = offer.as_of is not None and offer.as_of <= today.isoformat()
-    return _("{source}, {date}").format(source=offer.source, date=offer.as_of) if dated else offer.source
+def _source(offer: Offer) -> str:
+    return _("{source}, {date}").format(source=offer.source, date=offer.as_of) if offer.as_of else offer.source
 
 
 def _first_threshold(rates: Sequence[Rate]) -> int | None:

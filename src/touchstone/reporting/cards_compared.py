@@ -8,7 +8,7 @@ from datetime import date
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
-from touchstone.catalog.costs import dearest_rates
+from touchstone.catalog.costs import INPUT_SHARE, cheapest_first, dearest_rates
 from touchstone.catalog.memory import memory_need
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
@@ -36,8 +36,8 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
                 prices,
                 Paragraph(
                     _(
-                        "Prices: USD per million tokens on {day}, each at its cheapest seller by input and output "
-                        "together; of what is retired the last known."
+                        "Prices: USD per million tokens on {day}, each at its cheapest seller for three input tokens "
+                        "to one output token; of what is retired the last known."
                     ).format(day=numbers.day(today.isoformat())),
                     tone="quiet",
                 ),
@@ -132,17 +132,10 @@ def _prices(today: date) -> list[Row]:
 
 
 def _cheapest(card: Card, today: date) -> Offer | None:
-    """By the sum of input and output price; an offer without a known price only when there is no other."""
-    return min(
-        card.offers,
-        key=lambda offer: (sum(_known(offer, today)) if _known(offer, today) else float("inf"), offer.provider),
-        default=None,
-    )
-
-
-def _known(offer: Offer, today: date) -> list[float]:
-    found = [_usd(offer, unit, today) for unit in ("input_tokens", "output_tokens")]
-    return [usd for usd in found if usd is not None]
+    """The one that a search names too; one that has ended only when there is no other."""
+    serving = [offer for offer in card.offers if not card.ended(offer, today)]
+    found = cheapest_first(serving or card.offers, INPUT_SHARE, today, writes_tokens=card.writes_tokens)
+    return found[0] if found else None
 
 
 def _usd(offer: Offer | None, unit: str, today: date) -> float | None:

@@ -50,7 +50,7 @@ def found_text(found: Found, query: Query, *, width: int | None = None, colour: 
 
 
 def facets_text(found: Found, *, width: int | None = None, colour: bool | None = None) -> str:
-    """The counts: each number is how many of the hits remain when that value is asked for too."""
+    """The counts: each number is how many of the hits have that value."""
     width = terminal_width(width)
     rows = []
     for facet, values in groupby(found.facets, key=lambda item: item.facet):
@@ -58,12 +58,18 @@ def facets_text(found: Found, *, width: int | None = None, colour: bool | None =
         more = _("… {n} more").format(n=len(counted) - _FACET_VALUES) if len(counted) > _FACET_VALUES else ""
         texts = [*counted[:_FACET_VALUES], *([more] if more else [])]
         rows.append((terminal(_(words.FACETS[facet])), terminal(_("; ").join(texts))))
-    note = _("Each number says how many of the hits are left when that value is asked for too.")
+    note = _("Each number says how many of the hits have that value.")
     lines = table_lines((_("Facet"), _("Values")), rows, width, colour=is_styled(colour))
     return "\n".join([*lines, *wrapped(note, width)])
 
 
 def _nothing(found: Found) -> str:
+    if found.retired_left_out:
+        return ngettext(
+            "No model was found that is not retired. {n:,} retired model matches; --all shows it.",
+            "No model was found that is not retired. {n:,} retired models match; --all shows them.",
+            found.retired_left_out,
+        ).format(n=found.retired_left_out)
     if found.suggestions:
         return _("No model was found. Did you mean {names}?").format(names=numbers.listing(found.suggestions))
     return _("No model was found. Leave a filter out; unknown facts meet no filter.")
@@ -80,18 +86,26 @@ def _columns(query: Query, found: Found) -> list[_Column]:
         _Column(2, _("Context"), lambda hit: words.tokens(hit.context_tokens), is_number=True),
         _Column(0, _("$ in"), lambda hit: words.usd(hit.input_usd), is_number=True),
         _Column(1, _("$ out"), lambda hit: words.usd(hit.output_usd), is_number=True),
-        _Column(3, _("Seller"), lambda hit: words.short_seller(hit.provider), is_name=True),
+        _Column(3, _("Seller"), _seller, is_name=True),
         _Column(6, _("Released"), lambda hit: hit.released or numbers.UNKNOWN),
     ]
     if query.benchmark:
-        columns.insert(
-            2, _Column(0, query.benchmark, lambda hit: numbers.UNKNOWN if hit.score is None else f"{hit.score:g}", True)
-        )
+        columns.insert(2, _Column(0, query.benchmark, _score, is_number=True))
     if any(hit.retired and hit.retired <= found.today.isoformat() for hit in found.hits):
         columns.append(_Column(1, _("Retired"), lambda hit: hit.retired or ""))
     if all(hit.kind == KIND_OFFER for hit in found.hits):
         columns = [column for column in columns if column.head not in (_("Task"), _("Openness"), _("Parameters"))]
     return columns
+
+
+def _seller(hit: Hit) -> str:
+    return words.short_seller(hit.provider) + (f" ({_('deprecated')})" if hit.deprecated else "")
+
+
+def _score(hit: Hit) -> str:
+    if hit.score is None:
+        return numbers.UNKNOWN
+    return f"{hit.score:g}" + (f" ({hit.score_of})" if hit.score_of else "")
 
 
 def _fitting(columns: list[_Column], found: Found, width: int) -> list[_Column]:
@@ -113,17 +127,28 @@ def _needed(columns: list[_Column], found: Found) -> int:
 
 def _notes(found: Found, query: Query) -> list[str]:
     lines = [_count(found, query)]
+    if found.retired_left_out:
+        lines.append(
+            ngettext(
+                "{n:,} retired model matches as well; --all shows it.",
+                "{n:,} retired models match as well; --all shows them.",
+                found.retired_left_out,
+            ).format(n=found.retired_left_out)
+        )
     if any(hit.input_usd is not None for hit in found.hits):
         lines.append(
             _(
                 "Prices: USD per million tokens, of the cheapest seller that meets the filters, at {share:.0%} input."
             ).format(share=query.input_share)
         )
+    if deprecated := [hit.id for hit in found.hits if hit.deprecated]:
+        # Also where the terminal is too narrow for the sellers.
+        lines.append(_("Every offer of these is deprecated: {models}.").format(models=numbers.listing(deprecated)))
     if "commercial" in query.licences:
         lines.append(
             _("Some licences allow commercial use under conditions; `touchstone catalog show MODEL` says which.")
         )
-    if found.score_condition and query.sort == "score":
+    if found.score_condition and found.hits:
         lines.append(_condition(found.score_condition))
     return lines
 
@@ -153,7 +178,8 @@ def _condition(condition: tuple[str, ...]) -> str:
     benchmark, *rest = condition
     said = _(", ").join(part for part in rest if part)
     return _(
-        "Scores of {benchmark} that were measured alike ({how}); others are not comparable and stand last."
+        "{benchmark}: each model's best result of those measured alike ({how}), the same ones whatever else is asked; "
+        "others are not comparable and not shown."
     ).format(benchmark=benchmark, how=said or _("nothing further is said"))
 
 
