@@ -47,12 +47,12 @@ class Made:
         )
 
 
-def shelf(models: Iterable[Made], **meta: str) -> CatalogIndex:
-    """An index in memory that holds these models, by name."""
+def shelf(models: Iterable[Made], *, today: date = TODAY, **meta: str) -> CatalogIndex:
+    """An index in memory that holds these models, by name, as it reads on a day."""
     connection = sqlite3.connect(":memory:")
     rows = [model.row() for model in sorted(models, key=lambda model: model.name)]
     fill_index(connection, rows, {"key": "test", **meta})
-    return CatalogIndex(connection)
+    return CatalogIndex(connection, today=today.toordinal())
 
 
 def offer_fits(offer: OfferRow, query: Query) -> bool:

@@ -332,3 +332,16 @@ def test_an_offer_ends_with_the_makers_service_where_nobody_else_has_the_weights
     assert not dated.ended(offer("one", "acme", snapshot="one-1"), last_day)
     assert not dated.ended(offer("one", "acme", snapshot="one-2"), day)
     assert not dated.ended(offer("one", "acme"), day)
+
+
+def test_offers_that_are_over_or_deprecated_come_last() -> None:
+    """The search counts both alike, and so each kind stands by its price."""
+    card = said_of(weights="open", snapshots=[{"name": "one-1", "retired": "2026-02-01"}])
+    over = offer("one-1", "acme", snapshot="one-1", usd=("2", "2"))
+    leaving = offer("one", "shop", usd=("1", "1"), deprecated=True)
+    even, dear, silent = (offer("one", seller, usd=usd) for seller, usd in
+                          (("even", ("3", "3")), ("dear", ("9", "9")), ("silent", None)))  # fmt: skip
+    card = card.model_copy(update={"offers": (silent, over, dear, leaving, even)})
+
+    assert card.offers_by_price(date(2026, 2, 1)) == [even, dear, silent, leaving, over]
+    assert card.offers_by_price(date(2026, 1, 31)) == [over, even, dear, silent, leaving]

@@ -312,16 +312,15 @@ def test_a_blend_is_at_the_users_own_ratio() -> None:
             blended_usd(prices, share)
 
 
-def test_offers_are_ranked_by_blended_price_with_the_unknown_and_the_deprecated_last() -> None:
+def test_offers_are_ranked_by_blended_price_with_the_unknown_last() -> None:
     """Three to one counts more input than the plain sum; one known price of two is no price to compete by."""
     even, thrifty = sold("even", usd=("3", "5")), sold("thrifty", usd=("1", "9"))
     half = sold("half", periods=flat(rate("input_tokens", "0.1")))
-    leaving = sold("leaving", usd=("0.1", "0.1"), deprecated=True)
-    offers = [leaving, half, even, thrifty]
+    offers = [half, even, thrifty]
 
-    assert cheapest_first(offers, INPUT_SHARE, NOON.date()) == [thrifty, even, half, leaving]
-    assert cheapest_first(offers, 0.25, NOON.date()) == [even, thrifty, half, leaving]
-    assert cheapest_first(offers, INPUT_SHARE, NOON.date(), writes_tokens=False) == [half, thrifty, even, leaving]
+    assert cheapest_first(offers, INPUT_SHARE, NOON.date()) == [thrifty, even, half]
+    assert cheapest_first(offers, 0.25, NOON.date()) == [even, thrifty, half]
+    assert cheapest_first(offers, INPUT_SHARE, NOON.date(), writes_tokens=False) == [half, thrifty, even]
     assert cheapest_first((), INPUT_SHARE, NOON.date()) == []
 
 
@@ -337,7 +336,7 @@ def test_the_search_names_the_same_cheapest_offer(everything: Catalog) -> None:
     differ = {
         card.id: (first.provider, first.served_name, hits[card.id].provider, hits[card.id].served_name)
         for card in cards
-        if (first := cheapest_first(card.offers, INPUT_SHARE, everything.today, writes_tokens=card.writes_tokens)[0])
+        if (first := card.offers_by_price(everything.today)[0])
         and (first.provider, first.served_name) != (hits[card.id].provider, hits[card.id].served_name)
     }
 

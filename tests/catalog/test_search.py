@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests.catalog.shelf import TODAY, Made, OfferRow, fits, shelf, tighter
 
 from touchstone.catalog.index import CatalogIndex, match_expression
-from touchstone.catalog.index_write import ScoreRow
+from touchstone.catalog.index_write import LaterPrice, ScoreRow
 from touchstone.catalog.memory import memory_need
 from touchstone.catalog.model import Network
 from touchstone.catalog.query import Query
@@ -282,9 +282,10 @@ def test_of_several_results_of_a_model_its_best_is_shown(turned: bool, lower: st
     assert ((hit.score, hit.score_of), (plain.score, plain.score_of)) == (best, (93.0, None))
 
 
-def test_a_deprecated_offer_sets_no_price_while_there_is_another() -> None:
-    """Shown, ordered and limited by what is still sold; the deprecated offer counts for its seller, and is marked."""
-    old, dear = OfferRow("old", "a", 0.1, 0.1, deprecated=True), OfferRow("dear", "b", 9.0, 9.0)
+@pytest.mark.parametrize("leaving", [{"deprecated": True}, {"ends": TODAY.toordinal()}])
+def test_an_offer_deprecated_or_over_sets_no_price_while_there_is_another(leaving: dict[str, Any]) -> None:
+    """Shown, ordered and limited by what is still sold; the other offer counts for its seller, and is marked."""
+    old, dear = OfferRow("old", "a", 0.1, 0.1, **leaving), OfferRow("dear", "b", 9.0, 9.0)
     index = shelf(
         [Made("both", offers=(old, dear)), Made("gone", offers=(old,)),
          Made("mid", offers=(OfferRow("p", "c", 5.0, 5.0),)), Made("unpriced", offers=(old, OfferRow("quiet", "d")))]
@@ -305,6 +306,33 @@ def test_a_deprecated_offer_sets_no_price_while_there_is_another() -> None:
     for limit in ("max_input_usd", "max_output_usd", "max_blended_usd"):
         assert sold(**{limit: 1.0}) == []
         assert [name for name, *_rest in sold(**{limit: 9.0}, sort="name")] == ["both", "mid"]
+
+
+def test_an_index_reads_as_of_today() -> None:
+    """An announced price counts from its day on, and what ends later is still sold."""
+    tomorrow = TODAY + timedelta(days=1)
+    later = (LaterPrice(tomorrow.toordinal(), 2.0, None), LaterPrice(tomorrow.toordinal() + 1, 3.0, 30.0))
+    models = [
+        Made("dear", offers=(OfferRow("p", "a", 1.0, 10.0, later=later),)),
+        Made("ending", offers=(OfferRow("p", "b", 0.1, 0.1, ends=tomorrow.toordinal()), OfferRow("q", "c", 5.0, 5.0))),
+        Made("vectors", offers=(OfferRow("p", "d", 4.0, writes_tokens=False, later=later[:1]),)),
+    ]
+
+    def prices(days: int) -> dict[str, tuple[float | None, float | None]]:
+        today = TODAY + timedelta(days=days)
+        hits = search(shelf(models, today=today), Query(), today=today).hits
+        return {hit.name: (hit.input_usd, hit.output_usd) for hit in hits}
+
+    def cheapest_first(days: int) -> list[str]:
+        today = TODAY + timedelta(days=days)
+        hits = search(shelf(models, today=today), Query(sort="price"), today=today).hits
+        return [hit.name for hit in hits]
+
+    assert prices(0) == {"dear": (1.0, 10.0), "ending": (0.1, 0.1), "vectors": (4.0, None)}
+    assert prices(1) == {"dear": (2.0, None), "ending": (5.0, 5.0), "vectors": (2.0, None)}
+    assert prices(2) == {"dear": (3.0, 30.0), "ending": (5.0, 5.0), "vectors": (2.0, None)}
+    assert cheapest_first(0) == ["ending", "vectors", "dear"]
+    assert cheapest_first(2) == ["vectors", "ending", "dear"]
 
 
 def test_a_long_text_asks_for_no_more_than_32_different_words() -> None:

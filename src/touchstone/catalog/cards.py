@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from touchstone.catalog.base import Price
 from touchstone.catalog.claims import Claim
+from touchstone.catalog.costs import INPUT_SHARE, cheapest_first
 from touchstone.catalog.crosswalk import find_model
 from touchstone.catalog.model import Model, ModelId, earliest
 from touchstone.catalog.offers import Offer, PricePeriod, Rate, RateTier
@@ -91,21 +92,33 @@ class Card(Noun):
         return outputs is None or bool(_WRITTEN_TOKENS & set(outputs))
 
     def ended(self, offer: Offer, today: date) -> bool:
-        """
-        Whether the maker's own end of the model, or of the dated version that an offer names, is the offer's end too.
+        """Whether an offer is over, as `ends` says."""
+        end = self.ends(offer)
+        return end is not None and end <= today
 
-        It is for the maker's own service, and for everybody's where weights are not given out. Whoever has the weights
-        may go on serving them.
+    def ends(self, offer: Offer) -> date | None:
+        """
+        When the maker's own end of the model, or of the dated version that an offer names, ends the offer too.
+
+        It does for the maker's own service, and for everybody's where weights are not given out. Whoever has the
+        weights may go on serving them.
         """
         model = self.model
         if model is None or offer.provider == OWN_SELLER:
-            return False
+            return None
         if model.weights in ("open", "gated") and seller_id(offer.provider) != model.lab:
-            return False
+            return None
         snapshots = [
             one.retired for one in model.snapshots if offer.snapshot is not None and one.name == offer.snapshot
         ]
-        return any(day is not None and earliest(day) <= today for day in (model.retired, *snapshots))
+        return min((earliest(day) for day in (model.retired, *snapshots) if day is not None), default=None)
+
+    def offers_by_price(self, today: date) -> list[Offer]:
+        """Its offers as a search ranks them: those that are over or deprecated last, each kind by blended price."""
+        return sorted(
+            cheapest_first(self.offers, INPUT_SHARE, today, writes_tokens=self.writes_tokens),
+            key=lambda offer: bool(offer.deprecated) or self.ended(offer, today),
+        )
 
     @property
     def abilities(self) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ class Catalog:
         shipped = shipped_digest()
         key = _key(shipped, own)
         for place in places if not self._distrusted else ():
-            found = CatalogIndex.open(place)
+            found = CatalogIndex.open(place, today=self.today.toordinal())
             if found is not None and found.meta.get("key") == key and self._holds_today(found):
                 return found
             if found is not None:
@@ -179,8 +179,8 @@ class Catalog:
         return self._made(key)
 
     def _holds_today(self, index: CatalogIndex) -> bool:
-        """Whether no price begins or ended between the day of the index and today."""
-        return index.meta["from"] <= self.today.isoformat() < index.meta["until"]
+        """Whether today is not before the day of its prices; those that begin later are in it."""
+        return index.meta["from"] <= self.today.isoformat()
 
     def _made(self, key: str) -> CatalogIndex:
         rows, meta = self._rows()
@@ -191,15 +191,15 @@ class Catalog:
             with suppress(OSError, sqlite3.OperationalError):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 write_index(place, rows, meta)
-                if (found := CatalogIndex.open(place)) is not None:
+                if (found := CatalogIndex.open(place, today=self.today.toordinal())) is not None:
                     return found
             rows, _meta = self._rows()
         connection = sqlite3.connect(":memory:", check_same_thread=False)
         fill_index(connection, rows, meta)
-        return CatalogIndex(connection)
+        return CatalogIndex(connection, today=self.today.toordinal())
 
     def _rows(self) -> tuple[Iterator[IndexRow], dict[str, str]]:
-        """The rows of the index, and from when until when its prices hold."""
+        """The rows of the index, and the day of their prices; those that begin later are told in the rows."""
         import orjson
 
         from touchstone.catalog.benchmarks import benchmarks, shipped_claims
@@ -209,7 +209,7 @@ class Catalog:
         from touchstone.catalog.sellers import sellers
         from touchstone.catalog.shipped import shipped_models
 
-        models, offers, claims = list(shipped_models()), list(shipped_offers(self.today)), list(shipped_claims())
+        models, offers, claims = list(shipped_models()), list(shipped_offers()), list(shipped_claims())
         endpoints: dict[str, Sequence[OwnOffer]] = {}
         reported: list[Reported] = []
         known = dict(benchmarks())
@@ -228,10 +228,8 @@ class Catalog:
                 reported += copy.entries if copy else ()
         cards = list(assemble(models, offers, claims, reported, endpoints))
         regions = {seller.id: seller.processed_in or () for seller in sellers().values()}
-        start, end = _span(self.today, [period.since for card in cards for o in card.offers for period in o.periods])
         meta = {
-            "from": start,
-            "until": end,
+            "from": _since(self.today, [one.since for card in cards for o in card.offers for one in o.periods]),
             "lower_is_better": orjson.dumps([one.id for one in known.values() if not one.higher_is_better]).decode(),
         }
         return index_rows(cards, self.today, regions), meta
@@ -279,12 +277,9 @@ def _seen(file: Path, folder: Path) -> str | None:
     return seen if stat.S_ISREG(about.st_mode) else None
 
 
-def _span(today: date, starts: Sequence[date | None]) -> tuple[str, str]:
-    """The last day at or before `today` on which some price began, and the next one after it."""
-    known = [start for start in starts if start is not None]
-    before = [start for start in known if start <= today]
-    after = [start for start in known if start > today]
-    return max(before, default=date.min).isoformat(), min(after, default=date.max).isoformat()
+def _since(today: date, starts: Iterable[date | None]) -> str:
+    """The last day at or before `today` on which some price began: earlier days had other prices."""
+    return max((start for start in starts if start is not None and start <= today), default=date.min).isoformat()
 
 
 def shipped_digest() -> str:

@@ -245,7 +245,7 @@ def cheapest_first(
     offers: Iterable[Offer], input_share: float, day: date, *, writes_tokens: bool = True
 ) -> list[Offer]:
     """
-    Offers as the search ranks them: what is not deprecated first, then by blended price, what nobody knows last.
+    Offers by their blended price, those without a known one last.
 
     Args:
         offers: Of one model.
@@ -254,12 +254,12 @@ def cheapest_first(
         writes_tokens: Whether the model's output is billed by the token; without, an output price may be missing.
     """
 
-    def order(offer: Offer) -> tuple[bool, bool, Decimal, str]:
+    def order(offer: Offer) -> tuple[bool, Decimal, str]:
         rates = list(dearest_rates(offer.periods, day)[0]) if offer.periods else []
         if not writes_tokens and rates and not any(rate.unit == "output_tokens" for rate in rates):
             rates.append(Rate(unit="output_tokens", usd=Decimal(0), per=MILLION))
         usd = blended_usd(rates, input_share)
-        return bool(offer.deprecated), usd is None, usd or Decimal(0), offer.provider
+        return usd is None, usd or Decimal(0), offer.provider
 
     return sorted(offers, key=order)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RELEVANCE_LIMIT = 5_000
 """More matches than this are not ordered by relevance: words that stand everywhere tell nothing apart."""
 
+_PRICES = ("input_usd", "output_usd", "blended_output_usd")
 _MOST_COMPUTED = 8
 _MOST_WORDS = 32
 
@@ -77,8 +78,10 @@ class CatalogIndex:
     Columns are kept once they were loaded, so an index that lives as long as a server answers from memory.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, today: int | None = None) -> None:
         self._connection = connection
+        self.today = today
+        """Ordinal of the day whose prices count; None for those of the day on which the index was made."""
         self._facets: dict[tuple[str, str, str], tuple[bool, NDArray[Any]]] = {}
         self._numbers: dict[tuple[str, str], NDArray[np.float64]] = {}
         self._values: dict[tuple[str, str], list[str]] = {}
@@ -89,7 +92,7 @@ class CatalogIndex:
         """Columns that a query worked out and others will want too, by what they are of."""
 
     @classmethod
-    def open(cls, path: Path) -> Self | None:
+    def open(cls, path: Path, *, today: int | None = None) -> Self | None:
         """The index in a file; None when there is none, or the file is no index."""
         if not path.is_file():
             return None
@@ -97,7 +100,7 @@ class CatalogIndex:
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
-        found = cls(connection)
+        found = cls(connection, today=today)
         try:
             _ = found.meta
         except sqlite3.DatabaseError:
@@ -131,8 +134,23 @@ class CatalogIndex:
         if (of, name) not in self._numbers:
             sql = f"SELECT vals FROM {of}number WHERE name = ?"  # noqa: S608 - "" or "offer_"
             (raw,) = self._connection.execute(sql, (name,)).fetchone()
-            self._numbers[of, name] = np.frombuffer(raw, np.float64)
+            column = np.frombuffer(raw, np.float64)
+            self._numbers[of, name] = self._as_of_today(name, column) if of else column
         return self._numbers[of, name]
+
+    def _as_of_today(self, name: str, column: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A column of offers with the prices that began since the index was made."""
+        if self.today is None or name not in _PRICES:
+            return column
+        begun = self._connection.execute(
+            f"SELECT row, {name} FROM later_price WHERE day <= ? ORDER BY day",  # noqa: S608 - one of three names
+            (self.today,),
+        ).fetchall()
+        if begun:
+            column = column.copy()
+            for row, usd in begun:
+                column[row] = float("nan") if usd is None else usd
+        return column
 
     @cached_property
     def offer_codes(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

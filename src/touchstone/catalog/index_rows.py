@@ -12,16 +12,13 @@ import orjson
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.costs import dearest_rates
-from touchstone.catalog.index_write import IndexRow, OfferRow, ScoreRow
+from touchstone.catalog.index_write import IndexRow, LaterPrice, OfferRow, ScoreRow
 from touchstone.catalog.memory import cache_shape
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
 from touchstone.catalog.query import LICENCE_CLASSES
 from touchstone.catalog.taxonomy import TermKind, labs, licences, terms_of
 from touchstone.catalog.units import MILLION
-
-_WRITTEN_TOKENS = frozenset({"text", "code", "audio", "image", "video", "transcript"})
-"""Output types that may be billed as output tokens. Vectors and scores are not."""
 
 _NO_LETTER = re.compile(r"[\W_]+")
 
@@ -163,22 +160,30 @@ def _numbers(card: Card) -> dict[str, float | None]:
 
 
 def _offer_row(offer: Offer, card: Card, day: date, regions: Mapping[str, Sequence[str]]) -> OfferRow:
-    usd = {
-        rate.unit: float(rate.usd * MILLION / rate.per)
-        for rate in (dearest_rates(offer.periods, day)[0] if offer.periods else ())
-    }
-    outputs = card.fact("output_types")
-    written = outputs is None or bool(_WRITTEN_TOKENS & set(outputs))
+    usd = _usd(offer, day)
+    later = sorted({period.since for period in offer.periods if period.since is not None and period.since > day})
     return OfferRow(
         provider=offer.provider,
         served_name=offer.served_name,
         input_usd=usd.get("input_tokens"),
         output_usd=usd.get("output_tokens"),
-        writes_tokens=written,
+        writes_tokens=card.writes_tokens,
         context_tokens=offer.context_tokens,
         regions=tuple(regions.get(offer.provider, ())),
         deprecated=bool(offer.deprecated),
+        ends=end.toordinal() if (end := card.ends(offer)) else None,
+        later=tuple(
+            LaterPrice(start.toordinal(), then.get("input_tokens"), then.get("output_tokens"))
+            for start in later
+            for then in (_usd(offer, start),)
+        ),
     )
+
+
+def _usd(offer: Offer, day: date) -> dict[str, float]:
+    """USD per million units on a day, at its dearest hour."""
+    rates = dearest_rates(offer.periods, day)[0] if offer.periods else ()
+    return {rate.unit: float(rate.usd * MILLION / rate.per) for rate in rates}
 
 
 def _score_row(claim: Claim) -> ScoreRow:

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Part of the key: raise it when the tables or what they mean change."""
 
 NUMBERS = (
@@ -37,7 +37,7 @@ NUMBERS = (
 )
 """Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
 
-OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens")
+OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens", "ends")
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -51,12 +51,22 @@ CREATE TABLE offer_facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, 
 CREATE TABLE offer_number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
 CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, newest INTEGER, rows BLOB, vals BLOB,
                     labels TEXT, PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
+CREATE TABLE later_price (day INTEGER, row INTEGER, input_usd REAL, output_usd REAL, blended_output_usd REAL);
 CREATE TABLE claim (benchmark TEXT, row INTEGER, body BLOB);
 CREATE VIRTUAL TABLE words USING fts5(names, about, content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 
 _CHUNK = 20_000
 _CJK = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+
+
+class LaterPrice(NamedTuple):
+    """What an offer will cost from a day on that is announced."""
+
+    day: int
+    """Ordinal."""
+    input_usd: float | None
+    output_usd: float | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,14 @@ class OfferRow:
     regions: tuple[str, ...] = ()
     deprecated: bool = False
     """Whether its seller calls it so; it may still answer."""
+    ends: int | None = None
+    """Ordinal of the day from which it is over. It stays in the list, as what is deprecated does."""
+    later: tuple[LaterPrice, ...] = ()
+    """Announced prices, earliest first: an index stays good when one of them begins."""
+
+    def blended_output_usd(self, output_usd: float | None) -> float | None:
+        """What output costs in a blend: nothing where none is billed by the token."""
+        return output_usd if self.writes_tokens else output_usd or 0.0
 
 
 class ScoreRow(NamedTuple):
@@ -157,14 +175,20 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
         for row, of_row in zip(chunk, sold, strict=True):
             facts.add(row.numbers, row.facets)
             for offer in of_row:
+                for day, input_usd, output_usd in offer.later:
+                    connection.execute(
+                        "INSERT INTO later_price VALUES (?, ?, ?, ?, ?)",
+                        (day, offers.length, input_usd, output_usd, offer.blended_output_usd(output_usd)),
+                    )
                 offers.add(
                     {
                         "entry": count,
                         "provider": providers.setdefault(offer.provider, len(providers)),
                         "input_usd": offer.input_usd,
                         "output_usd": offer.output_usd,
-                        "blended_output_usd": offer.output_usd if offer.writes_tokens else offer.output_usd or 0.0,
+                        "blended_output_usd": offer.blended_output_usd(offer.output_usd),
                         "context_tokens": offer.context_tokens,
+                        "ends": offer.ends,
                     },
                     {
                         "provider": (offer.provider,),

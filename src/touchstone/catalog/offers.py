@@ -126,7 +126,7 @@ _FREE = PricePeriod(
 )
 
 
-def shipped_offers(_today: date | None = None) -> Iterator[Offer]:
+def shipped_offers() -> Iterator[Offer]:
     """Every offer of `genai-prices`, in its order; none has a date, for the package carries none but its version."""
     from touchstone.catalog.crosswalk import find_model
 

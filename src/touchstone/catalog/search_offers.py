@@ -138,9 +138,11 @@ class OffersLeft:
 
     @cached_property
     def _deprecated(self) -> NDArray[np.bool_] | None:
-        """Which offers their sellers call deprecated; None where that is none, so that nothing more is looked at."""
-        known = self.index.values_of("deprecated", of="offer_")
-        return self.index.having("deprecated", "yes", of="offer_") if known else None
+        """Which offers are over or called deprecated; None where that is none, so that nothing more is looked at."""
+        found = self._any_of("deprecated", self.index.values_of("deprecated", of="offer_"))
+        if self.index.today is not None:
+            found |= self.index.number("ends", of="offer_") <= self.index.today
+        return found if found.any() else None
 
     def _cheapest_of_all(self) -> NDArray[np.float64]:
         """The same for every row while every offer stays; kept with the index, for most people sort so first."""

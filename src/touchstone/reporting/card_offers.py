@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from touchstone.catalog.cards import Card
-from touchstone.catalog.costs import INPUT_SHARE, cheapest_first, dearest_rates
+from touchstone.catalog.costs import dearest_rates
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer, Rate
 from touchstone.catalog.sellers import seller_id, sellers
@@ -39,8 +39,7 @@ def offers_section(card: Card, today: date, *, brief: bool = False) -> Section:
         if card.model is not None and card.model.weights in ("open", "gated"):
             blocks.append(Paragraph(_("No seller is known here. Its weights can be run on your own machines.")))
         return Section(title, blocks, anchor="offers")
-    by_price = cheapest_first(card.offers, INPUT_SHARE, today, writes_tokens=card.writes_tokens)
-    offers = sorted(by_price, key=lambda offer: card.ended(offer, today))
+    offers = card.offers_by_price(today)
     tables = [_offer_table(card, offers, today), _further(offers, today), _history(offers)]
     blocks = [_shortened(table) if brief else table for table in tables if table.rows]
     chart = step_chart(

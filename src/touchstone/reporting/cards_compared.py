@@ -8,7 +8,7 @@ from datetime import date
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
-from touchstone.catalog.costs import INPUT_SHARE, cheapest_first, dearest_rates
+from touchstone.catalog.costs import dearest_rates
 from touchstone.catalog.memory import memory_need
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
@@ -132,10 +132,8 @@ def _prices(today: date) -> list[Row]:
 
 
 def _cheapest(card: Card, today: date) -> Offer | None:
-    """The one that a search names too; one that has ended only when there is no other."""
-    serving = [offer for offer in card.offers if not card.ended(offer, today)]
-    found = cheapest_first(serving or card.offers, INPUT_SHARE, today, writes_tokens=card.writes_tokens)
-    return found[0] if found else None
+    """The one that a search names too."""
+    return next(iter(card.offers_by_price(today)), None)
 
 
 def _usd(offer: Offer | None, unit: str, today: date) -> float | None:
