@@ -345,3 +345,15 @@ def test_offers_that_are_over_or_deprecated_come_last() -> None:
 
     assert card.offers_by_price(date(2026, 2, 1)) == [even, dear, silent, leaving, over]
     assert card.offers_by_price(date(2026, 1, 31)) == [over, even, dear, silent, leaving]
+
+
+def test_what_is_retired_as_a_whole_ranks_its_offers_as_before() -> None:
+    """Its own date says that it is over; the last known prices still tell its sellers apart, in a search too."""
+    card = said_of(weights="closed", retired="2026-02-01")
+    leaving = offer("one", "shop", usd=("1", "1"), deprecated=True)
+    even = offer("one", "even", usd=("3", "3"))
+    card = card.model_copy(update={"offers": (leaving, even)})
+
+    assert card.ended(even, date(2026, 2, 1))
+    assert card.ended(leaving, date(2026, 2, 1))
+    assert card.offers_by_price(date(2026, 2, 1)) == [even, leaving]

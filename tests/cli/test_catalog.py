@@ -128,6 +128,7 @@ FLAGS: Mapping[str, tuple[list[str], dict[str, Any]]] = {
     "only retired": (["--retired"], {"retired": True}),
     "only ours": (["--ours"], {"ours": True}),
     "words": (["deepseek r1", "--sort", "price", "--offset", "2"], {"text": "deepseek r1"}),
+    "words without quotes": (["deepseek", "--sort", "price", "r1"], {"text": "deepseek r1"}),
 }
 
 
@@ -185,6 +186,7 @@ def test_retired_models_are_left_out_but_not_in_silence(catalog: Catalog) -> Non
     assert left["retired_left_out"] == asked["total"] > 0
     assert asked["retired_left_out"] == body(catalog("search", "o3-mini", "--json", "--all"))["retired_left_out"] == 0
     assert "openai/o3-mini" in {hit["id"] for hit in asked["hits"]}
+    assert "deprecated" not in catalog("search", "o3-mini", "--retired").stdout
     assert "--all shows" in catalog("search", "o3-mini").stdout
     assert "--all shows" in catalog("search", "o3-mini", "--lab", "openai", "--max-input-usd", "50").stdout
 
@@ -214,7 +216,7 @@ MISTAKES: Mapping[str, tuple[list[str], tuple[str, ...]]] = {
     "a country by name": (["--country", "China"], ("CHINA", "CN")),
     "a family": (["--family", "Qwenn"], ("Qwenn", "Qwen")),
     "an origin": (["--origin", "merged"], ("merged", "derived")),
-    "a text without end": (["word " * 61], ("TEXT has 305 characters", "at most 300 characters")),
+    "a text without end": (["word " * 61], ("WORD… has 305 characters", "at most 300 characters")),
     "a collection": (["--collection", "embedings"], ("embedings", "embeddings")),
     "a benchmark": (["--benchmark", "mmlu-prp"], ("mmlu-prp", "mmlu-pro")),
     "a modality": (["--input", "smell"], ("--input is 'smell'", "image")),

@@ -91,34 +91,43 @@ class Card(Noun):
         outputs = self.fact("output_types")
         return outputs is None or bool(_WRITTEN_TOKENS & set(outputs))
 
-    def ended(self, offer: Offer, today: date) -> bool:
-        """Whether an offer is over, as `ends` says."""
-        end = self.ends(offer)
-        return end is not None and end <= today
+    @property
+    def retires(self) -> date | None:
+        """From when nobody serves it; None for weights that are given out: those go on working."""
+        day = self.fact("retired")
+        return None if day is None or self.fact("weights") in ("open", "gated") else earliest(day)
 
     def ends(self, offer: Offer) -> date | None:
         """
-        When the maker's own end of the model, or of the dated version that an offer names, ends the offer too.
+        From when an offer is over though others of the model may not be.
 
-        It does for the maker's own service, and for everybody's where weights are not given out. Whoever has the
-        weights may go on serving them.
+        The maker's end of a dated version ends the offers that name it, and the end of the maker's own service only
+        that one. Whoever has the weights may go on serving either.
         """
         model = self.model
         if model is None or offer.provider == OWN_SELLER:
             return None
-        if model.weights in ("open", "gated") and seller_id(offer.provider) != model.lab:
+        given_out = model.weights in ("open", "gated")
+        if given_out and seller_id(offer.provider) != model.lab:
             return None
-        snapshots = [
-            one.retired for one in model.snapshots if offer.snapshot is not None and one.name == offer.snapshot
-        ]
-        return min((earliest(day) for day in (model.retired, *snapshots) if day is not None), default=None)
+        days = [one.retired for one in model.snapshots if offer.snapshot is not None and one.name == offer.snapshot]
+        days += [model.retired] if given_out else []
+        return min((earliest(day) for day in days if day is not None), default=None)
+
+    def ended(self, offer: Offer, today: date) -> bool:
+        """Whether an offer is over, by itself or with the model; a server of the team's own never is."""
+        if self.model is None or offer.provider == OWN_SELLER:
+            return False
+        return any(day is not None and day <= today for day in (self.retires, self.ends(offer)))
 
     def offers_by_price(self, today: date) -> list[Offer]:
         """Its offers as a search ranks them: those that are over or deprecated last, each kind by blended price."""
-        return sorted(
-            cheapest_first(self.offers, INPUT_SHARE, today, writes_tokens=self.writes_tokens),
-            key=lambda offer: bool(offer.deprecated) or self.ended(offer, today),
-        )
+
+        def goes(offer: Offer) -> bool:
+            end = self.ends(offer)
+            return bool(offer.deprecated) or (end is not None and end <= today)
+
+        return sorted(cheapest_first(self.offers, INPUT_SHARE, today, writes_tokens=self.writes_tokens), key=goes)
 
     @property
     def abilities(self) -> tuple[str, ...]:

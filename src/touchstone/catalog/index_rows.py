@@ -142,11 +142,9 @@ def _licence_classes(licence_id: str | None) -> tuple[str, ...]:
 
 def _numbers(card: Card) -> dict[str, float | None]:
     found: dict[str, float | None] = {name: card.fact(name) for name in ("context_tokens", "parameters")}
-    for name in ("released", "retired"):
-        day = card.fact(name)
-        found[name] = earliest(day).toordinal() if day else None
-    if card.fact("weights") in ("open", "gated"):
-        found["retired"] = None  # only its maker's service ended: the weights go on working, and others serve them
+    released = card.fact("released")
+    found["released"] = earliest(released).toordinal() if released else None
+    found["retired"] = card.retires.toordinal() if card.retires else None
     network = card.model.network if card.model else None
     shape = cache_shape(network) if network else None
     if shape is not None:

@@ -27,7 +27,9 @@ Many = list[str] | None
 
 @errors_end_the_command
 def search(
-    text: Annotated[str, typer.Argument(help=_("Words, English or Chinese; all must be found."), metavar="TEXT")] = "",
+    text: Annotated[
+        Many, typer.Argument(help=_("Words, English or Chinese; all must be found."), metavar="WORD…")
+    ] = None,
     task: Annotated[
         Many, typer.Option("--task", help=_("What it must do: chat, embedding, …; again for more."))
     ] = None,
@@ -108,7 +110,7 @@ def search(
             flag="--sort score" if min_score is None else "--min-score",
         )
     query = _query(
-        text=text,
+        text=" ".join(text or ()),
         tasks=_terms("task", task),
         inputs=reads or (),
         outputs=_terms("output", writes),
@@ -195,7 +197,7 @@ def _query(**fields: Any) -> Query:
 
 
 _FLAGS = {
-    "text": "TEXT",
+    "text": "WORD…",
     "inputs": "--input",
     "fits_gib": "--fits-gb",
     "fit_context_tokens": "--fit-context",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -86,20 +87,29 @@ def _columns(query: Query, found: Found) -> list[_Column]:
         _Column(2, _("Context"), lambda hit: words.tokens(hit.context_tokens), is_number=True),
         _Column(0, _("$ in"), lambda hit: words.usd(hit.input_usd), is_number=True),
         _Column(1, _("$ out"), lambda hit: words.usd(hit.output_usd), is_number=True),
-        _Column(3, _("Seller"), _seller, is_name=True),
+        _Column(3, _("Seller"), partial(_seller, found=found), is_name=True),
         _Column(6, _("Released"), lambda hit: hit.released or numbers.UNKNOWN),
     ]
     if query.benchmark:
         columns.insert(2, _Column(0, query.benchmark, _score, is_number=True))
-    if any(hit.retired and hit.retired <= found.today.isoformat() for hit in found.hits):
+    if any(_is_retired(hit, found) for hit in found.hits):
         columns.append(_Column(1, _("Retired"), lambda hit: hit.retired or ""))
     if all(hit.kind == KIND_OFFER for hit in found.hits):
         columns = [column for column in columns if column.head not in (_("Task"), _("Openness"), _("Parameters"))]
     return columns
 
 
-def _seller(hit: Hit) -> str:
-    return words.short_seller(hit.provider) + (f" ({_('deprecated')})" if hit.deprecated else "")
+def _is_retired(hit: Hit, found: Found) -> bool:
+    return hit.retired is not None and hit.retired <= found.today.isoformat()
+
+
+def _is_deprecated(hit: Hit, found: Found) -> bool:
+    """Of what is retired every offer is over; its date says so."""
+    return hit.deprecated and not _is_retired(hit, found)
+
+
+def _seller(hit: Hit, found: Found) -> str:
+    return words.short_seller(hit.provider) + (f" ({_('deprecated')})" if _is_deprecated(hit, found) else "")
 
 
 def _score(hit: Hit) -> str:
@@ -141,7 +151,7 @@ def _notes(found: Found, query: Query) -> list[str]:
                 "Prices: USD per million tokens, of the cheapest seller that meets the filters, at {share:.0%} input."
             ).format(share=query.input_share)
         )
-    if deprecated := [hit.id for hit in found.hits if hit.deprecated]:
+    if deprecated := [hit.id for hit in found.hits if _is_deprecated(hit, found)]:
         # Also where the terminal is too narrow for the sellers.
         lines.append(_("Every offer of these is deprecated: {models}.").format(models=numbers.listing(deprecated)))
     if "commercial" in query.licences:
