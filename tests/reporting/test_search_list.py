@@ -143,6 +143,7 @@ def test_what_is_ours_or_retired_is_marked() -> None:
     assert "inkwell/quill (ours)" in text
     assert "Retired" in text.splitlines()[0]
     assert "Retired" not in show(found(hit(retired="2026-08-02"))).splitlines()[0]
+    assert "Retired" not in show(found(hit(retired="2026-08-01", openness="open-weights"))).splitlines()[0]
 
 
 def test_commercial_use_comes_with_its_warning() -> None:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from touchstone.catalog.memory import Precision
-from touchstone.catalog.model import Modality, PartialDate
+from touchstone.catalog.model import Modality, PartialDate, earliest
 from touchstone.noun import Noun
 
 Sort = Literal["relevance", "price", "score", "context", "released", "parameters", "name"]
@@ -138,6 +138,11 @@ class Hit(Noun):
     """Result on the query's benchmark under the condition named in `Found.score_condition`; the model's best there."""
     score_of: str | None = None
     """Which snapshot and mode of the model it is of, where the source says it."""
+
+    def is_gone(self, today: date) -> bool:
+        """Whether nobody can serve it any more: its maker stopped, and nobody else has the weights."""
+        given_out = self.openness in ("open-licence", "open-weights")
+        return self.retired is not None and not given_out and earliest(self.retired) <= today
 
 
 class Found(Noun):

@@ -7,7 +7,6 @@ from datetime import date
 
 from touchstone.catalog.claims import Benchmark
 from touchstone.catalog.costs import INPUT_SHARE
-from touchstone.catalog.model import earliest
 from touchstone.catalog.query import Hit
 from touchstone.evaluation.leaderboard_nouns import Board, Difference, Leaderboard, Place, ScenarioBoards
 from touchstone.language import N_, _, current_language, ngettext
@@ -18,9 +17,6 @@ from touchstone.reporting.pages import Block, Bullets, Page, Paragraph, Section,
 
 _SOURCES = 4
 """So many are named under a ranking."""
-
-_GIVEN_OUT = frozenset({"open-licence", "open-weights"})
-"""Terms of openness whose weights can be downloaded."""
 
 _DIFFERENCES = {
     "date": N_("measured between {first} and {last}"),
@@ -236,23 +232,16 @@ def _row(place: Place, models: Mapping[str, Hit], today: date) -> tuple[str, ...
         how,
         score(claim.value),
         interval((place.low, place.high) if place.low is not None and place.high is not None else None),
-        _("retired") if _is_gone(hit, today) else words.usd(blended_usd(hit, today)),
+        _("retired") if hit is not None and hit.is_gone(today) else words.usd(blended_usd(hit, today)),
         claim.date or numbers.UNKNOWN,
     )
 
 
 def blended_usd(hit: Hit | None, today: date) -> float | None:
     """What a million tokens of a model cost today at its cheapest seller, `INPUT_SHARE` of them input."""
-    if hit is None or hit.input_usd is None or hit.output_usd is None or _is_gone(hit, today):
+    if hit is None or hit.input_usd is None or hit.output_usd is None or hit.is_gone(today):
         return None
     return INPUT_SHARE * hit.input_usd + (1 - INPUT_SHARE) * hit.output_usd
-
-
-def _is_gone(hit: Hit | None, today: date) -> bool:
-    """Whether nobody can serve it any more: its maker stopped, and nobody else has the weights."""
-    if hit is None or hit.retired is None or hit.openness in _GIVEN_OUT:
-        return False
-    return earliest(hit.retired) <= today
 
 
 def _difference(one: Difference) -> str:

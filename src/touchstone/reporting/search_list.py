@@ -92,20 +92,16 @@ def _columns(query: Query, found: Found) -> list[_Column]:
     ]
     if query.benchmark:
         columns.insert(2, _Column(0, query.benchmark, _score, is_number=True))
-    if any(_is_retired(hit, found) for hit in found.hits):
-        columns.append(_Column(1, _("Retired"), lambda hit: hit.retired or ""))
+    if any(hit.is_gone(found.today) for hit in found.hits):
+        columns.append(_Column(1, _("Retired"), lambda hit: (hit.retired or "") if hit.is_gone(found.today) else ""))
     if all(hit.kind == KIND_OFFER for hit in found.hits):
         columns = [column for column in columns if column.head not in (_("Task"), _("Openness"), _("Parameters"))]
     return columns
 
 
-def _is_retired(hit: Hit, found: Found) -> bool:
-    return hit.retired is not None and hit.retired <= found.today.isoformat()
-
-
 def _is_deprecated(hit: Hit, found: Found) -> bool:
     """Of what is retired every offer is over; its date says so."""
-    return hit.deprecated and not _is_retired(hit, found)
+    return hit.deprecated and not hit.is_gone(found.today)
 
 
 def _seller(hit: Hit, found: Found) -> str:
