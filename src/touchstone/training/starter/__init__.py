@@ -1,0 +1,1 @@
+"""The starter models: what they learn from, and how they are made."""
