@@ -64,6 +64,7 @@ def figures(*, quick: bool) -> Iterator[Figure]:
 def _of(name: str, built: Run, asked: Run, size_mb: float, most_p99_ms: float) -> Iterator[Figure]:
     found = asked.result
     ours, bare = sorted(found["ours_ms"]), sorted(found["bare_ms"])
+    ours_cpu, bare_cpu = sorted(found["ours_cpu_ms"]), sorted(found["bare_cpu_ms"])
     note = (
         f"built in {built.cpu_s:,.0f} CPU s, {size_mb:,.0f} MB; {found['memory_mb']:,.0f} MB while asking; "
         f"first query {found['first_ms']:.0f} ms"
@@ -78,6 +79,15 @@ def _of(name: str, built: Run, asked: Run, size_mb: float, most_p99_ms: float) -
             note=note,
         )
         note = ""
+    # What others run beside it stretches the clock, not the processor time; a query uses one core.
+    yield Figure(
+        f"{name}, p99, processor time",
+        "ms",
+        Spread.of([_quantile(ours_cpu, 0.99)]),
+        Spread.of([_quantile(bare_cpu, 0.99)]),
+        most=most_p99_ms,
+        note="",
+    )
 
 
 def _quantile(ordered: list[float], share: float) -> float:
@@ -218,22 +228,33 @@ def ask(path: Path, count: int) -> None:
     first_ms = 1000 * (time.perf_counter() - started)
     for query in queries[:30]:
         search(index, query, today=_TODAY, facets=True)
-    ours, bare = [], []
+    ours, ours_cpu, bare, bare_cpu = [], [], [], []
     for query in queries:
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.process_time()
         found = search(index, query, today=_TODAY, facets=True)
         ours.append(1000 * (time.perf_counter() - started))
+        ours_cpu.append(1000 * (time.process_time() - started_cpu))
         assert len(found.hits) <= 20
         expression = match_expression(query.text)
         if expression:
-            started = time.perf_counter()
+            started, started_cpu = time.perf_counter(), time.process_time()
             index._connection.execute(
                 "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank LIMIT 20", (expression,)
             ).fetchall()
             bare.append(1000 * (time.perf_counter() - started))
+            bare_cpu.append(1000 * (time.process_time() - started_cpu))
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.buffer.write(
-        orjson.dumps({"ours_ms": ours, "bare_ms": bare, "first_ms": first_ms, "memory_mb": memory_mb})
+        orjson.dumps(
+            {
+                "ours_ms": ours,
+                "ours_cpu_ms": ours_cpu,
+                "bare_ms": bare,
+                "bare_cpu_ms": bare_cpu,
+                "first_ms": first_ms,
+                "memory_mb": memory_mb,
+            }
+        )
     )
 
 
