@@ -112,6 +112,17 @@ def test_flags_are_enough(shortlist: Shortlist) -> None:
         (["--licence", "mti"], "mit"),
         (["--released-after", "soon"], "--released-after"),
         (["demo/nothing.yaml"], "cannot be read"),
+        (["demo", "--explain", "openai/gpt-4o", "--write"], "leave out --write and --replace"),
+        (["demo", "--explain", "openai/gpt-4o", "--replace"], "leave out --write and --replace"),
+        (["demo", "--replace"], "--replace goes with --write"),
+        (["demo", "--gpu-usd-per-hour", "inf"], "--gpu-usd-per-hour: write a finite number"),
+        (["demo", "--fits-gb", "inf"], "--fits-gb: write a finite number"),
+        (["demo", "--min-context", "9999999999"], "--min-context: write a number of at most"),
+        (["demo", "--serve-days", "3000000"], "--serve-days: write a number of at most 36500"),
+        (["demo", "--benchmark", "mmlu-pro", "--min-score", "nan"], "--min-score: write a finite number"),
+        (["demo", "--language", "klingon"], "no language is called 'klingon'"),
+        (["demo", "--region", "mars"], "no place is called 'mars'"),
+        (["demo", "--country", "Germany"], "no country of a lab is called 'GERMANY'"),
         (["--task-type", "chat", "--explain", "openai/gpt-0"], "openai/gpt-0"),
     ],
     ids=str,
@@ -141,6 +152,51 @@ def test_the_page_is_one_html_file(shortlist: Shortlist, tmp_path: Path) -> None
     assert page.lstrip().lower().startswith("<!doctype html>")
     for one in body(result)["qualified"][:50]:
         assert one["model"] in page
+
+
+def test_a_page_that_cannot_be_written_leaves_the_task_file_alone(shortlist: Shortlist, tmp_path: Path) -> None:
+    """A command that fails has changed nothing."""
+    before = (tmp_path / "demo/task.yaml").read_bytes()
+    (tmp_path / "file").write_text("no folder")
+    result = shortlist("demo", "--language", "any", "--write", "--html", "file/page.html")
+    assert result.returncode == 2
+    assert "cannot be written" in result.stderr
+    assert (tmp_path / "demo/task.yaml").read_bytes() == before
+
+
+def test_what_is_written_is_what_was_shown(shortlist: Shortlist, tmp_path: Path) -> None:
+    """Of every callable model the offer that stands in the list, by name; nobody is left out."""
+    flags = ["--language", "any", "--provider", "openrouter", "--provider", "groq", "--priority", "cost"]
+    found = body(
+        shortlist(
+            "demo", *flags, "--input-tokens", "500", "--output-tokens", "100", "--top", "300", "--write", "--json"
+        )
+    )
+    assert (found["written"]["left_out"], found["written"]["notes"]) == ([], [])
+    shown = [(one["seller"], one["served_name"]) for one in found["qualified"]]
+    assert len(shown) > 50
+    assert found["written"]["added"] == [f"{seller}/{name}" for seller, name in shown]
+
+
+def test_nothing_is_written_that_leaves_the_wanted_place(shortlist: Shortlist, tmp_path: Path) -> None:
+    """The usual address of these sellers runs calls anywhere; what to set is said, and the file stays as it is."""
+    before = (tmp_path / "demo/task.yaml").read_bytes()
+    result = shortlist("demo", "--region", "eu", "--not-seller-country", "CN", "--write", "--top", "4")
+    assert result.returncode == 2
+    assert "eu.api.openai.com" in result.stderr
+    assert "stays as it is" in result.stderr
+    assert (tmp_path / "demo/task.yaml").read_bytes() == before
+
+
+def test_a_task_without_candidates_gets_its_first(shortlist: Shortlist, tmp_path: Path) -> None:
+    """Whoever asks for a shortlist has none yet."""
+    task = tmp_path / "demo/task.yaml"
+    text = task.read_text(encoding="utf-8")
+    start, end = text.index("candidates:"), text.index("goal:")
+    task.write_text(text[:start] + text[end:], encoding="utf-8")
+    found = body(shortlist("demo", "--language", "any", "--write", "--top", "2", "--json"))
+    lines = task.read_text(encoding="utf-8").splitlines()
+    assert [line.split()[1] for line in lines[lines.index("candidates:") + 1 :]] == found["written"]["added"]
 
 
 def test_what_is_written_can_be_planned(shortlist: Shortlist, tmp_path: Path) -> None:

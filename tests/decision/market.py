@@ -31,6 +31,7 @@ SELLERS = {
     "north": seller("north", country="US", processed_in=("anywhere", "us"), presets=("openai",)),
     "south": seller("south", country="FR", processed_in=("eu",), presets=("mistral",)),
     "quiet": seller("quiet"),
+    "acme": seller("acme", country="US"),  # a lab that sells its own models
 }
 LABS = {
     "acme": Lab(id="acme", name="Acme", country="US", as_of="2026"),
@@ -62,7 +63,15 @@ BENCHMARKS = {one.id: one for one in (QUIZ, ERRORS, OWN_TEST)}
 SCENARIO = Scenario(
     id="asking", name=WORDS, explanation=WORDS, benchmarks=(Fit(benchmark="quiz", why=WORDS, misses=WORDS),)
 )
-BACKGROUND = Background(SELLERS, LABS, LICENCES, BENCHMARKS, TODAY)
+CALLABLE = ("north", "south", "own")
+BACKGROUND = Background(
+    SELLERS,
+    LABS,
+    LICENCES,
+    BENCHMARKS,
+    TODAY,
+    lambda one: one.provider in CALLABLE and not one.served_name.endswith("!"),
+)
 
 
 def offer(
@@ -73,15 +82,19 @@ def offer(
     name: str = "it",
     context: int | None = None,
     deprecated: bool | None = None,
+    snapshot: str | None = None,
+    further: dict[str, float] | None = None,
 ) -> Offer:
+    """At so many USD a million tokens; `further` prices other units, a million of them as well."""
     rates = tuple(
         Rate(unit=unit, usd=Decimal(repr(usd)), per=1_000_000)
-        for unit, usd in (("input_tokens", input_usd), ("output_tokens", output_usd))
+        for unit, usd in (("input_tokens", input_usd), ("output_tokens", output_usd), *(further or {}).items())
         if usd is not None
     )
     return Offer(
         provider=provider,
         served_name=name,
+        snapshot=snapshot,
         periods=(PricePeriod(rates=rates),) if rates else (),
         context_tokens=context,
         deprecated=deprecated,
@@ -150,7 +163,8 @@ def meets_as_model(limit: str, one: Card, needs: Needs) -> bool:
         return model.context_tokens is not None and model.context_tokens >= (needs.context_tokens or 0)
     if limit == "retirement":
         assert needs.serve_until is not None
-        return model.retired is None or model.retired > needs.serve_until.isoformat()
+        given_out = model.weights in ("open", "gated")  # whoever has them may go on
+        return given_out or model.retired is None or model.retired > needs.serve_until.isoformat()
     if limit == "licence":
         classes = set()
         if licence is not None and licence.kind == "open":
@@ -189,17 +203,26 @@ def month_usd(one: Offer, needs: Needs) -> float | None:
     return call / 1e6 * needs.requests_per_month.value
 
 
-def meets_as_offer(limit: str, one: Offer, needs: Needs) -> bool:
+def meets_as_offer(limit: str, one: Offer, needs: Needs, model: Model | None = None) -> bool:
     """Whether an offer meets one limit on offers."""
     sold_by = SELLERS[one.provider]
     if limit == "context":
         return one.context_tokens is None or one.context_tokens >= (needs.context_tokens or 0)
+    if limit == "retirement":
+        assert model is not None
+        assert needs.serve_until is not None
+        by_maker = one.provider == model.lab
+        if model.weights in ("open", "gated") and not by_maker:
+            return True
+        days = [model.retired] if by_maker else []
+        days += [version.retired for version in model.snapshots if version.name == one.snapshot]
+        return all(day is None or day > needs.serve_until.isoformat() for day in days)
     if limit == "deprecated":
         return one.deprecated is not True
     if limit == "provider":
         return one.provider in needs.providers
     if limit == "callable":
-        return bool(sold_by.presets)
+        return one.provider in CALLABLE and not one.served_name.endswith("!")
     if limit == "region":
         return bool(set(sold_by.processed_in or ()) & set(needs.regions))
     if limit == "usd-per-month":
@@ -255,7 +278,10 @@ def opinion(one: Card, needs: Needs) -> Opinion:
     judging = [
         *wanted,
         *(["context"] if needs.context_tokens else []),
+        *(["retirement"] if needs.serve_until else []),
         *([] if needs.allow_deprecated else ["deprecated"]),
     ]
-    missed = tuple(frozenset(name for name in judging if not meets_as_offer(name, sold, needs)) for sold in one.offers)
+    missed = tuple(
+        frozenset(name for name in judging if not meets_as_offer(name, sold, needs, one.model)) for sold in one.offers
+    )
     return Opinion(frozenset(of_model), missed, frozenset(wanted))

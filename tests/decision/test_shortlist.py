@@ -27,14 +27,14 @@ from tests.decision.market import (
     offer,
     opinion,
 )
+from tests.decision.relaxing import relaxed_needs
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.costs import price_usage
 from touchstone.catalog.offers import Rate, RateTier
 from touchstone.decision.shortlist import explain, other_task, shortlist
 from touchstone.decision.shortlist_base import LIMITS, Excluded, Floor, Needs, Shortlist
-from touchstone.decision.shortlist_offers import _usd_per_call
-from touchstone.decision.shortlist_relax import relaxed_needs
+from touchstone.decision.shortlist_costs import usd_per_call
 from touchstone.errors import InvalidValue
 
 
@@ -56,12 +56,13 @@ def ids(found: Shortlist) -> list[str]:
 
 _offers = st.builds(
     offer,
-    st.sampled_from(["north", "south", "quiet"]),
+    st.sampled_from(["north", "south", "quiet", "acme"]),
     st.sampled_from([None, 0.5, 1.0, 4.0]),
     st.sampled_from([None, 1.0, 8.0]),
     name=st.sampled_from(["a", "b"]),
     context=st.sampled_from([None, 2_000, 32_000]),
     deprecated=st.sampled_from([None, None, True]),
+    snapshot=st.sampled_from([None, None, "v1"]),
 )
 
 
@@ -80,6 +81,7 @@ def _cards(draw: st.DrawFn) -> list[Card]:
                 tools=draw(st.sampled_from([None, True, False])),
                 context_tokens=draw(st.sampled_from([None, 1_000, 8_000, 128_000])),
                 retired=draw(st.sampled_from([None, None, "2026-07-01", "2027-01-01"])),
+                snapshots=({"name": "v1", "retired": draw(st.sampled_from([None, "2026-07-15", "2027-03-01"]))},),
                 licence=draw(st.sampled_from([None, "mit", "research", "odd", "terms"])),
                 weights=draw(st.sampled_from([None, "open", "gated", "closed"])),
                 parameters=draw(st.sampled_from([None, 10**9, 7 * 10**10])),
@@ -336,11 +338,11 @@ def test_the_first_of_several_limits_is_told_and_the_others_are_counted() -> Non
         ),
         (
             {"floor": Floor(benchmark=QUIZ, value=80.0)},
-            "its best result on Quiz is 61.5 (quiz table), 18.5 off the 80 asked for",
+            "its best result on Quiz is 61.5 (quiz, quiz authors; quiz table), 18.5 off the 80 asked for",
         ),
         (
             {"floor": Floor(benchmark=ERRORS, value=2.0)},
-            "its best result on Errors is 3 (quiz table), 1 off the 2 asked for",
+            "its best result on Errors is 3 (quiz, quiz authors; quiz table), 1 off the 2 asked for",
         ),
     ],
     ids=str,
@@ -365,6 +367,129 @@ def test_each_limit_says_how_far_off(asked: dict[str, Any], said: str) -> None:
     assert only(found).check.verdict == "not-met"
     relaxed = next(back for back in found.relaxed if back.models)
     assert ids(solve([one], relaxed_needs(needs, relaxed.limit, relaxed.nearest))) == ["acme/one"]
+
+
+def test_weights_outlive_the_service_of_their_maker() -> None:
+    """A retirement at the maker ends its own offer; weights go on, on one's own machine and at whoever serves them."""
+    facts: dict[str, Any] = {"weights": "open", "parameters": 10**9, "network": NETWORK, "retired": "2026-07-01"}
+    mine = card(offers=[offer("acme")], **facts)
+    assert ids(solve([mine], Needs(serve_until=TODAY, memory_gib=24))) == ["acme/one"]
+    retirement = explain(mine, Needs(serve_until=TODAY), BACKGROUND)[0]
+    assert retirement.reason.text() == (
+        "its maker's own service ends on 2026-07-01; its weights are given out and go on working"
+    )
+    one = only(solve([mine], Needs(serve_until=TODAY, providers=("acme",))))
+    assert one.check.reason.text() == (
+        "the offer that lasts longest, by acme, ends on 2026-07-01, 31 days before 2026-08-01"
+    )
+    served = card(offers=[offer("acme"), offer("north")], **facts)
+    found = solve([served], Needs(serve_until=TODAY, callable=True)).qualified[0]
+    assert [supply.offer.provider for supply in found.supplies] == ["north"]
+    assert only(solve([card(**{**facts, "weights": "closed"})], Needs(serve_until=TODAY))).check.limit == "retirement"
+
+
+def test_an_offer_of_a_retired_version_is_over() -> None:
+    """Another version of the model may still be sold, dearer."""
+    sold = [offer("north", 1, 1, snapshot="v1"), offer("north", 2, 2, name="newer")]
+    one = card(weights="closed", snapshots=({"name": "v1", "retired": "2026-07-01"},), offers=sold)
+    found = solve([one], Needs(serve_until=TODAY, **calls()))
+    assert [supply.offer.served_name for supply in found.qualified[0].supplies] == ["newer"]
+    assert len(solve([one], Needs(**calls())).qualified[0].supplies) == 2
+
+
+def test_the_day_on_which_a_model_comes_back_is_one_on_which_somebody_serves_it() -> None:
+    """Its dated version ends before the model does, so the model's own day would bring nobody back."""
+    facts: dict[str, Any] = {"weights": "closed", "retired": "2026-07-20"}
+    one = card(**facts, snapshots=({"name": "v1", "retired": "2026-07-10"},), offers=[offer("north", snapshot="v1")])
+    needs = Needs(serve_until=TODAY, providers=("north",))
+    relaxed = solve([one], needs).relaxed[0]
+    assert (relaxed.limit, relaxed.nearest) == ("retirement", "2026-07-09")
+    assert ids(solve([one], relaxed_needs(needs, "retirement", relaxed.nearest))) == ["acme/one"]
+
+
+def test_who_can_be_called_is_not_for_the_seller_alone_to_say() -> None:
+    """The same seller may list names that are not asked for so; then the model does not qualify by them."""
+    one = only(solve([card(offers=[offer("north", name="odd!")])], Needs(callable=True)))
+    assert one.check.reason.text() == "it is sold by north, in no way that Touchstone can call by name"
+    assert ids(solve([card(offers=[offer("north", name="odd!"), offer("north")])], Needs(callable=True)))
+
+
+def test_a_result_counts_only_under_the_condition_that_is_asked() -> None:
+    """The condition is named; a model measured only otherwise is unknown, and what there is of it is told."""
+    how = claim("acme/one", 0, subset="v6").condition
+    floor = Floor(benchmark=QUIZ, value=60.0, condition=how)
+    cards = [
+        card("acme/one", claims=[claim("acme/one", 37.0, subset="v6"), claim("acme/one", 90.0, subset="v5")]),
+        card("acme/other", claims=[claim("acme/other", 90.0, subset="v5")]),
+        card("acme/good", claims=[claim("acme/good", 61.0, subset="v6")]),
+    ]
+    found = solve(cards, Needs(floor=floor))
+    assert ids(found) == ["acme/good"]
+    assert found.asked["benchmark"].text() == (
+        "it has a result of 60 or better on Quiz, measured so: v6, quiz, quiz authors"
+    )
+    assert {one.model: (one.check.verdict, one.check.reason.text()) for one in found.excluded} == {
+        "acme/one": (
+            "not-met",
+            "its best result on Quiz is 37 (v6, quiz, quiz authors; quiz table), 23 off the 60 asked for",
+        ),
+        "acme/other": (
+            "unknown",
+            "unknown: on Quiz it was measured only otherwise (v5, quiz, quiz authors), where it has 90 (quiz table)",
+        ),
+    }
+
+
+def test_those_who_come_back_stand_the_closest_first() -> None:
+    """Not by name: the first of them is who comes back at the nearest value."""
+    cards = [card(f"acme/m{at}", context_tokens=size) for at, size in enumerate((None, 1_000, 6_000, 3_000))]
+    relaxed = solve(cards, Needs(context_tokens=8_000)).relaxed[0]
+    assert relaxed.models == ("acme/m2", "acme/m3", "acme/m1", "acme/m0")
+    assert (relaxed.first, relaxed.nearest) == ("acme/m2", 6_000)
+
+
+def test_an_offer_says_where_it_leaves_the_wanted_place() -> None:
+    """That calls can be kept there may take a setting; who runs them nowhere else needs none."""
+    found = solve([card(offers=[offer("north"), offer("south", 9, 9)])], Needs(regions=("us", "eu"), **calls()))
+    assert [supply.leaves for supply in found.qualified[0].supplies] == [("anywhere",), ()]
+    anywhere = solve([card(offers=[offer("north")])], Needs(regions=("anywhere",)))
+    assert anywhere.qualified[0].supply is not None
+    assert anywhere.qualified[0].supply.leaves == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "rates"),
+    [
+        ({"tasks": ("image-generation",)}, {"output_image_tokens": 30.0}),
+        ({"tasks": ("speech-synthesis",)}, {}),
+        ({"outputs": ("image",)}, {}),
+        ({"tasks": ("speech-recognition",)}, {"input_audio_tokens": 6.0}),
+        ({"tasks": ("document-reading",)}, {"input_document_pages": 1000.0}),
+        ({"inputs": ("image",)}, {"input_images": 1000.0}),
+        ({"abilities": ("vision",)}, {"input_image_tokens": 6.0}),
+    ],
+    ids=str,
+)
+def test_media_are_not_priced_by_the_tokens_of_text(asked: dict[str, Any], rates: dict[str, float]) -> None:
+    """Nobody said how many pictures or seconds there are, so the cost is unknown, and no limit on it is met."""
+    one = card(
+        tasks=("image-generation", "speech-synthesis", "speech-recognition", "document-reading"),
+        output_types=("text", "image", "audio"),
+        input_modalities=("text", "image", "audio", "file"),
+        offers=[offer("north", 0.01, 0.01, further=rates)],
+    )
+    found = solve([one], Needs(**asked, max_usd_per_month=1000, **calls()))
+    assert only(found).check.verdict == "unknown"
+    assert only(found).check.reason.text() == (
+        "unknown: by the tokens of text alone it cannot be told what north would charge"
+    )
+    assert ids(solve([one], Needs(max_usd_per_month=1000, **calls()))) == ["acme/one"]
+
+
+def test_pictures_at_the_price_of_text_are_tokens_like_others() -> None:
+    """The same price under a name of its own hides nothing."""
+    one = card(input_modalities=("text", "image"), offers=[offer("north", 1, 1, further={"input_image_tokens": 1.0})])
+    assert ids(solve([one], Needs(inputs=("image",), max_usd_per_month=1000, **calls()))) == ["acme/one"]
 
 
 def test_memory_says_which_device_would_do() -> None:
@@ -402,7 +527,7 @@ def test_the_short_way_to_a_price_agrees_with_the_long_one(
         Rate(unit="cache_read_tokens", usd=Decimal("0.01"), per=1_000_000),
     )
     long = price_usage(rates, {"input_tokens": read, "output_tokens": written}).usd
-    assert _usd_per_call(rates, read, written) == pytest.approx(float(long or 0), rel=1e-9, abs=1e-18)
+    assert usd_per_call(rates, read, written) == pytest.approx(float(long or 0), rel=1e-9, abs=1e-18)
 
 
 # Order ----------------------------------------------------------------------------------------------------------------
@@ -546,6 +671,31 @@ def test_without_tokens_of_a_call_the_list_prices_decide() -> None:
     found = solve(_scored(None, None, usd=(2.0, 1.0)), Needs(), priorities=("cost",))
     assert ids(found) == ["acme/m1", "acme/m0"]
     assert "for a million tokens each" in found.qualified[1].reason.text()
+
+
+def test_a_call_that_cannot_be_priced_is_not_put_in_order_by_list_prices() -> None:
+    """With the tokens of a call given, a model without a price for the answer stands last, however cheap its input."""
+    cards = [card("acme/ranker", offers=[offer("north", 0.001, None)]), *_scored(None, usd=(5.0,))]
+    found = solve(cards, Needs(**calls()), priorities=("cost",))
+    assert ids(found) == ["acme/m0", "acme/ranker"]
+    assert found.qualified[1].reason.text() == (
+        "cost unknown: by the tokens of text alone it cannot be told what north would charge; after acme/m0"
+    )
+
+
+def test_a_missing_price_of_the_answer_is_unknown_unless_there_is_no_answer_to_pay() -> None:
+    """Vectors are not billed by the token, so the price of input is all; of a model that writes it is half."""
+    cards = [
+        card("acme/half", offers=[offer("north", 0.001, None)]),
+        card("acme/vectors", output_types=("embedding",), offers=[offer("north", 4, None)]),
+        *_scored(None, usd=(1.0,)),
+    ]
+    found = solve(cards, Needs(), priorities=("cost",))
+    assert ids(found) == ["acme/m0", "acme/vectors", "acme/half"]
+    assert found.qualified[1].reason.text() == (
+        "dearer than acme/m0: 4 USD for a million tokens of input by north, 2 more; its output is not billed by the "
+        "token"
+    )
 
 
 def test_speed_is_measured_or_unknown() -> None:

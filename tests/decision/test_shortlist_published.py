@@ -216,6 +216,24 @@ def test_a_group_is_level_with_its_leader() -> None:
     assert groups_of_published(found) == {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "values", "level"),
+    [
+        ("quiz", {"a": 80.0, "b": 80.0}, True),
+        ("quiz", {"a": 80.5, "b": 80.0}, True),  # of 1,000 questions
+        ("quiz", {"a": 90.0, "b": 80.0}, False),
+        ("errors", {"a": 3.0, "b": 3.0}, True),
+        ("errors", {"a": 2.9, "b": 3.0}, False),  # nobody states the error
+    ],
+)
+def test_who_is_level_is_not_before(benchmark: str, values: dict[str, float], level: bool) -> None:
+    """Equal values, and such as their error does not tell apart, are level in the evidence as they are in the sum."""
+    low = {"c": 5.0, "d": 1.0} if benchmark == "quiz" else {"c": 50.0, "d": 90.0}
+    found, _ = fit(board("one", {**values, **low}, benchmark))
+    assert found["a"].evidence[0].rival.model == "acme/b"
+    assert found["a"].evidence[0].level is level
+
+
 def test_the_evidence_can_be_looked_up() -> None:
     """The tests that tell it apart from most, one of a benchmark, with its value and that of the next."""
     wide = {"a": 90.0, "b": 70.0, "c": 50.0, "d": 30.0, "e": 20.0}

@@ -9,15 +9,19 @@ import pytest
 from tests.decision.market import BACKGROUND, SCENARIO, calls, card, claim, offer
 
 from touchstone.catalog.cards import Card
-from touchstone.decision.advice import Advice, Situation, advise
+from touchstone.catalog.sellers import sellers
+from touchstone.catalog.taxonomy import labs
+from touchstone.decision.advice import advise
+from touchstone.decision.advice_base import Advice, Situation
 from touchstone.decision.shortlist import explain, shortlist
-from touchstone.decision.shortlist_base import LIMITS, Needs, Shortlist
+from touchstone.decision.shortlist_base import LIMITS, Figure, Needs, Shortlist
 from touchstone.language import set_language
 from touchstone.reporting.page_html import html_page
 from touchstone.reporting.page_terminal import terminal_page
-from touchstone.reporting.shortlist_page import as_json, explanation_page, shortlist_page
+from touchstone.reporting.shortlist_json import as_json
+from touchstone.reporting.shortlist_page import explanation_page, shortlist_page
+from touchstone.reporting.shortlist_words import COUNTRIES, nearest, said, said_of
 from touchstone.reporting.shortlist_words import LIMITS as NAMES
-from touchstone.reporting.shortlist_words import nearest, said
 
 NEEDS = Needs(tasks=("chat",), languages=("zh",), licences=("open",), regions=("eu",), max_usd_per_month=1.0, **calls())
 
@@ -40,6 +44,11 @@ def _cards() -> list[Card]:
         card("acme/silent", licence="mit", offers=[offer("south", 0.1, 0.1)]),
         card("acme/vectors", tasks=("embedding",), languages=("zh",), licence="mit", offers=[offer("south", 0.1, 0.1)]),
     ]
+
+
+def _lines(found: Shortlist) -> list[str]:
+    text = terminal_page(shortlist_page(found, ()), width=160, colour=False)
+    return [" ".join(line.split()) for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,7 @@ def test_the_whole_answer_stands_on_the_page(found: Shortlist, advice: tuple[Adv
     assert "1 acme/m1 south $0.15 Open licence 50% (10% to 90%)" in lines
     assert "1 more qualify; --top shows more of them." in lines
     assert (
-        "• 1. acme/m1: in the leading group by published tests. 1 published test: Quiz 51 (quiz authors), behind "
+        "• 1. acme/m1: in the leading group by published tests. 1 published test: Quiz 51 (quiz authors), level with "
         "acme/m2 with 52"
     ) in lines
     assert any("known of 4 of the 4 who qualify (published tests: 1; for: –). On each test" in line for line in lines)
@@ -85,6 +94,53 @@ def test_the_whole_answer_stands_on_the_page(found: Shortlist, advice: tuple[Adv
     assert "language 1 only without this limit acme/silent" in lines
     assert any("[improve.few-cases; docs/guide/shortlist.md]" in line for line in lines)
     assert lines[-1] == "Prices as they stand on 1 August 2026, in the dearest hour of the day."
+
+
+def test_the_page_says_by_what_the_order_goes(found: Shortlist) -> None:
+    """A smaller share may stand first: what counts is what a strength is at least."""
+    text = " ".join(terminal_page(shortlist_page(found, ()), width=160, colour=False).split())
+    assert "The order goes by the strength that it has at least, with five chances in six" in text
+
+
+def test_a_cost_that_leaves_something_out_is_marked() -> None:
+    """Thinking that nobody measured, and pictures that nobody counted, make it what it is at least."""
+    guessed = {**calls(), "output_tokens": Figure(value=8, basis="assumed")}
+    cards = [
+        card("acme/a", reasoning=True, offers=[offer("south", 1, 1)]),
+        card("acme/b", reasoning=False, offers=[offer("south", 1, 1)]),
+    ]
+    found = shortlist(cards, Needs(**guessed), BACKGROUND, priorities=("cost",))
+    lines = _lines(found)
+    assert "1 acme/a south ≥ $1.01 –" in lines
+    assert "2 acme/b south $1.01 –" in lines
+    assert "≥: at least; images, recordings or thinking are not counted in it." in lines
+    marks = [one["cost_is_lower_end"] for one in as_json(found, (), task=None, assumed=())["qualified"]]
+    assert marks == [True, False]
+
+    measured = {**calls(), "output_tokens": Figure(value=8, basis="measured")}
+    assert "1 acme/a south $1.01 –" in _lines(shortlist(cards, Needs(**measured), BACKGROUND, priorities=("cost",)))
+    pictures = {**measured, "input_tokens": Figure(value=1000, basis="estimated", at_least=True)}
+    assert "2 acme/b south ≥ $1.01 –" in _lines(shortlist(cards, Needs(**pictures), BACKGROUND, priorities=("cost",)))
+
+
+def test_what_keeps_a_call_in_its_place_is_said_beside_the_list() -> None:
+    """In the seller's words, once for each seller that leaves the place by itself; `--json` names where to."""
+    cards = [card(f"acme/{name}", offers=[offer("openai", name=name)]) for name in ("a", "b")]
+    background = BACKGROUND._replace(sellers=sellers())
+    found = shortlist(cards, Needs(regions=("eu",)), background)
+    text = " ".join(terminal_page(shortlist_page(found, ()), width=160, colour=False).split())
+    assert text.count("OpenAI: only a setting or an address of its own keeps a call within EU. Calls run anywhere") == 1
+    assert "anywhere" in as_json(found, (), task=None, assumed=())["qualified"][0]["leaves_region"]
+    here = shortlist(cards, Needs(), background)
+    assert "only a setting" not in terminal_page(shortlist_page(here, ()), width=160, colour=False)
+
+
+def test_who_comes_back_is_named_the_closest_first() -> None:
+    """The column agrees with the value at which the first of them comes back."""
+    cards = [card(f"acme/m{at}", context_tokens=1_000 * (at + 1)) for at in range(5)]
+    assert "context 5 5,000 tokens acme/m4, acme/m3, acme/m2 and 2 more" in _lines(
+        shortlist(cards, Needs(context_tokens=8_000), BACKGROUND)
+    )
 
 
 def test_as_many_as_asked_are_shown(found: Shortlist) -> None:
@@ -153,6 +209,27 @@ def test_an_explanation_shows_what_is_met_and_what_is_not() -> None:
     assert "acme/silent misses 1 limit." in lines
     assert "language unknown, so not met unknown: its maker names no languages" in lines
     assert "licence met its licence is mit" in lines
+
+
+def test_countries_are_called_by_their_names() -> None:
+    """Codes are for flags, in either language."""
+    one = card(lab="zhen", offers=[offer("north")])
+    found = shortlist([one], Needs(not_lab_countries=("CN",)), BACKGROUND)
+    assert said(found.asked["lab-country"], "lab-country") == "its lab has its seat in none of China"
+    assert said_of(found.excluded[0].check) == "its lab has its seat in China, which is not allowed"
+    assert nearest(found.relaxed[0], found.needs) == "also China"
+    sold = shortlist([one], Needs(not_seller_countries=("US",)), BACKGROUND)
+    asked = said(sold.asked["seller-country"], "seller-country")
+    assert asked == "its seller has its seat in: not the United States"
+    assert said_of(sold.excluded[0].check).startswith("its sellers, north, have their seats in: the United States")
+
+
+def test_every_country_of_a_lab_or_seller_has_a_name() -> None:
+    """And so has every place where calls are kept."""
+    codes = {lab.country for lab in labs().values() if lab.country}
+    codes |= {seller.country for seller in sellers().values() if seller.country}
+    codes |= {place.upper() for one in sellers().values() for place in one.processed_in or ()}
+    assert codes - set(COUNTRIES) == {"ANYWHERE", "EU", "OWN-MACHINE"}
 
 
 def test_ids_are_told_by_their_names(found: Shortlist) -> None:

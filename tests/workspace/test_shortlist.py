@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.decision.market import card, offer
+from pydantic import ValidationError
+from tests.decision.market import QUIZ, card, claim, offer
 from tests.workspace.house import House
 
 from touchstone.catalog.cards import Card
@@ -23,15 +29,18 @@ from touchstone.catalog.offers import Offer, PricePeriod, Rate
 from touchstone.catalog.own import OwnOffer
 from touchstone.config import Settings
 from touchstone.decision.base import Constraints, Reason
-from touchstone.decision.shortlist_base import Qualified, Shortlist, Supply
-from touchstone.errors import SettingsError, TaskError
+from touchstone.decision.shortlist_base import Floor, Needs, Qualified, Shortlist, Supply
+from touchstone.errors import SettingsError, TaskError, UnknownName
+from touchstone.reporting.shortlist_words import said
 from touchstone.strategies.prompt import default_system
 from touchstone.workspace import plan
-from touchstone.workspace.shortlist import answer, ask, explained
+from touchstone.workspace.shortlist import answer, ask, background_of, explained
 from touchstone.workspace.shortlist_cases import ANSWER_TOKENS, answer_tokens, instruction_bytes, look_at_cases
+from touchstone.workspace.shortlist_codes import check_codes
+from touchstone.workspace.shortlist_entries import Entry, entries_of
 from touchstone.workspace.shortlist_measured import measured_before
-from touchstone.workspace.shortlist_needs import Wishes, needs_of
-from touchstone.workspace.shortlist_write import Entry, entries_of, write_candidates
+from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of
+from touchstone.workspace.shortlist_write import write_candidates
 from touchstone.workspace.taskfile import Task, load_task
 from touchstone.workspace.yaml_file import read_yaml
 
@@ -135,7 +144,94 @@ def test_images_and_recordings_must_be_read(tmp_path: Path) -> None:
     """A case with an image asks for a model that reads images, in a column or in a message."""
     (tmp_path / "a.png").write_bytes(b"png")
     task = task_in(tmp_path, rows="id,input,image,target\na,what is this,a.png,refund\n")
-    assert needs_of(Wishes(), today=TODAY, task=task, look=look_at_cases(task)).inputs == ("image",)
+    look = look_at_cases(task)
+    needs = needs_of(Wishes(), today=TODAY, task=task, look=look)
+    assert needs.inputs == ("image",)
+    assert needs.input_tokens is not None
+    assert needs.input_tokens.at_least
+    said = [one.text() for one in assumptions(needs, look, None)]
+    assert any("images and recordings are not counted, so a cost is what it is at least" in one for one in said)
+    counted = needs_of(Wishes(input_tokens=900), today=TODAY, task=task, look=look).input_tokens
+    assert counted is not None
+    assert not counted.at_least
+
+
+def test_vectors_and_scores_cost_no_output_whatever_the_cases_ask(tmp_path: Path) -> None:
+    """A task file's guess by the kind of answer is about models that write; a flag wins over both."""
+    task = task_in(tmp_path)
+    needs = needs_of(Wishes(tasks=("embedding",)), today=TODAY, task=task, look=look_at_cases(task))
+    assert needs.output_tokens is not None
+    assert needs.output_tokens.value == 0
+    said = [one.text() for one in assumptions(needs, None, None)]
+    assert "output of a call: vectors and scores are not billed by the token" in said
+    assert not any("thinking" in one for one in said)
+    both = needs_of(Wishes(tasks=("embedding", "chat")), today=TODAY, task=task, look=look_at_cases(task))
+    asked = Wishes(tasks=("reranking",), output_tokens=3)
+    given_too = needs_of(asked, today=TODAY, task=task, look=look_at_cases(task))
+    assert [one.output_tokens.value for one in (both, given_too) if one.output_tokens] == [8, 3]
+
+
+@pytest.mark.parametrize("line", ["volume: {requests_per_month: .inf}", "volume: {requests_per_month: 1e300}"])
+def test_a_volume_that_nothing_can_be_worked_out_with_is_refused(tmp_path: Path, line: str) -> None:
+    """The line of the file is named."""
+    task = task_in(tmp_path, TASK.replace("volume: {requests_per_month: 2000}", line))
+    with pytest.raises(TaskError, match=r"line 9: volume.requests_per_month is .* at most"):
+        needs_of(Wishes(), today=TODAY, task=task, look=look_at_cases(task))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "memory_gib",
+        "max_input_usd",
+        "max_output_usd",
+        "max_usd_per_month",
+        "requests_per_month",
+        "input_tokens",
+        "output_tokens",
+        "days",
+        "budget_usd",
+        "gpu_usd_per_hour",
+    ],
+)
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300])
+def test_wishes_are_numbers_that_can_be_reckoned_with(field: str, value: float) -> None:
+    """Neither infinite nor so large that a product of two is."""
+    with pytest.raises(ValidationError):
+        Wishes.model_validate({field: value})
+
+
+def test_whole_numbers_have_an_end_too() -> None:
+    """A day beyond the calendar, a context beyond a float."""
+    for field, value in (("serve_days", 3_000_000), ("context_tokens", 10**30), ("fit_context_tokens", 10**400)):
+        with pytest.raises(ValidationError):
+            Wishes.model_validate({field: value})
+    assert needs_of(Wishes(serve_days=36_500), today=TODAY).serve_until == date(2126, 7, 8)
+    with pytest.raises(ValidationError, match="finite"):
+        Floor(benchmark=QUIZ, value=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"languages": ("klingon",)}, "no language is called 'klingon'"),
+        ({"regions": ("mars",)}, "no place is called 'mars'"),
+        ({"lab_countries": ("GERMANY",)}, "no country of a lab is called 'GERMANY'; known: AE, CA"),
+        ({"seller_countries": ("ZZ",)}, "no country of a seller is called 'ZZ'"),
+        ({"not_lab_countries": ("CHINA",)}, "no country is called 'CHINA'; known: CN"),
+        ({"not_seller_countries": ("CHINA",)}, "no country is called 'CHINA'; known: CN"),
+    ],
+    ids=str,
+)
+def test_a_code_that_nobody_uses_is_refused(wishes: dict[str, Any], said: str) -> None:
+    """It would leave an empty list and no word of the slip."""
+    catalog = SmallCatalog([card(languages=("en", "und"))])
+    with pytest.raises(UnknownName, match=re.escape(said)):
+        check_codes(Wishes(**wishes), catalog)
+    check_codes(Wishes(languages=("en", "any"), regions=("eu",), lab_countries=("US",)), catalog)
+    check_codes(Wishes(not_lab_countries=("BR",)), catalog)  # nobody from there yet, and nobody may come
+    with pytest.raises(UnknownName):
+        check_codes(Wishes(languages=("und",)), catalog)
 
 
 def test_a_limit_on_money_needs_everything_it_is_made_of(tmp_path: Path) -> None:
@@ -236,6 +332,31 @@ def test_a_catalog_answers_with_a_reason_for_everybody(tmp_path: Path) -> None:
     assert [check.limit for check in checks if check.verdict != "met"][:1] == ["any-task"]
 
 
+def test_a_result_is_judged_by_the_condition_that_a_search_shows(tmp_path: Path) -> None:
+    """The one under which most models were measured; the best value under any would mix two tests."""
+    cards = [
+        card("acme/a", claims=[claim("acme/a", 90.0, "gpqa", subset="easy"), claim("acme/a", 30.0, "gpqa")]),
+        card("acme/b", claims=[claim("acme/b", 70.0, "gpqa")]),
+    ]
+    wishes = Wishes(floor=Floor(benchmark=QUIZ.model_copy(update={"id": "gpqa"}), value=60.0), callable=False)
+    asked = ask(wishes, settings_in(tmp_path), today=TODAY)
+    found = answer(asked, SmallCatalog(cards), wishes=wishes).shortlist
+    assert [one.model for one in found.qualified] == ["acme/b"]
+    assert found.needs.floor is not None
+    assert found.needs.floor.condition == cards[1].claims[0].condition
+    _, checks = explained(asked, SmallCatalog(cards), "acme/a")
+    assert [check.actual for check in checks if check.limit == "benchmark"] == [30.0]
+
+
+def test_who_qualifies_as_callable_can_be_written() -> None:
+    """Whoever judges and whoever writes ask the same question."""
+    background = background_of(SmallCatalog([]), Needs(), ())
+    assert background.can_call(offer("openrouter", name="acme/e"))
+    assert background.can_call(offer("own"))
+    for sold in (offer("openrouter", name="no-author"), offer("azure"), offer("google", name="claude-x")):
+        assert not background.can_call(sold)
+
+
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
@@ -312,6 +433,11 @@ goal: best
             "candidates: [openai/gpt-4o, baseline/majority]\n",
             "candidates: [baseline/majority, mistral/small]\n",
         ),
+        (
+            "candidates: [ baseline/majority,\n  openai/gpt-4o,\n  'fake/parrot#', ]   # few\n",
+            "candidates: [ baseline/majority,\n  'fake/parrot#', mistral/small, ]   # few\n",
+        ),
+        ("candidates: [openai/gpt-4o]\n", "candidates: [mistral/small]\n"),
         ("candidates:\n- openai/gpt-4o\n", "candidates:\n- mistral/small\n"),
         ("candidates:\n  - openai/gpt-4o", "candidates:\n  - mistral/small\n"),
         ("candidates:\n  - baseline/majority", "candidates:\n  - baseline/majority\n  - mistral/small\n"),
@@ -334,6 +460,98 @@ def test_every_way_of_writing_a_list(tmp_path: Path, before: str, after: str) ->
     task = task_in(tmp_path, mark + rest + before.removeprefix(mark))
     write_candidates(task, entries("mistral/small"), replace=True)
     assert task.path.read_bytes().decode() == mark + rest + after.removeprefix(mark)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "candidates:\n  - mistral/small   # KEY\n"),
+        ("goal: best", "goal: best\ncandidates:\n  - mistral/small   # KEY\n"),
+        ("candidates:", "candidates:\n  - mistral/small   # KEY\n"),
+        ("candidates:   # to come\n# end\n", "candidates:   # to come\n  - mistral/small   # KEY\n# end\n"),
+        ("candidates: null\ngoal: best\n", "candidates:\n  - mistral/small   # KEY\ngoal: best\n"),
+        ("candidates: ~  # none\n", "candidates:  # none\n  - mistral/small   # KEY\n"),
+        ("candidates: []   # none\ngoal: best\n", "candidates:   # none\n  - mistral/small   # KEY\ngoal: best\n"),
+        ("candidates: [\n]\n", "candidates:\n  - mistral/small   # KEY\n"),
+    ],
+)
+def test_a_task_without_candidates_gets_its_first(tmp_path: Path, before: str, after: str) -> None:
+    """No key, nothing behind it or an empty list: whoever is about to choose has none yet."""
+    rest = "task: t\ncases: cases.csv\n"
+    (tmp_path / "cases.csv").write_text(ROWS)
+    (tmp_path / "task.yaml").write_text(rest + before)
+    with pytest.raises(TaskError):
+        load_task(tmp_path)
+    task = load_task(tmp_path, candidates_to_come=True)
+    assert task.file.candidates == ()
+    write_candidates(task, [Entry(model="acme/s", reference="mistral/small", key_env="KEY")])
+    assert task.path.read_text() == rest + after
+    assert load_task(tmp_path).file.candidates == ("mistral/small",)
+
+
+def test_a_task_file_in_braces_gets_its_first_only_into_brackets(tmp_path: Path) -> None:
+    """There a list one item a line cannot stand; the file is left as it is."""
+    (tmp_path / "cases.csv").write_text(ROWS)
+    for text in ("{task: t, cases: cases.csv, candidates: []}\n", "{task: t, cases: cases.csv}\n"):
+        (tmp_path / "task.yaml").write_text(text)
+        task = load_task(tmp_path, candidates_to_come=True)
+        if "[]" in text:
+            write_candidates(task, entries("mistral/small"))
+            assert task.path.read_text() == text.replace("[]", "[mistral/small]")
+            continue
+        with pytest.raises(TaskError, match="one item a line"):
+            write_candidates(task, entries("mistral/small"))
+        assert task.path.read_text() == text
+
+
+def test_comments_between_brackets_stay(tmp_path: Path) -> None:
+    """Nobody can tell which of them goes with an item that is to be taken out; adding takes none away."""
+    rest = "task: t\ncases: cases.csv\n"
+    text = rest + "candidates: [baseline/majority,   # ours\n  openai/gpt-4o,   # dear\n  fake/parrot   # last\n  ]\n"
+    task = task_in(tmp_path, text)
+    with pytest.raises(TaskError, match="comments between brackets"):
+        write_candidates(task, entries("mistral/small"), replace=True)
+    assert task.path.read_text() == text
+    kept = text.replace("openai/gpt-4o", "baseline/nearest")
+    write_candidates(task_in(tmp_path, kept), entries("mistral/small"))
+    assert task.path.read_text() == kept.replace("fake/parrot ", "fake/parrot, mistral/small ")
+
+
+def test_a_protected_file_is_not_replaced() -> None:
+    """That its folder may be written does not make it anybody's to change; mode and owner stay otherwise."""
+    folder = Path(tempfile.mkdtemp(prefix="touchstone-"))
+    try:
+        task = task_in(folder)
+        task.path.chmod(0o640)
+        write_candidates(task, entries("mistral/small"))
+        about = task.path.stat()
+        assert (about.st_mode & 0o7777, about.st_uid) == (0o640, os.getuid())
+        task = load_task(folder)
+        before = task.path.read_text()
+        task.path.chmod(0o444)
+        folder.chmod(0o777)
+        was = os.geteuid()
+        if was == 0:
+            os.seteuid(65534)  # root may write everything, so somebody else has to try
+        try:
+            with pytest.raises(SettingsError, match="cannot be written"):
+                write_candidates(task, entries("mistral/large"), replace=True)
+        finally:
+            os.seteuid(was)
+        assert task.path.read_text() == before
+        assert sorted(path.name for path in folder.iterdir()) == ["cases.csv", "task.yaml"]
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_of_somebody_else_stays_theirs(tmp_path: Path) -> None:
+    """Its owner and its group are kept where that is allowed."""
+    task = task_in(tmp_path)
+    os.chown(task.path, 65534, 65533)
+    write_candidates(task, entries("mistral/small"))
+    about = task.path.stat()
+    assert (about.st_uid, about.st_gid) == (65534, 65533)
 
 
 def test_what_cannot_be_edited_is_left_alone(tmp_path: Path) -> None:
@@ -390,20 +608,58 @@ def test_nobody_to_write_is_said(tmp_path: Path) -> None:
     assert task.path.read_text() == TASK
 
 
-def qualified(model: str, *offers: Offer, openness: str | None = None) -> Qualified:
+def qualified(model: str, *offers: Offer) -> Qualified:
     return Qualified(
         model=model,
         name=model,
-        openness=openness,
         supplies=tuple(Supply(offer=one) for one in offers),
         reason=Reason(template="x"),
     )
 
 
 def listed(*found: Qualified) -> Shortlist:
-    from touchstone.decision.shortlist_base import Needs
-
     return Shortlist(day=TODAY, needs=Needs(), priorities=("cost",), asked={}, qualified=found, excluded=(), relaxed=())
+
+
+def test_another_offer_than_the_one_shown_is_said() -> None:
+    """Which one is written, by whom and at what cost, in the unit of the list."""
+    shown, other = offer("avian", name="a1"), offer("mistral", name="a2")
+    for cost, words in (
+        ({"usd_per_month": 12.5, "usd_per_call": 1.0}, "by mistral at 12.50 USD a month"),
+        ({"usd_per_call": 0.25}, "by mistral at 0.25 USD a call"),
+        ({"input_usd": 1.0, "output_usd": 2.0}, "at 1 USD a million input tokens and 2 a million output tokens"),
+        ({}, "at a cost nobody knows"),
+    ):
+        one = qualified("acme/a").model_copy(
+            update={"supplies": (Supply(offer=shown), Supply.model_validate({"offer": other, **cost}))}
+        )
+        ((entry,), _) = entries_of(listed(one), {"acme/a": card("acme/a")}, 1, Constraints())
+        assert entry.note is not None
+        assert entry.note.text().startswith("acme/a is written as mistral/a2, ")
+        assert words in entry.note.text()
+        assert "because what avian sells cannot be called as it is" in entry.note.text()
+    ((entry,), _) = entries_of(listed(qualified("acme/a", other)), {"acme/a": card("acme/a")}, 1, Constraints())
+    assert entry.note is None
+
+
+def test_what_leaves_the_wanted_place_is_not_written() -> None:
+    """An offer that stays there by itself is written instead; else what to set is said, once a seller."""
+    leaving = [Supply(offer=offer("openai", name=name), leaves=("anywhere",)) for name in ("x1", "x2")]
+    staying = Supply(offer=offer("mistral", name="m"))
+    found = listed(
+        qualified("acme/a").model_copy(update={"supplies": (leaving[0], staying)}),
+        qualified("acme/b").model_copy(update={"supplies": (leaving[0],)}),
+        qualified("acme/c").model_copy(update={"supplies": (leaving[1],)}),
+    ).model_copy(update={"needs": Needs(regions=("eu",))})
+    new, left_out = entries_of(found, {one.model: card() for one in found.qualified}, 5, Constraints())
+    assert [one.reference for one in new] == ["mistral/m"]
+    assert new[0].note is not None
+    first, second = (said(one) for one in left_out)
+    assert first.startswith(
+        "acme/b is left out: called by name, OpenAI may run it outside EU too; set up what keeps it"
+    )
+    assert "eu.api.openai.com" in first
+    assert second == "acme/c is left out: called by name, OpenAI may run it outside EU too; see above"
 
 
 def test_each_model_is_written_as_compare_understands_it() -> None:
@@ -440,11 +696,8 @@ def test_each_model_is_written_as_compare_understands_it() -> None:
 def test_what_the_task_demands_is_written_beside_an_own_address() -> None:
     """The catalog knows a provider's models by name, and nobody knows what answers at an address."""
     served = OwnOffer(served_name="mine", base_url="http://models.internal:8000/v1")
-    own = card("own/mine").model_copy(update={"endpoints": (served,)})
-    found = listed(
-        qualified("own/mine", offer("own", name="mine"), openness="open-weights"),
-        qualified("acme/a", offer("mistral", name="a"), openness="open-weights"),
-    )
+    own = card("own/mine", weights="open").model_copy(update={"endpoints": (served,)})
+    found = listed(qualified("own/mine", offer("own", name="mine")), qualified("acme/a", offer("mistral", name="a")))
     cards = {"own/mine": own, "acme/a": card("acme/a")}
     new, _ = entries_of(found, cards, 2, Constraints(licence="open_weights", self_hostable=True))
     assert new[0].line.endswith('served_name: "mine", licence: "open_weights", self_hostable: true}')

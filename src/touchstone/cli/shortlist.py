@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +20,21 @@ from touchstone.cli.options import (
     open_catalog,
     say,
 )
+from touchstone.cli.shortlist_flags import (
+    countries_of,
+    floor_of,
+    licences_of,
+    priorities_of,
+    providers_of,
+    scenario_of,
+    terms_of,
+    wishes_of,
+)
 from touchstone.language import _
 
 if TYPE_CHECKING:
+    from touchstone.decision.base import Reason
     from touchstone.workspace.shortlist import Answered, Asked
-    from touchstone.workspace.shortlist_needs import Wishes
     from touchstone.workspace.shortlist_write import Written
     from touchstone.workspace.taskfile import Task
 
@@ -32,6 +42,8 @@ Many = list[str] | None
 
 _SHOWN, _WRITTEN = 10, 5
 """So many are shown, and written into a task file, when nobody says how many."""
+_LEFT_OUT = 5
+"""Of so many that cannot be written it is said why; `--json` says it of all."""
 
 
 @errors_end_the_command
@@ -154,11 +166,12 @@ def shortlist(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Solve the limits, put who is left in order, and say why the others are not among them."""
-    priorities = _priorities(priority)
-    wishes = _wishes(
-        tasks=_terms("task", task_type),
+    _check_together(explain=explain, write=write, replace=replace)
+    priorities = priorities_of(priority)
+    wishes = wishes_of(
+        tasks=terms_of("task", task_type),
         inputs=reads or (),
-        outputs=_terms("output", writes),
+        outputs=terms_of("output", writes),
         languages=[code.lower() for code in language or ()],
         abilities=[
             name
@@ -171,14 +184,14 @@ def shortlist(
             if wanted
         ],
         context_tokens=min_context,
-        licences=_licences(licence),
+        licences=licences_of(licence),
         openness=openness,
-        lab_countries=_countries(country),
-        not_lab_countries=_countries(not_country),
-        providers=_providers(provider),
+        lab_countries=countries_of(country),
+        not_lab_countries=countries_of(not_country),
+        providers=providers_of(provider),
         callable=callable_only,
-        seller_countries=_countries(seller_country),
-        not_seller_countries=_countries(not_seller_country),
+        seller_countries=countries_of(seller_country),
+        not_seller_countries=countries_of(not_seller_country),
         regions=[code.lower() for code in region or ()],
         self_hostable=self_hostable,
         memory_gib=fits_gb,
@@ -190,13 +203,13 @@ def shortlist(
         output_tokens=output_tokens,
         max_input_usd=max_input_usd,
         max_output_usd=max_output_usd,
-        floor=_floor(benchmark, min_score),
+        floor=floor_of(benchmark, min_score),
         released_after=released_after,
         serve_days=serve_days,
         retired_too=retired,
         allow_deprecated=deprecated,
         ours=ours,
-        scenario=_scenario(scenario),
+        scenario=scenario_of(scenario),
         rests_on_documents=documents,
         days=days,
         budget_usd=budget_usd,
@@ -206,12 +219,17 @@ def shortlist(
     with _no_looking_for_garbage(), open_catalog(workspace) as catalog:
         from touchstone.config import load_settings
         from touchstone.workspace import shortlist as front
+        from touchstone.workspace.shortlist_codes import check_codes
 
+        check_codes(wishes, catalog)
         asked = front.ask(wishes, load_settings(workspace), today=catalog.today, task=task)
         if explain is not None:
             _show_explained(asked, catalog, explain, json=json, html=html)
             return
         answered = front.answer(asked, catalog, wishes=wishes, task=task, priorities=priorities)
+    if html is not None:
+        # Before the task file: where the page cannot be written, nothing has changed.
+        _write_page(answered, html)
     written = _write(answered, task, top or _WRITTEN, replace=replace) if write and task is not None else None
     _show(answered, written, top or _SHOWN, json=json, html=html)
 
@@ -228,82 +246,13 @@ def _no_looking_for_garbage() -> Iterator[None]:
         gc.enable()
 
 
-# What flags mean ------------------------------------------------------------------------------------------------------
-
-
-def _wishes(**fields: Any) -> Wishes:
-    from pydantic import ValidationError
-
-    from touchstone.errors import SettingsError, refusal
-    from touchstone.workspace.shortlist_needs import Wishes
-
-    flags = {"memory_gib": "--fits-gb", "lab_countries": "--country", "callable": "--callable", "inputs": "--input"}
-    try:
-        return Wishes.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        flag = flags.get(name, "--" + name.replace("_", "-"))
-        raise SettingsError("{flag}: {reason}", flag=flag, reason=refusal(first)) from None
-
-
-def _priorities(words: Many) -> Any:
-    from touchstone.decision.shortlist import DEFAULT_PRIORITIES
-    from touchstone.decision.shortlist_order import PRIORITIES
-    from touchstone.errors import UnknownName
-    from touchstone.language import N_
-
-    for word in words or ():
-        if word not in PRIORITIES:
-            raise UnknownName(kind=N_("priority"), name=word, known=PRIORITIES)
-    return tuple(words) if words else DEFAULT_PRIORITIES
-
-
-def _terms(kind: Any, words: Many) -> list[str]:
-    from touchstone.catalog.taxonomy import find_term
-
-    return [find_term(kind, word).id for word in words or ()]
-
-
-def _licences(words: Many) -> list[str]:
-    from touchstone.catalog.query import LICENCE_CLASSES
-    from touchstone.catalog.taxonomy import licences
-    from touchstone.errors import UnknownName
-    from touchstone.language import N_
-
-    known = (*LICENCE_CLASSES, *licences()) if words else ()
-    for word in words or ():
-        if word.lower() not in known:
-            raise UnknownName(kind=N_("licence"), name=word, known=known)
-    return [word.lower() for word in words or ()]
-
-
-def _countries(words: Many) -> list[str]:
-    return [word.upper() for word in words or ()]
-
-
-def _providers(words: Many) -> list[str]:
-    from touchstone.catalog.sellers import find_seller
-
-    return [word if word == "own" else find_seller(word).id for word in words or ()]
-
-
-def _floor(benchmark: str | None, value: float | None) -> Any:
-    from touchstone.catalog.benchmarks import find_benchmark
-    from touchstone.decision.shortlist_base import Floor
+def _check_together(*, explain: str | None, write: bool, replace: bool) -> None:
     from touchstone.errors import SettingsError
 
-    if benchmark is None and value is None:
-        return None
-    if benchmark is None or value is None:
-        raise SettingsError("--benchmark and --min-score go together: a test, and the least result on it")
-    return Floor(benchmark=find_benchmark(benchmark), value=value)
-
-
-def _scenario(word: str | None) -> str | None:
-    from touchstone.catalog.benchmarks import find_scenario
-
-    return None if word is None else find_scenario(word).id
+    if explain is not None and (write or replace):
+        raise SettingsError("--explain tells of one model and writes nothing; leave out --write and --replace")
+    if replace and not write:
+        raise SettingsError("--replace goes with --write, which puts others in the place of what it takes out")
 
 
 def _task(file: Path | None, *, write: bool) -> Task | None:
@@ -312,47 +261,50 @@ def _task(file: Path | None, *, write: bool) -> Task | None:
 
     if file is None and write:
         raise SettingsError("--write needs the task file to write into; name it, or make one with `touchstone init`")
-    return None if file is None else load_task(file)
+    return None if file is None else load_task(file, candidates_to_come=True)
 
 
 # What is shown --------------------------------------------------------------------------------------------------------
 
 
 def _write(answered: Answered, task: Task, top: int, *, replace: bool) -> Written:
-    from touchstone.workspace.shortlist_write import entries_of, write_candidates
+    from touchstone.workspace.shortlist_entries import entries_of
+    from touchstone.workspace.shortlist_write import write_candidates
 
     entries, left_out = entries_of(answered.shortlist, answered.cards, top, task.file.constraints)
+    if not entries:
+        _say_left_out(left_out)  # what follows is a mistake of one line
     return write_candidates(task, entries, left_out=left_out, replace=replace)
 
 
 def _show(answered: Answered, written: Written | None, top: int, *, json: bool, html: Path | None) -> None:
-    from touchstone.reporting.shortlist_page import as_json, shortlist_page
+    from touchstone.reporting.shortlist_words import said
 
     asked, found = answered.asked, answered.shortlist
-    if html is not None:
-        page = shortlist_page(
-            found, answered.advice, task=asked.task, assumed=asked.assumed, top=len(found.qualified), per_limit=None
-        )
-        _write_html(page, html)
     if json:
         import orjson
+
+        from touchstone.reporting.shortlist_json import as_json
 
         body = as_json(found, answered.advice, task=asked.task, assumed=asked.assumed)
         if written is not None:
             body["written"] = {
-                **written.model_dump(mode="json", exclude={"left_out"}),
-                "left_out": [one.text(_) for one in written.left_out],
+                **written.model_dump(mode="json", exclude={"left_out", "notes"}),
+                "left_out": [said(one) for one in written.left_out],
+                "notes": [said(one) for one in written.notes],
             }
         answer_json(orjson.dumps(body))
         return
     from touchstone.reporting.page_terminal import terminal_page
+    from touchstone.reporting.shortlist_page import shortlist_page
 
     answer(terminal_page(shortlist_page(found, answered.advice, task=asked.task, assumed=asked.assumed, top=top)))
     if html is not None:
         say(_("HTML: {path}").format(path=html))
     if written is not None:
-        for one in written.left_out:
-            say(one_line(one.text(_)))
+        _say_left_out(written.left_out)
+        for note in written.notes:
+            say(one_line(said(note)))
         say(
             _("{path} has {count} new candidates; next: touchstone compare {path} --dry-run").format(
                 path=written.path, count=len(written.added)
@@ -360,8 +312,35 @@ def _show(answered: Answered, written: Written | None, top: int, *, json: bool, 
         )
 
 
+def _say_left_out(left_out: Sequence[Reason]) -> None:
+    from touchstone.reporting.shortlist_words import said
+
+    for one in left_out[:_LEFT_OUT]:
+        say(one_line(said(one)))
+    if len(left_out) > _LEFT_OUT:
+        say(_("… {count:,} more").format(count=len(left_out) - _LEFT_OUT))
+
+
+def _write_page(answered: Answered, html: Path) -> None:
+    from touchstone.reporting.shortlist_page import shortlist_page
+
+    found = answered.shortlist
+    _write_html(
+        shortlist_page(
+            found,
+            answered.advice,
+            task=answered.asked.task,
+            assumed=answered.asked.assumed,
+            top=len(found.qualified),
+            per_limit=None,
+        ),
+        html,
+    )
+
+
 def _show_explained(asked: Asked, catalog: Any, model: str, *, json: bool, html: Path | None) -> None:
-    from touchstone.reporting.shortlist_page import check_json, explanation_page
+    from touchstone.reporting.shortlist_json import check_json
+    from touchstone.reporting.shortlist_page import explanation_page
     from touchstone.workspace.shortlist import explained
 
     card, checks = explained(asked, catalog, model)

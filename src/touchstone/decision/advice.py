@@ -7,22 +7,19 @@ says which one to give; no price is made up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from pydantic import Field
-
 from touchstone.catalog.cards import Card
 from touchstone.catalog.model import ModelId, earliest
+from touchstone.decision.advice_base import GUIDE, Advice, Situation
+from touchstone.decision.advice_hosting import about_hosting
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist_base import Qualified, Shortlist
+from touchstone.decision.shortlist_base import Shortlist, Supply
+from touchstone.decision.shortlist_costs import is_lower_end
 from touchstone.language import N_
-from touchstone.noun import Noun
 
-HOURS_A_MONTH = 730
-"""A server that runs all the time: 8,760 hours a year by twelve."""
 FEWEST_TO_LEARN = 20
 """Fewer labelled cases than this are examples to show, not data to learn from."""
 ENOUGH_TO_TRAIN = 500
@@ -34,39 +31,6 @@ MANY = 8
 SOON = timedelta(days=365)
 """A retirement within this time is worth a warning."""
 
-GUIDE = "docs/guide/shortlist.md"
-
-
-class Situation(Noun):
-    """What advice needs to know beside the shortlist; None where nobody said."""
-
-    train_cases: int | None = Field(default=None, ge=0)
-    """Labelled cases to learn from, apart from the test."""
-    test_cases: int | None = Field(default=None, ge=0)
-    answer_kind: str = "text"
-    """As in a task file: label, choice, number, text, json, free."""
-    fixed_labels: bool = False
-    """Whether the answers come from a closed list."""
-    rests_on_documents: bool = False
-    """Whether right answers stand in documents of the user's own, such as a handbook."""
-    days: float | None = Field(default=None, ge=0)
-    """Working days until it must run."""
-    budget_usd: float | None = Field(default=None, ge=0)
-    """For comparing and improving together."""
-    gpu_usd_per_hour: float | None = Field(default=None, gt=0)
-    """What a server costs that can hold the model."""
-
-
-class Advice(Noun):
-    """One sentence of advice."""
-
-    rule: str
-    """Id of the rule, a heading of the guide."""
-    reason: Reason
-    """The sentence and the numbers behind it."""
-    source: str
-    """Where the numbers are from, or the rule where there are none."""
-
 
 def advise(found: Shortlist, cards: Mapping[ModelId, Card], situation: Situation) -> tuple[Advice, ...]:
     """
@@ -77,7 +41,7 @@ def advise(found: Shortlist, cards: Mapping[ModelId, Card], situation: Situation
     """
     return (
         *_about_the_first(found, cards),
-        *_about_hosting(found, situation),
+        *about_hosting(found, situation),
         *_about_improving(found, situation),
         *_about_the_list(found, situation),
     )
@@ -89,10 +53,13 @@ def advise(found: Shortlist, cards: Mapping[ModelId, Card], situation: Situation
 def _about_the_first(found: Shortlist, cards: Mapping[ModelId, Card]) -> Iterator[Advice]:
     if not found.qualified:
         return
-    card = cards[found.qualified[0].model]
-    retires = card.fact("retired")
-    if retires is not None and earliest(retires) <= found.day + SOON:
-        yield _retires(card, retires, found.day)
+    first = found.qualified[0]
+    card = cards[first.model]
+    ends = None if first.supply is None else card.ends(first.supply.offer)
+    if card.retires is not None and card.retires <= found.day + SOON:
+        yield _retires(card, card.fact("retired"), found.day)
+    elif first.supply is not None and ends is not None and ends <= found.day + SOON:
+        yield _ends(card, first.supply, ends, found.day)
     model = card.model
     if model is not None and model.moves:
         meant = [step.model for step in model.points_to if earliest(step.since) <= found.day]
@@ -111,17 +78,33 @@ def _about_the_first(found: Shortlist, cards: Mapping[ModelId, Card]) -> Iterato
         yield Advice(
             rule="chosen.moves", reason=Reason(template=template, values=values), source=_source_of(card, "points_to")
         )
-    needs = found.needs
-    if card.fact("reasoning") is True and needs.output_tokens is not None and needs.output_tokens.basis != "measured":
+    yield from _about_thinking(found, cards)
+
+
+def _about_thinking(found: Shortlist, cards: Mapping[ModelId, Card]) -> Iterator[Advice]:
+    written = found.needs.output_tokens
+    thinkers = [one for one in found.qualified if one.thinks]
+    if not thinkers or written is None or written.basis == "measured" or not written.value:
+        return
+    values: dict[str, str | int | float] = {"tokens": written.value, "thinkers": len(thinkers)}
+    if len(found.qualified) == 1:
         template = N_(
-            "{model} can think before it answers, and those tokens are billed as output; the month's cost reckons with "
+            "{model} can think before it answers, and those tokens are billed as output; its cost reckons with "
             "{tokens:,.0f} output tokens a call and may be many times too low until they are measured"
         )
-        yield Advice(
-            rule="chosen.thinks",
-            reason=Reason(template=template, values={"model": card.id, "tokens": needs.output_tokens.value}),
-            source=_source_of(card, "reasoning"),
+        values = {"tokens": written.value, "model": thinkers[0].model}
+    else:
+        template = N_(
+            "{thinkers:,} of the {count:,} who qualify can think before they answer, and those tokens are billed as "
+            "output; their cost (marked ≥) reckons with {tokens:,.0f} output tokens a call and may be many times too "
+            "low until they are measured"
         )
+        values["count"] = len(found.qualified)
+    yield Advice(
+        rule="chosen.thinks",
+        reason=Reason(template=template, values=values),
+        source=_source_of(cards[thinkers[0].model], "reasoning"),
+    )
 
 
 def _retires(card: Card, retires: str, day: date) -> Advice:
@@ -141,6 +124,19 @@ def _retires(card: Card, retires: str, day: date) -> Advice:
     )
 
 
+def _ends(card: Card, supply: Supply, ends: date, day: date) -> Advice:
+    template = N_("the offer of {model} by {seller} ends on {day}, in {days:,} days; others of it may go on")
+    values: dict[str, str | int | float] = {
+        "model": card.id,
+        "seller": supply.offer.provider,
+        "day": ends.isoformat(),
+        "days": (ends - day).days,
+    }
+    return Advice(
+        rule="chosen.ends", reason=Reason(template=template, values=values), source=_source_of(card, "retired")
+    )
+
+
 def _source_of(card: Card, fact: str) -> str:
     """Who states a fact of a card, and when."""
     for source in card.model.sources if card.model else ():
@@ -150,83 +146,6 @@ def _source_of(card: Card, fact: str) -> str:
         if fact in entry.facts:
             return entry.source
     return card.id
-
-
-# API or self-host -----------------------------------------------------------------------------------------------------
-
-
-def _about_hosting(found: Shortlist, situation: Situation) -> Iterator[Advice]:
-    hosted = next((one for one in found.qualified if one.openness in ("open-licence", "open-weights")), None)
-    sold = next((one for one in found.qualified if one.supply and one.supply.usd_per_call is not None), None)
-    if not found.qualified:
-        return
-    if hosted is None:
-        template = N_("nobody who qualifies gives out its weights, so there is nothing to run on your own machines")
-        yield Advice(rule="host.no-weights", reason=Reason(template=template), source=GUIDE)
-        return
-    if sold is None or sold.supply is None or sold.supply.usd_per_call is None:
-        template = N_(
-            "whether {model} pays on your own machines cannot be told: no price of an offer is known, or the tokens "
-            "of a call are not"
-        )
-        yield Advice(
-            rule="host.no-price", reason=Reason(template=template, values={"model": hosted.model}), source=GUIDE
-        )
-        return
-    yield _break_even(hosted, sold, sold.supply.usd_per_call, found, situation)
-
-
-def _break_even(
-    hosted: Qualified, sold: Qualified, usd_per_call: float, found: Shortlist, situation: Situation
-) -> Advice:
-    assert sold.supply is not None  # who asks has looked
-    source = _priced_by(sold)
-    values: dict[str, str | int | float] = {
-        "own": hosted.model,
-        "sold": sold.model,
-        "seller": sold.supply.offer.provider,
-        "call": usd_per_call,
-    }
-    if usd_per_call == 0:
-        template = N_("{sold} by {seller} is free of charge at this price; no server of your own can be cheaper")
-        return Advice(rule="host.free", reason=Reason(template=template, values=values), source=source)
-    gpu = situation.gpu_usd_per_hour
-    if gpu is None:
-        template = N_(
-            "API or your own machine: {sold} by {seller} costs {call:.3g} USD a call; a server that runs all month "
-            "breaks even at (USD an hour x {hours}) / {call:.3g} calls a month; give --gpu-usd-per-hour to work it out"
-        )
-        values["hours"] = HOURS_A_MONTH
-        return Advice(rule="host.give-gpu-price", reason=Reason(template=template, values=values), source=source)
-    server = gpu * HOURS_A_MONTH
-    values |= {"gpu": gpu, "hours": HOURS_A_MONTH, "server": server, "calls": math.ceil(server / usd_per_call)}
-    volume = found.needs.requests_per_month
-    if volume is None:
-        template = N_(
-            "a server for {own} at {gpu:g} USD an hour costs {server:,.0f} USD for {hours} hours; it is cheaper than "
-            "{sold} by {seller} from {calls:,} calls a month on, if one server can take that load"
-        )
-    elif volume.value >= server / usd_per_call:
-        template = N_(
-            "at {volume:,.0f} calls a month your own machine is cheaper: {server:,.0f} USD ({hours} hours at {gpu:g}) "
-            "for {own}, against {api:,.0f} by {seller} for {sold}; it pays from {calls:,} calls on, if one server can "
-            "take that load"
-        )
-        values |= {"volume": volume.value, "api": volume.value * usd_per_call}
-    else:
-        template = N_(
-            "at {volume:,.0f} calls a month the API is cheaper: {api:,.2f} USD by {seller} for {sold}, against "
-            "{server:,.0f} ({hours} hours at {gpu:g}) for a server with {own}; that pays from {calls:,} calls on, if "
-            "one server can take that load"
-        )
-        values |= {"volume": volume.value, "api": volume.value * usd_per_call}
-    return Advice(rule="host.break-even", reason=Reason(template=template, values=values), source=source)
-
-
-def _priced_by(sold: Qualified) -> str:
-    assert sold.supply is not None  # who asks has looked
-    offer = sold.supply.offer
-    return f"{offer.source}, {offer.as_of}" if offer.as_of else offer.source
 
 
 # Which way of improving first -----------------------------------------------------------------------------------------
@@ -261,6 +180,14 @@ _IMPROVE: tuple[_Rule, ...] = (
         "improve.unknown-cases",
         lambda given, _search: given.train_cases is None,
         N_("which way of improving pays depends on how many labelled cases there are to learn from; give a task file"),
+    ),
+    _Rule(
+        "improve.no-cases",
+        lambda given, _search: given.train_cases == 0,
+        N_(
+            "no case is set apart to learn from: write the prompt first; before examples are shown or anything is "
+            "trained, set cases apart (`split` in the task file) or collect some"
+        ),
     ),
     _Rule(
         "improve.few-cases",
@@ -336,13 +263,22 @@ def _about_the_list(found: Shortlist, situation: Situation) -> Iterator[Advice]:
     count = len(found.qualified)
     if not count:
         back = [one for one in found.relaxed if one.models]
+        looked_at = [one for one in found.excluded if one.further is not None]
+        values: dict[str, str | int | float] = {}
         if back:
             most = max(back, key=lambda one: len(one.models))
             template = N_("nobody qualifies; giving up the limit {limit} alone brings back {count}")
-            values: dict[str, str | int | float] = {"limit": most.limit, "count": len(most.models)}
+            values = {"limit": most.limit, "count": len(most.models)}
+        elif not looked_at:
+            template = N_("nobody qualifies: no model of the catalog is known to do this task")
+        elif len(looked_at) < len(found.excluded):
+            template = N_(
+                "nobody qualifies, and no single limit is the reason: each of the {count:,} who do this task misses at "
+                "least two"
+            )
+            values = {"count": len(looked_at)}
         else:
             template = N_("nobody qualifies, and no single limit is the reason: everybody misses at least two")
-            values = {}
         yield Advice(rule="list.empty", reason=Reason(template=template, values=values), source=GUIDE)
         return
     if count <= MANY:
@@ -351,9 +287,14 @@ def _about_the_list(found: Shortlist, situation: Situation) -> Iterator[Advice]:
     known = [usd for usd in calls if usd is not None]
     if situation.test_cases and known:
         template = N_(
-            "{count} models qualify; asking the {priced} with a known price all {cases:,} test cases would cost up to "
+            "{count} models qualify; asking the {priced} with a known price all {cases:,} test cases would cost about "
             "{usd:,.2f} USD, so compare the first {many} (--write --top {many})"
         )
+        if any(is_lower_end(one, found.needs) for one in found.qualified):
+            template = N_(
+                "{count} models qualify; asking the {priced} with a known price all {cases:,} test cases would cost at "
+                "least {usd:,.2f} USD, so compare the first {many} (--write --top {many})"
+            )
         values = {
             "count": count,
             "priced": len(known),
@@ -369,10 +310,13 @@ def _about_the_list(found: Shortlist, situation: Situation) -> Iterator[Advice]:
 
 RULES: tuple[str, ...] = (
     "chosen.retires",
+    "chosen.ends",
     "chosen.moves",
     "chosen.thinks",
     "host.no-weights",
+    "host.memory",
     "host.no-price",
+    "host.other-model",
     "host.free",
     "host.give-gpu-price",
     "host.break-even",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cached_property
 
 from touchstone.catalog.cards import Card
@@ -188,17 +189,36 @@ class _Judged:
         """One limit, met or missed, and by how much."""
         mine = self.checks.get(name)
         if name in self.of_model and mine is not None:
-            return mine if name != "context" else mine.model_copy(update={"nearest": self._context_in_reach()})
+            return self._in_reach(mine)
         if not self.qualifies and name in (*self.missed, *self.sole):
             found = offer_check(name, self.stocks, name in self.sole, self.needs, self.background)
-            if name == "context":
-                return found.model_copy(update={"nearest": self._context_in_reach()})
+            if name in self.checks:
+                return self._in_reach(found)
             # An offer that misses more is no way in at any value of this limit; only without it none is needed.
             return found if {name} in self.by_offer else found.model_copy(update={"nearest": None})
         if mine is not None:
             return mine
         meeting = [stock for stock in self.stocks if stock.verdicts[name] == "met"]
         return offer_met(name, min(meeting, key=lambda stock: len(stock.misses), default=None))
+
+    def _in_reach(self, check: Check) -> Check:
+        """A check of a limit on both the model and its offers, with the value at which one of the ways in meets it."""
+        if check.limit == "context":
+            return check.model_copy(update={"nearest": self._context_in_reach()})
+        if check.limit == "retirement":
+            return check.model_copy(update={"nearest": self._day_in_reach()})
+        return check
+
+    def _day_in_reach(self) -> str | None:
+        """The last day on which one of the ways in that miss nothing else is served."""
+        own = self.card.retires or date.max
+        ends = [
+            min(own, stock.ends or date.max)
+            for stock, way in zip(self.stocks, self.by_offer, strict=True)
+            if way == {"retirement"}
+        ]
+        last = max([*ends, *([own] if self.by_itself == {"retirement"} else [])], default=None)
+        return None if last is None else (last - timedelta(days=1)).isoformat()
 
     def _context_in_reach(self) -> float | None:
         """The longest context of the ways in that miss nothing else: the model's, or what a seller serves of it."""
@@ -223,6 +243,7 @@ class _Judged:
             supplies=tuple(stock.supply for stock in self.stocks if not stock.misses),
             memory=memory_of(self.card, self.needs),
             seconds=seconds.get(self.card.id),
+            thinks=self.card.fact("reasoning"),
             reason=Reason(template=""),
         )
 
@@ -247,7 +268,7 @@ def _relaxed(name: LimitName, missed: Sequence[_Judged]) -> Relaxed:
     back = {one.card.id: one.check(name) for one in missed if name in one.sole}
     known = {model: check for model, check in back.items() if check.nearest is not None}
     counts = Counter(check.nearest for check in known.values())
-    first = min(
+    closest = sorted(
         known,
         key=lambda model: (
             math.inf if known[model].gap is None else known[model].gap,
@@ -255,11 +276,11 @@ def _relaxed(name: LimitName, missed: Sequence[_Judged]) -> Relaxed:
             str(known[model].nearest),
             model,
         ),
-        default=None,
     )
+    first = closest[0] if closest else None
     return Relaxed(
         limit=name,
-        models=tuple(sorted(back)),
+        models=(*closest, *sorted(back.keys() - known.keys())),
         unknown=sum(check.verdict == "unknown" for check in back.values()),
         nearest=None if first is None else known[first].nearest,
         first=first,

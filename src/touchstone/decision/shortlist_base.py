@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Literal, NamedTuple, Self
 
@@ -88,13 +88,15 @@ class Figure(Noun):
     value: float = Field(ge=0, allow_inf_nan=False)
     basis: Literal["measured", "estimated", "assumed", "given"]
     """By stored trials of this task; from the texts of the cases; a guess by the kind of answer; by the user."""
+    at_least: bool = False
+    """Whether something is not counted in it: the images and recordings of the cases."""
 
 
 class Floor(Noun):
     """A published or own result that is asked for."""
 
     benchmark: Benchmark
-    value: float
+    value: float = Field(allow_inf_nan=False)
     """At least this, in the benchmark's unit; at most, where lower is better."""
     condition: tuple[str, ...] | None = None
     """The `Claim.condition` that counts; None takes a result under any."""
@@ -133,7 +135,7 @@ class Needs(Noun):
     """Nor in one of these."""
     self_hostable: bool = False
     """Its weights can be downloaded."""
-    memory_gib: float | None = Field(default=None, gt=0)
+    memory_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Memory of the device that must hold it; asks for weights too."""
     precision: Precision = "16bit"
     fit_context_tokens: int = Field(default=8192, ge=1)
@@ -145,18 +147,18 @@ class Needs(Noun):
     providers: tuple[str, ...] = ()
     """One of these sellers."""
     callable: bool = False
-    """Touchstone knows how to call the seller, or the endpoint is the team's own."""
+    """Touchstone can call the offer by name, or the endpoint is the team's own."""
     seller_countries: tuple[str, ...] = ()
     not_seller_countries: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     """Codes of `Seller.processed_in`; calls can be kept in one of them."""
     allow_deprecated: bool = False
     """Whether an offer that its seller calls deprecated may count."""
-    max_input_usd: float | None = Field(default=None, ge=0)
+    max_input_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """USD per million input tokens."""
-    max_output_usd: float | None = Field(default=None, ge=0)
+    max_output_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """USD per million output tokens."""
-    max_usd_per_month: float | None = Field(default=None, ge=0)
+    max_usd_per_month: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
     requests_per_month: Figure | None = None
     input_tokens: Figure | None = None
@@ -182,6 +184,8 @@ class Background(NamedTuple):
     benchmarks: Mapping[str, Benchmark]
     day: date
     """Whose prices count."""
+    can_call: Callable[[Offer], bool]
+    """Whether `compare` can ask for an offer by name; the same test as of whoever writes candidates."""
 
 
 class Check(Noun):
@@ -209,6 +213,14 @@ class Supply(Noun):
     input_usd: float | None = None
     """Per million tokens, in the dearest hour of the day."""
     output_usd: float | None = None
+    compared_usd: float | None = None
+    """What puts it in order by cost: that of a call, where its tokens are known, else of a million tokens each of input
+    and output; None where that is unknown."""
+    input_only: bool = False
+    """Whether `compared_usd` is of input alone, because the model writes nothing that is billed by the token."""
+    leaves: tuple[str, ...] = ()
+    """Places outside the wanted region where a call may run unless a setting or an address of its own keeps it; the
+    same codes as in `Needs.regions`."""
 
 
 class Standing(Noun):
@@ -238,6 +250,8 @@ class Evidence(Noun):
     """From how many of them it is told apart."""
     rival: Claim
     """Who comes next there; of the last, who is before it."""
+    level: bool = False
+    """Whether the two have the same value, or their error does not tell them apart."""
 
 
 class Published(Noun):
@@ -299,6 +313,8 @@ class Qualified(Noun):
     """None where too few published results compare it with those that qualify."""
     seconds: float | None = None
     """Measured median of an answer; None where nobody measured it here."""
+    thinks: bool | None = None
+    """Whether it can think before it answers, which is billed as output."""
     reason: Reason
     """Why it stands where it stands."""
 
@@ -324,7 +340,7 @@ class Relaxed(Noun):
 
     limit: LimitName
     models: tuple[ModelId, ...]
-    """Those that miss nothing else."""
+    """Those that miss nothing else, the closest first."""
     unknown: int = 0
     """How many of them miss it only because nobody states the fact."""
     nearest: str | float | None = None

@@ -192,10 +192,12 @@ def _context(card: Card, wanted: int) -> Check:
 def _retirement(card: Card, needs: Needs) -> Check:
     assert needs.serve_until is not None  # who asks has looked
     wanted = needs.serve_until.isoformat()
-    said = card.fact("retired")
+    said, retires = card.fact("retired"), card.retires
     if said is None:
         return met("retirement", Reason(template=N_("nobody has announced its retirement")), None, wanted)
-    retires = earliest(said)
+    if retires is None:
+        template = N_("its maker's own service ends on {day}; its weights are given out and go on working")
+        return met("retirement", Reason(template=template, values={"day": said}), said, wanted)
     if retires > needs.serve_until:
         reason = Reason(template=N_("it retires on {day}, after that day"), values={"day": said})
         return met("retirement", reason, said, wanted)

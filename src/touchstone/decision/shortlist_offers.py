@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from touchstone.catalog.cards import Card
-from touchstone.catalog.costs import dearest_rates, price_usage
-from touchstone.catalog.offers import Offer, Rate
 from touchstone.catalog.sellers import Seller, seller_id
-from touchstone.catalog.units import MILLION
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import (
     Background,
@@ -25,11 +23,9 @@ from touchstone.decision.shortlist_base import (
     Verdict,
 )
 from touchstone.decision.shortlist_checks import joined
+from touchstone.decision.shortlist_costs import by_cost, supply_of
 from touchstone.decision.shortlist_permits import country_meets
 from touchstone.language import N_
-
-OWN = "own"
-"""Seller of an endpoint of the team's own."""
 
 _FIRST_PAGE = 3
 """So many sellers are named in a sentence."""
@@ -41,6 +37,8 @@ class Stock(NamedTuple):
     supply: Supply
     verdicts: dict[LimitName, Verdict]
     """Of every limit on offers that was asked."""
+    ends: date | None = None
+    """From when it is over though others of the model may not be."""
 
     @property
     def misses(self) -> frozenset[LimitName]:
@@ -55,12 +53,16 @@ def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
         found["context"] = Reason(
             template=N_("its context holds {tokens:,} tokens"), values={"tokens": needs.context_tokens}
         )
+    if needs.serve_until is not None:
+        found["retirement"] = Reason(
+            template=N_("it is not retired on {day} or before"), values={"day": needs.serve_until.isoformat()}
+        )
     if needs.providers:
         found["provider"] = Reason(
             template=N_("it is sold by one of {sellers}"), values={"sellers": joined(needs.providers)}
         )
     if needs.callable:
-        found["callable"] = Reason(template=N_("Touchstone knows how to call its seller"))
+        found["callable"] = Reason(template=N_("Touchstone can call it by name"))
     if needs.seller_countries or needs.not_seller_countries:
         codes = (*needs.seller_countries, *(f"≠{code}" for code in needs.not_seller_countries))
         found["seller-country"] = Reason(
@@ -87,7 +89,7 @@ def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
     return found
 
 
-_NEED_NO_OFFER: frozenset[LimitName] = frozenset({"context", "deprecated"})
+_NEED_NO_OFFER: frozenset[LimitName] = frozenset({"context", "retirement", "deprecated"})
 """These judge the offers there are; a model that nobody sells breaks none of them."""
 
 
@@ -98,63 +100,30 @@ def without_offer(asked: Iterable[LimitName]) -> frozenset[LimitName]:
 
 def stocks_of(card: Card, needs: Needs, asked: Iterable[LimitName], background: Background) -> tuple[Stock, ...]:
     """Every offer of a model with its costs and verdicts, the cheapest first, the unpriced last."""
-    found = [_stock(offer, needs, asked, background) for offer in card.offers]
-    return tuple(sorted(found, key=_by_price))
+    found = []
+    for offer in card.offers:
+        seller = background.sellers.get(seller_id(offer.provider))
+        supply = supply_of(offer, card, needs, seller, background.day)
+        stock = Stock(supply, {}, card.ends(offer) if needs.serve_until is not None else None)
+        stock.verdicts.update({name: _verdict(name, stock, seller, needs, background) for name in asked})
+        found.append(stock)
+    return tuple(sorted(found, key=lambda stock: by_cost(stock.supply)))
 
 
-def _by_price(stock: Stock) -> tuple[float, float, str, str]:
-    supply = stock.supply
-    usd = supply.usd_per_call if supply.usd_per_call is not None else math.inf
-    blended = math.inf if supply.input_usd is None else supply.input_usd + (supply.output_usd or 0.0)
-    return usd, blended, supply.offer.provider, supply.offer.served_name
-
-
-def _stock(offer: Offer, needs: Needs, asked: Iterable[LimitName], background: Background) -> Stock:
-    supply = _supply(offer, needs, background)
-    seller = background.sellers.get(seller_id(offer.provider))
-    return Stock(supply, {name: _verdict(name, supply, seller, needs) for name in asked})
-
-
-def _supply(offer: Offer, needs: Needs, background: Background) -> Supply:
-    rates = dearest_rates(offer.periods, background.day)[0] if offer.periods else ()
-    per_million = {rate.unit: float(rate.usd * MILLION / rate.per) for rate in rates}
-    per_call = None
-    if rates and needs.input_tokens is not None and needs.output_tokens is not None:
-        per_call = _usd_per_call(rates, needs.input_tokens.value, needs.output_tokens.value)
-    per_month = None
-    if per_call is not None and needs.requests_per_month is not None:
-        per_month = per_call * needs.requests_per_month.value
-    return Supply(
-        offer=offer,
-        usd_per_month=per_month,
-        usd_per_call=per_call,
-        input_usd=per_million.get("input_tokens"),
-        output_usd=per_million.get("output_tokens"),
-    )
-
-
-def _usd_per_call(rates: Sequence[Rate], input_tokens: float, output_tokens: float) -> float | None:
-    used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    plain = {rate.unit: rate.usd / rate.per for rate in rates}
-    if used.keys() <= plain.keys() and "requests" not in plain and not any(rate.tiers or rate.least for rate in rates):
-        # Most prices are two numbers; the general rules say the same of them and take ten times as long.
-        return sum(float(plain[unit]) * count for unit, count in used.items())
-    cost = price_usage(rates, {unit: count for unit, count in used.items() if count})
-    return None if cost.usd is None else float(cost.usd)
-
-
-def _verdict(name: LimitName, supply: Supply, seller: Seller | None, needs: Needs) -> Verdict:
-    offer = supply.offer
+def _verdict(name: LimitName, stock: Stock, seller: Seller | None, needs: Needs, background: Background) -> Verdict:
+    offer = stock.supply.offer
     if name == "context":
         # What an offer does not say is the model's own, of which the card is asked.
         served = offer.context_tokens
         return _holds(served is None or needs.context_tokens is None or served >= needs.context_tokens)
+    if name == "retirement":
+        return _holds(stock.ends is None or needs.serve_until is None or stock.ends > needs.serve_until)
     if name == "deprecated":
         return _holds(offer.deprecated is not True)
     if name == "provider":
         return _holds(bool({offer.provider, seller_id(offer.provider)} & set(needs.providers)))
     if name == "callable":
-        return _holds(offer.provider == OWN or bool(seller and seller.presets))
+        return _holds(background.can_call(offer))
     if name == "seller-country":
         country = seller.country if seller else None
         if country is None:
@@ -163,7 +132,7 @@ def _verdict(name: LimitName, supply: Supply, seller: Seller | None, needs: Need
     if name == "region":
         kept = seller.can_keep_in(frozenset(needs.regions)) if seller else None
         return "unknown" if kept is None else _holds(kept)
-    usd, limit = _money(name, supply, needs)
+    usd, limit = _money(name, stock.supply, needs)
     return "unknown" if usd is None else _holds(usd <= limit)
 
 
@@ -230,7 +199,8 @@ def _told(name: LimitName, stocks: Sequence[Stock], needs: Needs, background: Ba
         )
     if name == "callable":
         reason = Reason(
-            template=N_("it is sold only by {sellers}, whom Touchstone cannot call by name"), values={"sellers": shown}
+            template=N_("it is sold by {sellers}, in no way that Touchstone can call by name"),
+            values={"sellers": shown},
         )
         return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
     if name == "deprecated":
@@ -238,6 +208,8 @@ def _told(name: LimitName, stocks: Sequence[Stock], needs: Needs, background: Ba
         return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
     if name == "context":
         return _told_context(stocks, needs)
+    if name == "retirement":
+        return _told_end(stocks, needs)
     return _told_place(name, known, shown, needs, background)
 
 
@@ -246,9 +218,12 @@ def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check
     limit = _money(name, stocks[0].supply, needs)[1]
     if not priced:
         sellers = joined(sorted({seller_id(stock.supply.offer.provider) for stock in stocks})[:_FIRST_PAGE])
-        reason = Reason(template=N_("unknown: no price is stated by {sellers}"), values={"sellers": sellers})
+        template = N_("unknown: no price is stated by {sellers}")
+        if any(stock.supply.offer.periods for stock in stocks):
+            template = N_("unknown: by the tokens of text alone it cannot be told what {sellers} would charge")
+        reason = Reason(template=template, values={"sellers": sellers})
         return Check(limit=name, verdict="unknown", reason=reason, required=limit)
-    usd, stock = min(priced, key=lambda one: (one[0], _by_price(one[1])))
+    usd, stock = min(priced, key=lambda one: (one[0], by_cost(one[1].supply)))
     template = {
         "input-usd": N_(
             "the cheapest offer, by {seller}, costs {usd:,.4g} USD a million input tokens, {gap:,.4g} over {limit:,g}"
@@ -297,6 +272,29 @@ def _told_context(stocks: Sequence[Stock], needs: Needs) -> Check:
         required=wanted,
         gap=wanted - served,
         nearest=served,
+    )
+
+
+def _told_end(stocks: Sequence[Stock], needs: Needs) -> Check:
+    assert needs.serve_until is not None  # who asks has looked
+    stock = max(stocks, key=lambda one: (one.ends or date.min, one.supply.offer.provider))
+    ends, wanted = stock.ends or date.min, needs.serve_until
+    days = (wanted - ends).days
+    template = N_("the offer that lasts longest, by {seller}, ends on {day}, {days:,} days before {wanted}")
+    values: dict[str, str | int | float] = {
+        "seller": seller_id(stock.supply.offer.provider),
+        "day": ends.isoformat(),
+        "days": days,
+        "wanted": wanted.isoformat(),
+    }
+    return Check(
+        limit="retirement",
+        verdict="not-met",
+        reason=Reason(template=template, values=values),
+        actual=ends.isoformat(),
+        required=wanted.isoformat(),
+        gap=days,
+        nearest=(ends - timedelta(days=1)).isoformat(),
     )
 
 

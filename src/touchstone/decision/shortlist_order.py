@@ -146,14 +146,9 @@ def _key(one: Qualified, priority: Priority, groups: Mapping[ModelId, int]) -> f
 
 
 def _usd(one: Qualified) -> float:
-    """What orders by cost: a month's bill, else a call's, else input and output together; infinite where unknown."""
+    """What orders by cost, in one unit for all models of a list; infinite where unknown."""
     supply = one.supply
-    if supply is None:
-        return math.inf
-    if supply.usd_per_call is not None:
-        return supply.usd_per_call
-    # Needs without tokens of a call say so for every model alike, so that one unit orders all.
-    return math.inf if supply.input_usd is None else supply.input_usd + (supply.output_usd or 0.0)
+    return math.inf if supply is None or supply.compared_usd is None else supply.compared_usd
 
 
 # Reasons --------------------------------------------------------------------------------------------------------------
@@ -235,7 +230,11 @@ def _behind_in_cost(one: Qualified, before: Qualified) -> Reason:
         template = N_("cost unknown: nobody is known to sell it; after {before}")
         return Reason(template=template, values=values)
     if theirs is None or not math.isfinite(_usd(one)):
-        template = N_("cost unknown: {seller} states no price; after {before}")
+        template = (
+            N_("cost unknown: by the tokens of text alone it cannot be told what {seller} would charge; after {before}")
+            if mine.offer.periods
+            else N_("cost unknown: {seller} states no price; after {before}")
+        )
         return Reason(template=template, values={**values, "seller": mine.offer.provider})
     values["seller"] = mine.offer.provider
     if mine.usd_per_month is not None and theirs.usd_per_month is not None:
@@ -245,6 +244,11 @@ def _behind_in_cost(one: Qualified, before: Qualified) -> Reason:
     usd, gap = _usd(one), _usd(one) - _usd(before)
     if mine.usd_per_call is not None:
         template = N_("dearer than {before}: {usd:.3g} USD a call by {seller}, {gap:.3g} more")
+    elif mine.input_only:
+        template = N_(
+            "dearer than {before}: {usd:.4g} USD for a million tokens of input by {seller}, {gap:.4g} more; its output "
+            "is not billed by the token"
+        )
     else:
         template = N_(
             "dearer than {before}: {usd:.4g} USD for a million tokens each of input and output by {seller}, {gap:.4g} "

@@ -40,10 +40,12 @@ def limits_on_what_it_allows(needs: Needs, background: Background) -> Iterator[L
         yield Limit("self-hosting", asked, lambda card: _self_hosting(card, needs))
     floor = needs.floor
     if floor is not None:
-        asked = Reason(
-            template=N_("it has a result of {value:g} or better on {benchmark}"),
-            values={"value": floor.value, "benchmark": floor.benchmark.name},
-        )
+        values: dict[str, str | int | float] = {"value": floor.value, "benchmark": floor.benchmark.name}
+        template = N_("it has a result of {value:g} or better on {benchmark}")
+        if floor.condition is not None:
+            template = N_("it has a result of {value:g} or better on {benchmark}, measured so: {condition}")
+            values["condition"] = _how(floor.condition)
+        asked = Reason(template=template, values=values)
         yield Limit("benchmark", asked, lambda card: _floor(card, floor))
     if needs.ours:
         yield Limit("ours", Reason(template=N_("it is of your own")), _ours)
@@ -186,26 +188,30 @@ def _self_hosting(card: Card, needs: Needs) -> Check:
 def _floor(card: Card, floor: Floor) -> Check:
     benchmark = floor.benchmark
     sign = 1 if benchmark.higher_is_better else -1
-    results = [
-        claim for claim in card.claims if claim.benchmark == benchmark.id and floor.condition in (None, claim.condition)
-    ]
-    if not results:
-        reason = Reason(
-            template=N_("unknown: nobody states a result of it on {benchmark}"), values={"benchmark": benchmark.name}
-        )
+    every = [claim for claim in card.claims if claim.benchmark == benchmark.id]
+    results = [claim for claim in every if floor.condition in (None, claim.condition)]
+    values: dict[str, str | int | float] = {"benchmark": benchmark.name}
+    if not every:
+        template = N_("unknown: nobody states a result of it on {benchmark}")
+        reason = Reason(template=template, values=values)
         return Check(limit="benchmark", verdict="unknown", reason=reason, required=floor.value)
-    best: Claim = max(results, key=lambda claim: (sign * claim.value, claim.model_dump_json()))
-    values: dict[str, str | int | float] = {
-        "value": best.value,
-        "benchmark": benchmark.name,
-        "wanted": floor.value,
-        "source": best.source,
-    }
+    best: Claim = max(results or every, key=lambda claim: (sign * claim.value, claim.model_dump_json()))
+    values |= {"value": best.value, "source": best.source, "condition": _how(best.condition)}
+    if not results:
+        template = N_(
+            "unknown: on {benchmark} it was measured only otherwise ({condition}), where it has {value:g} ({source})"
+        )
+        reason = Reason(template=template, values=values)
+        return Check(limit="benchmark", verdict="unknown", reason=reason, required=floor.value)
+    values["wanted"] = floor.value
     short = sign * (floor.value - best.value)
     if short <= 0:
-        reason = Reason(template=N_("it has {value:g} on {benchmark} ({source}); asked is {wanted:g}"), values=values)
+        template = N_("it has {value:g} on {benchmark} ({condition}; {source}); asked is {wanted:g}")
+        reason = Reason(template=template, values=values)
         return met("benchmark", reason, best.value, floor.value)
-    template = N_("its best result on {benchmark} is {value:g} ({source}), {gap:g} off the {wanted:g} asked for")
+    template = N_(
+        "its best result on {benchmark} is {value:g} ({condition}; {source}), {gap:g} off the {wanted:g} asked for"
+    )
     return Check(
         limit="benchmark",
         verdict="not-met",
@@ -215,6 +221,11 @@ def _floor(card: Card, floor: Floor) -> Check:
         gap=short,
         nearest=best.value,
     )
+
+
+def _how(condition: Sequence[str]) -> str:
+    """What is special about a condition: subset, setting, harness and who measured."""
+    return joined([part for part in condition[1:] if part])
 
 
 def _ours(card: Card) -> Check:

@@ -29,7 +29,7 @@ from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.decision.shortlist_base import Evidence, Published, PublishedTests
 from touchstone.evaluation.alike import alike
 from touchstone.evaluation.bradley_terry import Outcome, bradley_terry
-from touchstone.evaluation.claim_interval import gap, known_value
+from touchstone.evaluation.claim_interval import KnownValue, gap, known_value
 
 RECENT_DAYS = 730
 """A test whose newest result is older than this than the newest of its scenario says nothing: it is of other models."""
@@ -221,10 +221,14 @@ def _pairs(test: _Test) -> Iterator[_Pair]:
     weight = test.weight / (len(test.results) - 1)
     known = [known_value(test.benchmark, claim) for claim in test.results]
     for (better, one), (worse, other) in itertools.combinations(zip(test.results, known, strict=True), 2):
-        if one is None or other is None:
-            yield _Pair(test, better, worse, better.value != worse.value, weight)
-        else:
-            yield _Pair(test, better, worse, gap(one, other).p <= _TOLD_APART, weight)
+        yield _Pair(test, better, worse, _won(better, one, worse, other), weight)
+
+
+def _won(better: Claim, one: KnownValue | None, worse: Claim, other: KnownValue | None) -> bool:
+    """Whether the better of two results is a win, and no tie."""
+    if one is None or other is None:
+        return better.value != worse.value
+    return gap(one, other).p <= _TOLD_APART
 
 
 def _evidence(
@@ -236,12 +240,16 @@ def _evidence(
     found: dict[str, Evidence] = {}
     for test, at, count in apart:
         if test.benchmark.id not in found and len(found) < _MOST_EVIDENCE:
+            rival = test.results[at + 1 if at + 1 < len(test.results) else at - 1]
+            mine = test.results[at]
+            known, other = known_value(test.benchmark, mine), known_value(test.benchmark, rival)
             found[test.benchmark.id] = Evidence(
                 benchmark=test.benchmark.name,
-                claim=test.results[at],
+                claim=mine,
                 place=at + 1,
                 of=len(test.results),
                 told_apart=count,
-                rival=test.results[at + 1 if at + 1 < len(test.results) else at - 1],
+                rival=rival,
+                level=not _won(mine, known, rival, other),
             )
     return tuple(found.values())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from touchstone.catalog.benchmarks import scenarios
-from touchstone.decision.advice import Advice
+from touchstone.catalog.sellers import seller_id
+from touchstone.decision.advice_base import Advice
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import (
     Check,
@@ -20,13 +20,12 @@ from touchstone.decision.shortlist_base import (
     Shortlist,
     Standing,
 )
+from touchstone.decision.shortlist_costs import is_lower_end
 from touchstone.language import _, current_language, ngettext
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Section, Table
-from touchstone.reporting.shortlist_words import limit_name, nearest, said, said_of
-
-SCHEMA = "touchstone.shortlist/1"
+from touchstone.reporting.shortlist_words import limit_name, nearest, places, said, said_of, setting
 
 _MANY_UNKNOWN = 0.25
 """So many left out for an unknown fact alone, as a share of those who qualify, are worth a warning."""
@@ -157,8 +156,11 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
             row.append(words.gib(one.memory.total_bytes) if one.memory else numbers.UNKNOWN)
         rows.append(row)
     more = len(found.qualified) - len(shown)
-    note = _("{count:,} more qualify; --top shows more of them.").format(count=more) if more else ""
-    yield Table(heads, rows, numbers=frozenset(numbers_at), note=note)
+    notes = [_("{count:,} more qualify; --top shows more of them.").format(count=more)] if more else []
+    if any(is_lower_end(one, found.needs) for one in shown):
+        notes.append(_("≥: at least; images, recordings or thinking are not counted in it."))
+    yield Table(heads, rows, numbers=frozenset(numbers_at), note=" ".join(notes))
+    yield from _leaving(shown, found.needs)
     yield Bullets(
         [
             _("{place}. {model}: {reason}").format(place=at, model=one.model, reason=_reason(one))
@@ -181,6 +183,20 @@ def _qualified(found: Shortlist, top: int) -> Iterator[Block]:
         )
 
 
+def _leaving(shown: Sequence[Qualified], needs: Needs) -> Iterator[Block]:
+    """Of sellers that keep calls in the wanted place only when something is set: what it is, in their words."""
+    leaving = [seller_id(one.supply.offer.provider) for one in shown if one.supply is not None and one.supply.leaves]
+    if leaving:
+        yield Bullets(
+            [
+                _("{seller}: only a setting or an address of its own keeps a call within {places}. {setting}").format(
+                    seller=words.seller(name), places=places(needs.regions), setting=setting(name)
+                )
+                for name in dict.fromkeys(leaving)
+            ]
+        )
+
+
 def _how_published(basis: PublishedTests, qualified: int) -> str:
     names = scenarios()
     spoken = [names[one].name.in_language(current_language()) for one in basis.scenarios if one in names]
@@ -189,7 +205,9 @@ def _how_published(basis: PublishedTests, qualified: int) -> str:
         "{scenarios}). On each test, two models that were measured alike are a win and a loss, or a tie where error "
         "does not tell them apart; {pairs:,} such pairs of {models:,} models are put together by the Bradley-Terry "
         "model, and values of unlike scales are never averaged. The share says how often a model is expected to be "
-        "ahead of one of middle strength. Who was measured too little is not worse: nobody knows."
+        "ahead of one of middle strength. The order goes by the strength that it has at least, with five chances in "
+        "six, so a model with a wide interval may stand behind one with a smaller share. Who was measured too little "
+        "is not worse: nobody knows."
     ).format(
         known=basis.known,
         qualified=qualified,
@@ -215,11 +233,12 @@ def _reason(one: Qualified) -> str:
 def _evidence(one: Evidence) -> str:
     claim, rival = one.claim, one.rival
     how = _(", ").join(part for part in (claim.subset, claim.setting, claim.measured_by) if part)
-    template = (
-        _("{benchmark} {value:g} ({how}), before {rival} with {ahead:g}")
-        if one.place < one.of
-        else _("{benchmark} {value:g} ({how}), behind {rival} with {ahead:g}")
-    )
+    if one.level:
+        template = _("{benchmark} {value:g} ({how}), level with {rival} with {ahead:g}")
+    elif one.place < one.of:
+        template = _("{benchmark} {value:g} ({how}), before {rival} with {ahead:g}")
+    else:
+        template = _("{benchmark} {value:g} ({how}), behind {rival} with {ahead:g}")
     return template.format(benchmark=one.benchmark, value=claim.value, how=how, rival=rival.model, ahead=rival.value)
 
 
@@ -242,7 +261,8 @@ def _cost(one: Qualified, needs: Needs) -> str:
         return numbers.UNKNOWN
     if needs.input_tokens is None or needs.output_tokens is None:
         return f"{words.usd(supply.input_usd)} / {words.usd(supply.output_usd)}"
-    return words.usd(supply.usd_per_month if needs.requests_per_month is not None else supply.usd_per_call)
+    usd = supply.usd_per_month if needs.requests_per_month is not None else supply.usd_per_call
+    return f"≥ {words.usd(usd)}" if usd is not None and is_lower_end(one, needs) else words.usd(usd)
 
 
 def _standing(standing: Standing | None) -> str:
@@ -285,7 +305,7 @@ def _relaxed(found: Shortlist) -> Iterator[Block]:
             limit_name(one.limit),
             f"{len(one.models):,}",
             nearest(one, found.needs),
-            numbers.listing(_few(one.models)) if one.models else "",
+            _few(one.models),
         )
         for one in found.relaxed
     ]
@@ -294,8 +314,12 @@ def _relaxed(found: Shortlist) -> Iterator[Block]:
         yield Table(heads, rows, numbers=frozenset({1}))
 
 
-def _few(models: Sequence[str]) -> list[str]:
-    return [*models[:3], *([_("{count:,} more").format(count=len(models) - 3)] if len(models) > 3 else [])]
+def _few(models: Sequence[str]) -> str:
+    """The first three, and how many others there are."""
+    if len(models) <= 3:
+        return numbers.listing(models)
+    shown = _(", ").join(models[:3])
+    return _("{models} and {count:,} more").format(models=shown, count=len(models) - 3)
 
 
 def _advice(one: Advice) -> str:
@@ -308,82 +332,3 @@ def _rests_on(found: Shortlist) -> Iterator[Reason]:
         source = first.offer.source if first.offer.as_of is None else f"{first.offer.source}, {first.offer.as_of}"
         template = _("prices of the first: {source}")
         yield Reason(template=template, values={"source": source})
-
-
-# For machines ---------------------------------------------------------------------------------------------------------
-
-
-def as_json(
-    found: Shortlist, advice: Sequence[Advice], *, task: str | None, assumed: Sequence[Reason]
-) -> dict[str, Any]:
-    """What `--json` prints: everything, every sentence with its template and the numbers behind it."""
-    return {
-        "schema": SCHEMA,
-        "task": task,
-        "day": found.day.isoformat(),
-        "priorities": list(found.priorities),
-        "needs": found.needs.model_dump(mode="json", exclude_defaults=True),
-        "asked": {name: _sentence(reason, name) for name, reason in found.asked.items()},
-        "assumptions": [_sentence(reason) for reason in assumed],
-        "yardstick": found.yardstick.id if found.yardstick else None,
-        "condition": list(found.condition) if found.condition else None,
-        "published": found.published.model_dump(mode="json") if found.published else None,
-        "qualified": [_entry(one, at) for at, one in enumerate(found.qualified, 1)],
-        "excluded": [
-            {"model": one.model, "name": one.name, "further": one.further, **check_json(one.check)}
-            for one in found.excluded
-        ],
-        "relaxed": [one.model_dump(mode="json") for one in found.relaxed],
-        "advice": [{"rule": one.rule, "source": one.source, **_sentence(one.reason)} for one in advice],
-    }
-
-
-def check_json(check: Check) -> dict[str, Any]:
-    """A check, with its sentence."""
-    return {
-        **check.model_dump(mode="json", include={"limit", "verdict", "actual", "required", "gap", "nearest"}),
-        **_sentence(check.reason, check.limit),
-        "among": None if check.among is None else said(check.among),
-    }
-
-
-def _sentence(reason: Reason, limit: str = "") -> dict[str, Any]:
-    return {"text": said(reason, limit), "template": reason.template, "values": dict(reason.values)}
-
-
-def _entry(one: Qualified, place: int) -> dict[str, Any]:
-    supply, standing = one.supply, one.standing
-    return {
-        "place": place,
-        "model": one.model,
-        "name": one.name,
-        "openness": one.openness,
-        "licence": one.licence,
-        "offers": len(one.supplies),
-        "seller": supply.offer.provider if supply else None,
-        "served_name": supply.offer.served_name if supply else None,
-        "usd_per_month": supply.usd_per_month if supply else None,
-        "usd_per_call": supply.usd_per_call if supply else None,
-        "input_usd": supply.input_usd if supply else None,
-        "output_usd": supply.output_usd if supply else None,
-        "price_source": supply.offer.source if supply else None,
-        "price_as_of": supply.offer.as_of if supply else None,
-        "memory_bytes": one.memory.total_bytes if one.memory else None,
-        "weight_bytes": one.memory.weight_bytes if one.memory else None,
-        "seconds": one.seconds,
-        "own": None
-        if standing is None
-        else {
-            "benchmark": standing.claim.benchmark,
-            "value": standing.claim.value,
-            "rank": standing.rank,
-            "best_rank": standing.best_rank,
-            "worst_rank": standing.worst_rank,
-            "of": standing.of,
-            "mode": standing.claim.mode,
-            "source": standing.claim.source,
-            "as_of": standing.claim.as_of,
-        },
-        "published": None if one.published is None else one.published.model_dump(mode="json", exclude_none=True),
-        **_sentence(one.reason),
-    }

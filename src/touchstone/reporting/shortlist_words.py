@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from touchstone.catalog.sellers import seller_id, sellers
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import Check, LimitName, Needs, Relaxed
 from touchstone.decision.shortlist_order import PRIORITIES
-from touchstone.language import N_, _
+from touchstone.language import N_, _, current_language
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
 
@@ -39,6 +40,30 @@ LIMITS: Mapping[LimitName, str] = {
 """What the limits are called."""
 
 
+COUNTRIES: Mapping[str, str] = {
+    "AE": N_("the United Arab Emirates"),
+    "AU": N_("Australia"),
+    "CA": N_("Canada"),
+    "CN": N_("China"),
+    "DE": N_("Germany"),
+    "FI": N_("Finland"),
+    "FR": N_("France"),
+    "GB": N_("the United Kingdom"),
+    "HK": N_("Hong Kong"),
+    "IL": N_("Israel"),
+    "IN": N_("India"),
+    "JP": N_("Japan"),
+    "KR": N_("South Korea"),
+    "NL": N_("the Netherlands"),
+    "RU": N_("Russia"),
+    "SG": N_("Singapore"),
+    "US": N_("the United States"),
+}
+"""What the countries of labs and sellers and the places of calls are called; others stand for themselves."""
+_NOT = "≠"
+"""Before the code of a country that is ruled out."""
+
+
 def limit_name(limit: str) -> str:
     """A limit by its name."""
     found = LIMITS.get(limit)  # type: ignore[call-overload]  # an unknown one stands for itself
@@ -55,7 +80,20 @@ _openness = _each(lambda openness: words.term("openness", openness))
 _input = _each(lambda name: _(words.MODALITIES[name]) if name in words.MODALITIES else name)
 _ability = _each(lambda name: _(words.ABILITIES[name]) if name in words.ABILITIES else name)
 _seller = _each(words.seller)
-_place = _each(lambda code: words.places([code]))
+
+
+def _one_country(code: str) -> str:
+    name = COUNTRIES.get(code.removeprefix(_NOT))
+    shown = code.removeprefix(_NOT) if name is None else _(name)
+    return _("not {country}").format(country=shown) if code.startswith(_NOT) else shown
+
+
+def _one_place(code: str) -> str:
+    return _one_country(code.upper()) if code.removeprefix(_NOT).upper() in COUNTRIES else words.places([code])
+
+
+_country = _each(_one_country)
+_place = _each(_one_place)
 
 _BY_KEY: Mapping[str, Callable[[str], str]] = {
     "tasks": _task,
@@ -65,6 +103,12 @@ _BY_KEY: Mapping[str, Callable[[str], str]] = {
     "seller": _seller,
     "sellers": _seller,
     "places": _place,
+    "country": _country,
+    "countries": _country,
+    "allowed": _country,
+    "forbidden": _country,
+    "setting": lambda name: setting(name),
+    "shown": _seller,
     "openness": _openness,
     "basis": _,
     "priority": lambda name: _(PRIORITIES[name]) if name in PRIORITIES else name,  # type: ignore[index]
@@ -101,6 +145,20 @@ def said_of(check: Check) -> str:
     )
 
 
+def places(codes: Iterable[str]) -> str:
+    """Where calls may be kept."""
+    return _(", ").join(map(_one_place, codes))
+
+
+def setting(seller: str) -> str:
+    """What a seller says of where calls run, and where it says so."""
+    found = sellers().get(seller_id(seller))
+    if found is None or found.data is None:
+        return ""
+    source = _(", ").join(part for part in (found.data_source, found.data_as_of) if part)
+    return _("{words} ({source})").format(words=found.data.in_language(current_language()), source=source)
+
+
 def nearest(relaxed: Relaxed, needs: Needs) -> str:
     """How far a limit must be relaxed for the first model to come back."""
     value, limit = relaxed.nearest, relaxed.limit
@@ -110,7 +168,14 @@ def nearest(relaxed: Relaxed, needs: Needs) -> str:
         shown = _BY_LIMIT[limit](str(value)) if limit in _BY_LIMIT else str(value)
         return _("without {missing}").format(missing=shown)
     if limit in ("licence", "provider", "region", "lab-country", "seller-country", "any-task", "openness"):
-        word = {"provider": _seller, "region": _place, "any-task": _task, "openness": _openness}.get(limit, str)
+        word = {
+            "provider": _seller,
+            "region": _place,
+            "any-task": _task,
+            "openness": _openness,
+            "lab-country": _country,
+            "seller-country": _country,
+        }.get(limit, str)
         shown = word(str(value))
         return _("also {value}").format(value=shown)
     if limit in ("input-usd", "output-usd", "usd-per-month"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from touchstone.catalog.base import Facts
 from touchstone.decision.base import Constraints
-from touchstone.strategies.base import CandidateSpec
+
+if TYPE_CHECKING:
+    # Whoever makes a shortlist has cards and no candidates yet; these libraries would take longer than the list.
+    from touchstone.catalog.cards import Card
+    from touchstone.strategies.base import CandidateSpec
 
 _LICENCES: dict[str, Literal["open", "open_weights", "proprietary"]] = {
     "open-licence": "open",
@@ -27,6 +31,15 @@ def informed(spec: CandidateSpec) -> CandidateSpec:
     return spec.model_copy(update={"facts": with_catalog_facts(spec.facts, spec.model)})
 
 
+def facts_of_card(card: Card) -> Facts:
+    """Licence and weights of a card, in the words of a task file's constraints; None where nobody states them."""
+    openness, weights = card.openness, card.fact("weights")
+    return Facts(
+        licence=None if openness is None else _LICENCES[openness],
+        self_hostable=None if weights is None else weights != "closed",
+    )
+
+
 def with_catalog_facts(facts: Facts, reference: str) -> Facts:
     """The facts with what the card of the model adds; what the user said stands."""
     # Imported here: a run that asks for no such fact need not know what a card is.
@@ -39,9 +52,10 @@ def with_catalog_facts(facts: Facts, reference: str) -> Facts:
     model = shipped_model(known) if known else None
     if model is None:
         return facts
-    openness = Card(id=model.id, kind=KIND_CARD, name=model.name, model=model).openness
-    licence = facts.licence or (_LICENCES[openness] if openness else None)
-    hostable = facts.self_hostable
-    if hostable is None and model.weights is not None:
-        hostable = model.weights != "closed"
-    return facts.model_copy(update={"licence": licence, "self_hostable": hostable})
+    stated = facts_of_card(Card(id=model.id, kind=KIND_CARD, name=model.name, model=model))
+    return facts.model_copy(
+        update={
+            "licence": facts.licence or stated.licence,
+            "self_hostable": stated.self_hostable if facts.self_hostable is None else facts.self_hostable,
+        }
+    )

@@ -16,13 +16,15 @@ from touchstone.catalog.model import ModelId, PartialDate
 from touchstone.catalog.sellers import sellers
 from touchstone.catalog.taxonomy import labs, licences
 from touchstone.config import Settings
-from touchstone.decision.advice import Advice, advise
+from touchstone.decision.advice import advise
+from touchstone.decision.advice_base import Advice
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist import DEFAULT_PRIORITIES, explain, other_task, shortlist
 from touchstone.decision.shortlist_base import Background, Check, Excluded, Needs, Priority, Shortlist
 from touchstone.errors import SettingsError
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
+from touchstone.workspace.shortlist_entries import can_call
 from touchstone.workspace.shortlist_measured import Measured, may_have_measured, measured_before
 from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
 from touchstone.workspace.taskfile import Task
@@ -84,7 +86,8 @@ def answer(
     priorities: Sequence[Priority] = DEFAULT_PRIORITIES,
 ) -> Answered:
     """The models of a catalog that meet the needs, in order, and everybody else with a reason."""
-    background = background_of(catalog, asked.scenarios)
+    asked = asked.model_copy(update={"needs": settled(asked.needs, catalog)})
+    background = background_of(catalog, asked.needs, asked.scenarios)
     scope = in_scope(catalog, asked.needs)
     own_benchmark = asked.task if asked.task in background.benchmarks else None
     found = shortlist(
@@ -124,11 +127,27 @@ def explained(asked: Asked, catalog: Catalog, model: str) -> tuple[Card, tuple[C
         UnknownName: the catalog has no such model.
     """
     card = catalog.card(model)
-    return card, explain(card, asked.needs, background_of(catalog, ()))
+    needs = settled(asked.needs, catalog)
+    return card, explain(card, needs, background_of(catalog, needs, ()))
 
 
-def background_of(catalog: Catalog, used: Iterable[Scenario]) -> Background:
-    """What the shipped files say, and the team's own benchmarks; benchmarks only where a scenario uses them."""
+def settled(needs: Needs, catalog: Catalog) -> Needs:
+    """
+    The needs with the condition under which a published result counts: that of a search of the catalog.
+
+    Values of other subsets, settings, harnesses and measurers cannot be held against one floor.
+    """
+    floor = needs.floor
+    if floor is None or floor.condition is not None:
+        return needs
+    from touchstone.catalog.query import Query
+
+    condition = catalog.search(Query(benchmark=floor.benchmark.id, limit=0)).score_condition
+    return needs.model_copy(update={"floor": floor.model_copy(update={"condition": condition})})
+
+
+def background_of(catalog: Catalog, needs: Needs, used: Iterable[Scenario]) -> Background:
+    """What the shipped files say, and the team's own benchmarks; what nothing asks about is not read."""
     tests: Mapping[str, Any] = {}
     if any(True for _ in used):
         tests = benchmarks()
@@ -136,7 +155,8 @@ def background_of(catalog: Catalog, used: Iterable[Scenario]) -> Background:
             from touchstone.catalog.own import own_benchmarks
 
             tests = own_benchmarks(catalog.folder)
-    return Background(sellers(), labs(), licences(), tests, catalog.today)
+    makers = labs() if needs.lab_countries or needs.not_lab_countries else {}
+    return Background(sellers(), makers, licences(), tests, catalog.today, can_call)
 
 
 class Scope(NamedTuple):

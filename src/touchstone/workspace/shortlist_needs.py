@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from touchstone.catalog.memory import Precision
 from touchstone.catalog.model import Modality, PartialDate
-from touchstone.decision.advice import Situation
+from touchstone.decision.advice_base import Situation
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import Figure, Floor, Needs
 from touchstone.errors import SettingsError, TaskError
@@ -57,6 +58,14 @@ _LICENCE_TO_OPENNESS: Mapping[str, Literal["open-licence", "open-weights"]] = {
 }
 
 
+MOST_TOKENS = 1_000_000_000
+"""Of a call or a context; more is a slip of the hand."""
+_MOST_USD = 10**12
+_MOST_CALLS = 10**12
+_MOST_GIB = 10**6
+_MOST_DAYS = 36_500
+
+
 class Wishes(Noun):
     """What flags ask for; None and () say nothing."""
 
@@ -66,18 +75,18 @@ class Wishes(Noun):
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes, or `any`."""
     abilities: tuple[Literal["tools", "structured-output", "vision", "reasoning"], ...] = ()
-    context_tokens: int | None = Field(default=None, ge=1)
+    context_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     licences: tuple[str, ...] = ()
     openness: Literal["open-licence", "open-weights"] | None = None
     lab_countries: tuple[str, ...] = ()
     not_lab_countries: tuple[str, ...] = ()
     self_hostable: bool | None = None
-    memory_gib: float | None = Field(default=None, gt=0)
+    memory_gib: float | None = Field(default=None, gt=0, le=_MOST_GIB, allow_inf_nan=False)
     precision: Precision = "16bit"
-    fit_context_tokens: int | None = Field(default=None, ge=1)
+    fit_context_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     floor: Floor | None = None
     released_after: PartialDate | None = None
-    serve_days: int = Field(default=0, ge=0)
+    serve_days: int = Field(default=0, ge=0, le=_MOST_DAYS)
     """How long from today it must be served."""
     retired_too: bool = False
     ours: bool = False
@@ -88,18 +97,18 @@ class Wishes(Noun):
     not_seller_countries: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     allow_deprecated: bool = False
-    max_input_usd: float | None = Field(default=None, ge=0)
-    max_output_usd: float | None = Field(default=None, ge=0)
-    max_usd_per_month: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    requests_per_month: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    input_tokens: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    output_tokens: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_input_usd: float | None = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
+    max_output_usd: float | None = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
+    max_usd_per_month: float | None = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
+    requests_per_month: float | None = Field(default=None, gt=0, le=_MOST_CALLS, allow_inf_nan=False)
+    input_tokens: float | None = Field(default=None, ge=0, le=MOST_TOKENS, allow_inf_nan=False)
+    output_tokens: float | None = Field(default=None, ge=0, le=MOST_TOKENS, allow_inf_nan=False)
     scenario: str | None = None
     """Id of the scenario whose benchmarks speak for quality; by the task by default."""
     rests_on_documents: bool = False
-    days: float | None = Field(default=None, ge=0)
-    budget_usd: float | None = Field(default=None, ge=0)
-    gpu_usd_per_hour: float | None = Field(default=None, gt=0)
+    days: float | None = Field(default=None, ge=0, le=_MOST_DAYS, allow_inf_nan=False)
+    budget_usd: float | None = Field(default=None, ge=0, le=_MOST_USD, allow_inf_nan=False)
+    gpu_usd_per_hour: float | None = Field(default=None, gt=0, le=10**6, allow_inf_nan=False)
 
 
 _AS_THEY_ARE = (
@@ -188,10 +197,12 @@ def _calls(wishes: Wishes, task: Task | None, look: CasesLook | None, measured: 
         for name in ("requests_per_month", "input_tokens", "output_tokens")
     }
     limit = wishes.max_usd_per_month
+    if given["output_tokens"] is None and wishes.tasks and set(wishes.tasks) <= _WRITES_NOTHING:
+        given["output_tokens"] = Figure(value=0, basis="assumed")
     if task is not None:
         if limit is None:
-            limit = task.file.constraints.max_usd_per_month
-        said = task.file.volume.requests_per_month
+            limit = _finite(task.file.constraints.max_usd_per_month, _MOST_USD, task, "constraints.max_usd_per_month")
+        said = _finite(task.file.volume.requests_per_month, _MOST_CALLS, task, "volume.requests_per_month")
         if given["requests_per_month"] is None and said is not None:
             given["requests_per_month"] = Figure(value=said, basis="given")
         given["input_tokens"] = given["input_tokens"] or _input_figure(look, measured)
@@ -206,8 +217,6 @@ def _calls(wishes: Wishes, task: Task | None, look: CasesLook | None, measured: 
                 path=task.path,
                 line=task.line("constraints", "max_usd_per_month"),
             )
-    if given["output_tokens"] is None and wishes.tasks and set(wishes.tasks) <= _WRITES_NOTHING:
-        given["output_tokens"] = Figure(value=0, basis="assumed")
     if limit is not None:
         for name, flag in (
             ("requests_per_month", "--requests-per-month"),
@@ -221,10 +230,26 @@ def _calls(wishes: Wishes, task: Task | None, look: CasesLook | None, measured: 
     return {**given, "max_usd_per_month": limit}
 
 
+def _finite(value: float | None, most: float, task: Task, key: str) -> float | None:
+    """A number of the task file, which may hold one that nothing can be worked out with."""
+    if value is not None and not (math.isfinite(value) and value <= most):
+        raise TaskError(
+            "{key} is {value}; write a number of at most {most:g}",
+            path=task.path,
+            line=task.line(*key.split(".")),
+            key=key,
+            value=value,
+            most=most,
+        )
+    return value
+
+
 def _input_figure(look: CasesLook | None, measured: Measured | None) -> Figure | None:
     if measured is not None:
         return Figure(value=measured.input_tokens, basis="measured")
-    return Figure(value=look.mean_tokens, basis="estimated") if look is not None and look.test else None
+    if look is None or not look.test:
+        return None
+    return Figure(value=look.mean_tokens, basis="estimated", at_least=look.images or look.audio)
 
 
 def situation_of(wishes: Wishes, task: Task | None, look: CasesLook | None) -> Situation:
@@ -277,13 +302,19 @@ def assumptions(
     for name, figure in (("input", needs.input_tokens), ("output", needs.output_tokens)):
         if figure is None:
             continue
-        template = (
-            N_("input of a call: {tokens:,.0f} tokens on average, {basis}")
-            if name == "input"
-            else N_("output of a call: {tokens:,.0f} tokens on average, {basis}; thinking is not counted in it")
-            if figure.basis == "assumed"
-            else N_("output of a call: {tokens:,.0f} tokens on average, {basis}")
-        )
+        template = N_("output of a call: {tokens:,.0f} tokens on average, {basis}")
+        if name == "input":
+            template = N_("input of a call: {tokens:,.0f} tokens on average, {basis}")
+            if figure.at_least:
+                template = N_(
+                    "input of a call: {tokens:,.0f} tokens on average, {basis}; images and recordings are not counted, "
+                    "so a cost is what it is at least"
+                )
+        elif figure.basis == "assumed" and not figure.value:
+            found.append(Reason(template=N_("output of a call: vectors and scores are not billed by the token")))
+            continue
+        elif figure.basis == "assumed":
+            template = N_("output of a call: {tokens:,.0f} tokens on average, {basis}; thinking is not counted in it")
         found.append(Reason(template=template, values={"tokens": figure.value, "basis": basis[figure.basis]}))
     if measured is not None:
         template = N_("measured by comparison {comparison}, mean over {candidates} candidates")
@@ -295,6 +326,12 @@ def assumptions(
                 template=N_("calls a month: {calls:,.0f}, as given"), values={"calls": needs.requests_per_month.value}
             )
         )
+    if needs.serve_until is not None:
+        template = N_(
+            "retirement: the end of a maker's own service ends that offer, not weights that are given out and what "
+            "others serve of them"
+        )
+        found.append(Reason(template=template))
     if look is not None and look.test:
         template = N_(
             "context: the longest of {cases:,} test cases is about {longest:,} tokens, estimated, and an answer"

@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from touchstone.catalog.base import Provider
-from touchstone.catalog.cards import Card
 from touchstone.catalog.providers import find_provider, provider_names
-from touchstone.catalog.sellers import seller_id, sellers
-from touchstone.decision.base import Constraints, Reason
-from touchstone.decision.shortlist_base import Qualified, Shortlist, Supply
+from touchstone.decision.base import Reason
 from touchstone.errors import SettingsError, TaskError, TouchstoneError
-from touchstone.language import N_
 from touchstone.noun import Noun
+from touchstone.workspace.shortlist_entries import Entry
 from touchstone.workspace.taskfile import Task, load_task
 from touchstone.workspace.yaml_edit import Edit, edited_sequence
-
-OWN = "own"
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*")
-"""A reference that YAML reads as this very text without quotes."""
-_ANY_NAME = re.compile(r".*", re.DOTALL)
-_LICENCES = {"open-licence": "open", "open-weights": "open_weights", "proprietary": "proprietary"}
-
-
-class Entry(Noun):
-    """One candidate to be written."""
-
-    model: str
-    """Id of the catalog."""
-    reference: str | Mapping[str, Any]
-    """As `compare` understands it."""
-    key_env: str | None = None
-    """Environment variable of the key, for a remark beside the line."""
-
-    @property
-    def name(self) -> str:
-        """What the comparison will call it."""
-        if isinstance(self.reference, str):
-            return self.reference
-        given = self.reference
-        own = given["model"] == "openai-compatible"
-        return str(given.get("name") or (given["served_name"] if own else given["model"]))
-
-    @property
-    def line(self) -> str:
-        """As YAML, without its dash; JSON is YAML's flow style."""
-        if isinstance(self.reference, str):
-            plain = _PLAIN.fullmatch(self.reference) is not None
-            return self.reference if plain else json.dumps(self.reference, ensure_ascii=False)
-        pairs = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in self.reference.items())
-        return "{" + ", ".join(pairs) + "}"
 
 
 class Written(Noun):
@@ -70,86 +29,8 @@ class Written(Noun):
     replaced: tuple[str, ...]
     left_out: tuple[Reason, ...]
     """Models that cannot be called, and why."""
-
-
-def entries_of(
-    found: Shortlist, cards: Mapping[str, Card], top: int, constraints: Constraints
-) -> tuple[list[Entry], list[Reason]]:
-    """
-    The first models of a shortlist that can be called, as candidates; and why others before them cannot.
-
-    Args:
-        cards: Of the models that qualify.
-        top: So many candidates at most.
-        constraints: Of the task file; what they ask of a model is written beside it.
-    """
-    entries: list[Entry] = []
-    left_out: list[Reason] = []
-    for one in found.qualified:
-        if len(entries) == top:
-            break
-        reached = next((way for supply in one.supplies if (way := _way(supply, cards[one.model]))), None)
-        if reached is None:
-            left_out.append(_unreachable(one))
-            continue
-        reference, key_env = reached
-        if not isinstance(reference, str):
-            # The decision finds out by itself what the catalog says of a provider's name; of an own address it cannot.
-            reference = {**reference, **_facts(one, constraints)}
-        entries.append(Entry(model=one.model, reference=reference, key_env=key_env))
-    return entries, left_out
-
-
-def _way(supply: Supply, card: Card) -> tuple[str | dict[str, Any], str | None] | None:
-    """How `compare` asks for an offer; None where it cannot without being told an address."""
-    offer = supply.offer
-    if offer.provider == OWN:
-        endpoint = next((one for one in card.endpoints if one.served_name == offer.served_name), None)
-        return None if endpoint is None else (endpoint.candidate(), endpoint.key_env)
-    seller = sellers().get(seller_id(offer.provider))
-    presets = seller.presets if seller else ()
-    provider = next((found for name in presets if (found := _reachable(name, offer.served_name))), None)
-    return None if provider is None else (f"{provider.id}/{offer.served_name}", provider.key_env)
-
-
-_NAMES_AT: Mapping[str, re.Pattern[str]] = {
-    # OpenRouter calls every model author/slug (openrouter.ai/docs, "Models"); some rows of the price list do not.
-    "openrouter": re.compile(r"[^/]+/.+"),
-    # The same seller's prices hold what it sells under another interface, Claude among it.
-    "gemini": re.compile(r"(gemini|gemma|learnlm|text-embedding)-.*"),
-}
-"""What names look like at a preset, where the price list holds others too."""
-
-
-def _reachable(preset: str, served_name: str) -> Provider | None:
-    provider = find_provider(preset)
-    # Where every customer has an address and names of their own, a reference would mean nothing yet.
-    if provider.base_url is None or not _NAMES_AT.get(preset, _ANY_NAME).fullmatch(served_name):
-        return None
-    return provider
-
-
-def _unreachable(one: Qualified) -> Reason:
-    if not one.supplies:
-        return Reason(
-            template=N_("{model} is left out: nobody is known to sell it; serve it yourself and add its address"),
-            values={"model": one.model},
-        )
-    named = ", ".join(dict.fromkeys(supply.offer.provider for supply in one.supplies))
-    return Reason(
-        template=N_("{model} is left out: Touchstone cannot call {sellers} by name; add it with its base_url"),
-        values={"model": one.model, "sellers": named},
-    )
-
-
-def _facts(one: Qualified, constraints: Constraints) -> dict[str, Any]:
-    """What the task's constraints ask of a model, so that the decision knows it too."""
-    found: dict[str, Any] = {}
-    if constraints.licence is not None and one.openness is not None:
-        found["licence"] = _LICENCES[one.openness]
-    if constraints.self_hostable and one.openness is not None:
-        found["self_hostable"] = one.openness != "proprietary"
-    return found
+    notes: tuple[Reason, ...] = ()
+    """Models that are written as another offer than the one that is shown, and why."""
 
 
 def write_candidates(
@@ -173,8 +54,8 @@ def write_candidates(
     """
     if not entries:
         raise SettingsError(
-            "no model of the shortlist can be called by name, so {path} stays as it is; serve one yourself and add its "
-            "base_url, or relax a limit",
+            "no model of the shortlist can be called so that the limits hold, so {path} stays as it is; serve one "
+            "yourself and add its base_url, or relax a limit",
             path=str(task.path),
         )
     mine = [position for position, entry in enumerate(task.file.candidates) if _of_catalog(entry)]
@@ -202,6 +83,7 @@ def write_candidates(
         kept=tuple(kept),
         replaced=tuple(names[position] for position in mine),
         left_out=tuple(left_out),
+        notes=tuple(entry.note for entry in wanted if entry.note is not None),
     )
 
 
@@ -232,6 +114,9 @@ def _read(path: Path) -> str:
 
 def _replace(path: Path, text: str, task: Task, expected: Sequence[Any]) -> None:
     """Put the new text in the file's place once it was read back and says what it should and nothing else."""
+    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        # A fresh file could still take its place: the folder decides that. Who protects a file means what it says.
+        raise SettingsError("{path} cannot be written: it is protected against writing", path=str(path))
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         fresh = Path(name)
@@ -240,7 +125,7 @@ def _replace(path: Path, text: str, task: Task, expected: Sequence[Any]) -> None
                 file.write(text.encode("utf-8"))
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.chmod(path.stat().st_mode & 0o7777)
+            _like(path, fresh)
             _check(fresh, task, expected)
             fresh.replace(path)
         finally:
@@ -248,6 +133,15 @@ def _replace(path: Path, text: str, task: Task, expected: Sequence[Any]) -> None
                 fresh.unlink()
     except OSError as error:
         raise SettingsError("{path} cannot be written: {reason}", path=str(path), reason=error.strerror) from error
+
+
+def _like(path: Path, fresh: Path) -> None:
+    """Give a new file the mode of the old one, and its owner and group where that is allowed."""
+    old, new = path.stat(), fresh.stat()
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        with suppress(OSError):
+            os.chown(fresh, old.st_uid, old.st_gid)
+    fresh.chmod(old.st_mode & 0o7777)
 
 
 def _check(fresh: Path, task: Task, expected: Sequence[Any]) -> None:

@@ -198,9 +198,13 @@ class Task(Noun):
         return None
 
 
-def load_task(path: Path) -> Task:
+def load_task(path: Path, *, candidates_to_come: bool = False) -> Task:
     """
     Read and check a task file.
+
+    Args:
+        path: The file, or the folder it is in.
+        candidates_to_come: Whether it may name no candidate yet, for whoever is about to choose some.
 
     Raises:
         TaskError: what is wrong, with the line.
@@ -210,10 +214,13 @@ def load_task(path: Path) -> Task:
     raw, lines = read_yaml(path)
     if not isinstance(raw, dict):
         raise TaskError("a task file is a mapping of keys to values; `touchstone init` writes one", path=path, line=1)
+    none_yet = candidates_to_come and raw.get("candidates") in (None, [])
     try:
-        file = TaskFile.model_validate(raw)
+        file = TaskFile.model_validate({**raw, "candidates": ["none/yet"]} if none_yet else raw)
     except ValidationError as error:
         raise _task_error(error, path, lines) from error
+    if none_yet:
+        file = file.model_copy(update={"candidates": ()})
     folder = path.parent
     answer = _answer(file.answer, path, folder, lines)
     files = {"": file.cases} if isinstance(file.cases, str) else dict(file.cases)

@@ -23,24 +23,57 @@ class Edit(NamedTuple):
 
 def edited_sequence(text: str, key: str, edit: Edit, *, path: Path) -> str:
     """
-    The text with the list under a top-level key edited.
+    The text with the list under a top-level key edited; where there is none yet, or an empty one, it is written.
 
     Comments stay, those at the end of a line that goes excepted.
 
     Raises:
-        TaskError: there is no such list, or an item of it stands elsewhere (an alias).
+        TaskError: what stands there is no list, an item of it stands elsewhere (an alias), or items are to go out of
+            brackets that hold comments too.
     """
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     body = text.removeprefix(mark)
-    node = yaml.compose(body, Loader=yaml.SafeLoader)
-    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    root = yaml.compose(body, Loader=yaml.SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
     value = next((found for name, found in pairs if name.value == key), None)
+    if isinstance(root, yaml.MappingNode) and not root.flow_style and (value is None or _is_empty(value)):
+        return mark + _begun(body, root, key, value, edit)
     if not isinstance(value, yaml.SequenceNode) or any(
         item.start_mark.index < value.start_mark.index or item.end_mark.index > value.end_mark.index
         for item in value.value
     ):
         raise TaskError("the list {key} cannot be edited; write it out, one item a line", path=path, key=key)
-    return mark + (_in_brackets(body, value, edit) if value.flow_style else _by_lines(body, value, edit))
+    if not value.flow_style:
+        return mark + _by_lines(body, value, edit)
+    if edit.remove and any("#" in between for between in _between(body, value)):
+        raise TaskError(
+            "the list {key} holds comments between brackets, and nobody can tell which of them go with an item; write "
+            "it one item a line",
+            path=path,
+            key=key,
+        )
+    return mark + _in_brackets(body, value, edit)
+
+
+def _is_empty(value: yaml.Node) -> bool:
+    if isinstance(value, yaml.SequenceNode):
+        return not value.value
+    return isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:null"
+
+
+def _begun(body: str, root: yaml.MappingNode, key: str, value: yaml.Node | None, edit: Edit) -> str:
+    """The text with a list where there was none: under its key, or under a new one at the end."""
+    newline = "\r\n" if "\r\n" in body else "\n"
+    indent = " " * root.start_mark.column
+    added = "".join(f"{indent}  - {line}{newline}" for line in edit.add)
+    if value is None:
+        ended = body if body.endswith(("\n", "\r")) else body + newline
+        return f"{ended}{indent}{key}:{newline}{added}"
+    before, rest = body[: value.start_mark.index].rstrip(" \t"), body[value.end_mark.index :]
+    remark, end, after = rest.partition("\n")
+    if not end:
+        remark += newline
+    return f"{before}{remark}{end}{added}{after}"
 
 
 def _by_lines(body: str, value: yaml.SequenceNode, edit: Edit) -> str:
@@ -81,11 +114,20 @@ def _last_line(item: yaml.Node) -> int:
     return int(end.line - 1 if end.column == 0 and end.line > item.start_mark.line else end.line)
 
 
+def _between(body: str, value: yaml.SequenceNode) -> list[str]:
+    """What stands before the first item, between each and the next, and behind the last, brackets included."""
+    ends = [value.start_mark.index, *(item.end_mark.index for item in value.value)]
+    starts = [*(item.start_mark.index for item in value.value), value.end_mark.index]
+    return [body[end:start] for end, start in zip(ends, starts, strict=True)]
+
+
 def _in_brackets(body: str, value: yaml.SequenceNode, edit: Edit) -> str:
+    """Cut the items that go, each with what follows it, and add the others behind the last one that stays."""
     items = [body[item.start_mark.index : item.end_mark.index] for item in value.value]
-    if not edit.remove and items:
-        end = value.value[-1].end_mark.index
-        return body[:end] + "".join(f", {line}" for line in edit.plain) + body[end:]
-    kept = [item for at, item in enumerate(items) if at not in edit.remove]
+    opening, *between = _between(body, value) if items else ("[", "]")
+    kept = [at for at in range(len(items)) if at not in edit.remove]
+    found = "".join(items[at] + (between[at] if at != kept[-1] else "") for at in kept)
+    added = ", ".join(edit.plain)
+    closing = between[-1]
     start, end = value.start_mark.index, value.end_mark.index
-    return body[:start] + "[" + ", ".join([*kept, *edit.plain]) + "]" + body[end:]
+    return body[:start] + opening + found + (", " if found and added else "") + added + closing + body[end:]
