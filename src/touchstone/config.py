@@ -66,6 +66,23 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str | Non
     return variables.get(name) or None
 
 
+_FOR_CHILDREN = (
+    "PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
+)  # fmt: skip
+
+
+def environment_of_children() -> dict[str, str]:
+    """What a process of ours that reads untrusted files may know: where libraries and the accelerator are; no key."""
+    return {name: os.environ[name] for name in _FOR_CHILDREN if name in os.environ}
+
+
+def limit_of_child(name: str) -> int | None:
+    """A limit that whoever started this process set for it; None where there is none."""
+    value = os.environ.get(name)
+    return None if value is None else int(value)
+
+
 def takes_styles(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the terminal understands bold and dim and the user wants them: `TERM`, and `NO_COLOR` (no-color.org)."""
     variables = os.environ if environment is None else environment

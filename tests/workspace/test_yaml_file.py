@@ -126,11 +126,11 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_what_cannot_be_used_is_refused_in_one_line(tmp_path: Path, text: str | bytes, words: str) -> None:
     """With the file, the line where there is one, and within a moment, also where the file is a trap."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TaskError, match=words) as caught:
         read(tmp_path, text)
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert str(caught.value).startswith(str(tmp_path / "task.yaml"))
     assert "\n" not in str(caught.value)
 

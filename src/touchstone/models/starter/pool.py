@@ -12,11 +12,10 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
+from touchstone.config import environment_of_children
 from touchstone.errors import ProviderFailed
 
 MOST_WORKERS = 8
-_KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
-"""All that a worker may know of our environment: no key, no proxy, no address."""
 _LINE_BYTES = 16 * 2**20
 
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
@@ -34,8 +33,7 @@ def pool_here() -> Pool:
 
 def worker_environment() -> dict[str, str]:
     """What a worker sees: numbers are worked out on one core each, since there is a worker for each core."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return {**environment_of_children(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Pool:
