@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.retrieval.tokens import words
+from touchstone.retrieval.tokens import reduced, terms, weight, words
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,25 @@ def test_words_are_bare(text: str) -> None:
 def test_blanks_part_words(parts: list[str]) -> None:
     """The words of a text are those of its parts."""
     assert words(" ".join(parts)) == [word for part in parts for word in words(part)]
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"),
+    [("batteries", "battery"), ("ties", "ty"), ("boxes", "boxe"), ("glasses", "glasse"), ("shoes", "shoes"),
+     ("lamps", "lamp"), ("glass", "glass"), ("bus", "bus"), ("days", "day"), ("status", "status"),
+     ("customer's", "customer"),
+         ("is", "is"), ("movies", "movy")],
+)  # fmt: skip
+def test_plurals_and_possessives(word: str, kept: str) -> None:
+    """The S-stemmer's three rules: one form for both numbers, whether or not it is a word."""
+    assert reduced(word) == kept
+
+
+def test_terms_are_words_reduced() -> None:
+    """What is not English stays as it is, and a query meets a passage in either number."""
+    assert terms("The batteries' chargers 退货") == ["the", "battery", "charger", "退", "货", "退货"]
+
+
+def test_single_characters_weigh_half() -> None:
+    """A CJK character alone says less than the pair it comes again in."""
+    assert [weight(term) for term in ("退", "退货", "a", "é")] == [0.5, 1, 1, 1]
