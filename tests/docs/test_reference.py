@@ -128,6 +128,14 @@ _IN_WORDS = {
     ("TaskFile", "limits"): "defaults below",
     ("AnswerSection", "labels"): "the targets of the cases",
     ("GateSection", "candidate"): "the chosen one",
+    ("ImproveSection", "models"): "all that ask a model as it is",
+    ("ImproveSection", "baseline"): "the first of them",
+    ("ImproveSection", "ways"): "by the rules",
+    ("ImproveSection", "also"): "empty",
+    **{
+        ("ImproveSection", name): "empty"
+        for name in ("fine_tuned", "few_shot", "rag", "prompt_search", "fine_tune", "pretrain")
+    },
 }
 """Defaults that a reader understands better in words."""
 
@@ -233,9 +241,9 @@ def test_fake_documents_every_parameter() -> None:
 
 def test_prompt_documents_every_parameter() -> None:
     """Every parameter of the prompt strategy stands in its table."""
-    from touchstone.strategies import prompt
+    from touchstone.strategies.request_fields import OWN_FIELDS
 
-    assert set(first_names(section("guide/candidates.md", "## The prompt"))) == set(prompt._OWN_FIELDS)
+    assert set(first_names(section("guide/candidates.md", "## The prompt"))) == set(OWN_FIELDS)
 
 
 def test_recorded_answers_document_every_column() -> None:

@@ -153,6 +153,22 @@ async def test_only_the_train_split_is_read(ledger: Ledger, kind: str) -> None:
     assert strategy.settings(spec(kind), candidate)["trained_on"] == len(EXAMPLES)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_learning_curve_only_adds_cases(ledger: Ledger, seed: int) -> None:
+    """What was learned from fewer cases is part of what is learned from more, whichever seed draws them."""
+    split = Split([(f"word{n}", f"label{n}") for n in range(30)])
+    known: set[str] = set()
+    for wanted in (1, 5, 30):
+        made = await Baseline().prepare(spec("nearest", train_cases=wanted), workshop(ledger, split, seed))
+        assert isinstance(made, BaselineCandidate)
+        assert made.trained_on == wanted
+        right = {f"label{n}" for n in range(30) if made.predict(f"word{n}") == f"label{n}"}
+        await made.close()
+        assert known <= right
+        assert len(right) == wanted
+        known = right
+
+
 async def test_a_task_without_train_cases_says_what_to_do(ledger: Ledger) -> None:
     """The candidate, the split and the remedy are named."""
     with pytest.raises(UserError, match=r"my majority learns from the train split.*split = train"):
@@ -184,8 +200,11 @@ async def test_texts_without_a_word_are_refused_by_name(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("kind", "parameters", "words"),
     [
-        ("logistic", {"feature": "words"}, "no parameter feature; it takes features, c"),
-        ("majority", {"c": 1.0}, "no parameter c; it takes none"),
+        ("logistic", {"feature": "words"}, "no parameter feature; it takes features, c, train_cases"),
+        ("nearest", {"train_cases": 0}, "train_cases is 0; write how many"),
+        ("nearest", {"train_cases": True}, "train_cases is True; write how many"),
+        ("nearest", {"train_cases": 10_000}, "the train split has "),
+        ("majority", {"c": 1.0}, "no parameter c; it takes train_cases"),
         ("logistic", {"features": "letters"}, "features is 'letters'; use one of words, chars, both"),
         ("logistic", {"c": "much"}, "c is 'much'; write a number above 0"),
         ("logistic", {"c": -1}, "c is -1"),

@@ -102,7 +102,7 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"name": "x"}, "a candidate needs a `model`"),
     ({"model": ""}, "a candidate needs a `model`"),
     ({"model": 5}, "a candidate needs a `model`"),
-    ({"model": "fake/parrot", "strategy": "promt"}, "there is no strategy 'promt'; there are baseline, prompt"),
+    ({"model": "fake/parrot", "strategy": "promt"}, "there is no strategy 'promt'; there are baseline, .*prompt"),
     ({"model": "fake/parrot", "strategy": "recorded"}, "`recorded: FILE`"),
     ({"model": "fake/parrot", "licence": "mit"}, "licence is 'mit'; use open"),
     ({"model": "fake/parrot", "self_hostable": "maybe"}, "self_hostable is 'maybe'; use true or false"),

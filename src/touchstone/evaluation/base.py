@@ -162,6 +162,48 @@ class Cost(Noun):
     price_source: str | None = None
 
 
+class BuildCost(Noun):
+    """What making a candidate took, apart from what asking it takes; None where nobody knows."""
+
+    usd: float | None = None
+    """Of replies that were bought for it and machines that were hired, at the price they had then."""
+    took_s: float | None = None
+    """
+    Seconds of work: of this machine, by the clock; of models that were asked, their answers' seconds added up. Told of
+    what was made or answered earlier as well, so that whoever finds it ready knows what it takes.
+    """
+    calls: int = 0
+    """Requests whose replies it took."""
+    forecast: bool = False
+    """Whether it is what building will take, because only a plan was made and it is not built yet."""
+
+    def __add__(self, other: BuildCost) -> BuildCost:
+        """Both together; what is unknown of one is unknown of both."""
+        return BuildCost(
+            usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
+            took_s=None if self.took_s is None or other.took_s is None else self.took_s + other.took_s,
+            calls=self.calls + other.calls,
+            forecast=self.forecast or other.forecast,
+        )
+
+
+NOTHING_BUILT = BuildCost(usd=0.0, took_s=0.0)
+"""Of what is asked as it is."""
+
+
+class Finding(Noun):
+    """What was found while a candidate was made, and bears on what may be said of it."""
+
+    kind: str
+    """Stable short name, such as `leak`."""
+    template: str
+    """A sentence for people, a message id: what was found, in which rows, and the next step."""
+    values: Mapping[str, Any] = Field(default_factory=dict)
+    """For the template: numbers and texts."""
+    blocks: bool = False
+    """Whether nobody may claim, while it stands, that this candidate is better than another."""
+
+
 class Latency(Noun):
     """Client-side seconds; None where nothing was measured."""
 
@@ -247,6 +289,10 @@ class TrialSummary(Noun):
     """Names of the models that answered, as the provider echoed them; two are two models under one name."""
     repeats: RepeatStats | None = None
     """What asking the same cases again showed; None when every case was asked once."""
+    build: BuildCost | None = None
+    """What making it took; None when nobody knows, as of recorded answers."""
+    findings: tuple[Finding, ...] = ()
+    """What was found while it was made."""
 
 
 class PairResult(Noun):

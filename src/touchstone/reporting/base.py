@@ -15,6 +15,7 @@ from pydantic import Field
 from touchstone.data.base import Problem
 from touchstone.decision.base import PassedOverKind, Projection, RejectionKind, Verdict
 from touchstone.evaluation.base import (
+    BuildCost,
     Cost,
     Estimate,
     Latency,
@@ -40,6 +41,16 @@ class TaskInfo(Noun):
     name: str
     cases: int
     fingerprint: str
+
+
+class CandidateFinding(Noun):
+    """What was found while a candidate was made."""
+
+    kind: str
+    """Stable short name, such as `leak`."""
+    text: Note
+    blocks: bool = False
+    """Whether nobody may claim, while it stands, that this candidate is better than another."""
 
 
 class CandidateResult(Noun):
@@ -70,6 +81,10 @@ class CandidateResult(Noun):
     rank: tuple[int, int] | None = None
     """Best and worst place that the pairs leave open, 1 is first; all hold together at the comparison's confidence.
     None when nothing has a score."""
+    build: BuildCost | None = None
+    """What making it took; None when nobody knows, as of recorded answers."""
+    findings: tuple[CandidateFinding, ...] = ()
+    """What was found while it was made."""
 
 
 class Calls(Noun):

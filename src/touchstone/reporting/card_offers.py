@@ -15,8 +15,9 @@ from touchstone.catalog.units import MILLION, dimensions_of
 from touchstone.language import _
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
+from touchstone.reporting.line_parts import LINES
 from touchstone.reporting.pages import Block, Paragraph, Section, Table, without_empty
-from touchstone.reporting.step_chart import LINES, Step, step_chart
+from touchstone.reporting.step_chart import Step, step_chart
 
 _PLAIN = ("input_tokens", "output_tokens", "cache_read_tokens")
 BRIEF_ROWS = 12

@@ -19,6 +19,15 @@ TEMPLATES = (
     "{lane} is not asked any further: {reason}",
     "{lane} is not asked for another {seconds:.0f} s: {reason}",
     (
+        "{name}: its prompt search could not go on ({reason}); what was answered is kept, and the same command goes on "
+        "from there"
+    ),
+    (
+        "{name}: the money does not cover the first round of its prompt search ({reason}); raise search.max_usd or the "
+        "cap of the run, or lower variants"
+    ),
+    "judging a variant: {reason}",
+    (
         "the cap of ${cap:.4f} is reached: ${spent:.4f} spent, ${held:.4f} in flight, ${usd:.4f} at worst for the next "
         "call; raise it with --max-usd"
     ),
@@ -48,6 +57,20 @@ TEMPLATES = (
     "{path} cannot be read: {reason}",
     "{path} is larger than 20 MiB; scale it down",
     "case {case} has no value for {slot}; fill it in or take {slot} out of the prompt",
+    "the template cannot be filled in for case {case}: {reason}",
+    "the template takes longer than {seconds} s for case {case}",
+    "the template took longer than {seconds} s for {n} cases and is rendered no more",
+    "{job!r} is no id of a fine-tuning job",
+    "{name}: its search could not go on ({reason}); what was answered is kept, and the same command goes on from there",
+    (
+        "{name}: the money does not cover the first round of its search ({reason}); raise tune.max_usd or the cap of "
+        "the run, or lower tune.variants"
+    ),
+    "{place}: no connection; check base_url and the network",
+    "{place}: the file got no id",
+    "{place}: the reply is no JSON object ({shown})",
+    "{place}: the reply is no fine-tuning job",
+    "{place}: the request was sent and no whole reply came",
     "{source} has no output of {model} for case {case}",
 )
 """Every sentence that the store keeps of a call that failed or was not sent; a test compares them with the source."""

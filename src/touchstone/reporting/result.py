@@ -13,6 +13,7 @@ from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ranks import rank_intervals
 from touchstone.reporting.base import (
     Calls,
+    CandidateFinding,
     CandidateResult,
     Comparison,
     DecisionResult,
@@ -46,6 +47,11 @@ def candidate_result(trial: TrialSummary) -> CandidateResult:
         self_hostable=trial.self_hostable,
         recipe_fingerprint=trial.recipe_fingerprint,
         repeats=trial.repeats,
+        build=trial.build,
+        findings=tuple(
+            CandidateFinding(kind=one.kind, text=Note(template=one.template, values=one.values), blocks=one.blocks)
+            for one in trial.findings
+        ),
     )
 
 

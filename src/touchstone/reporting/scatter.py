@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from touchstone.reporting.numbers import known
 from touchstone.reporting.scales import Scale
-from touchstone.reporting.text import cut
+from touchstone.reporting.text import cut, visible
 
 HEIGHT = 420
 _TOP, _BOTTOM = 24.0, 384.0
@@ -145,7 +145,7 @@ def _dot(
 ) -> str:
     x, y = _x(point, costs), _y(point.mean or 0.0, scores)
     names = "dot" + (" on-front" if on_front else "") + (" chosen" if point.chosen else "")
-    name = cut(point.name, 30) if on_front or point.chosen else ""
+    name = visible(cut(point.name, 30)) if on_front or point.chosen else ""
     width = 8 * len(str(point.number)) + (_width(name) + 6 if name else 0)
     anchor, dx, dy = _free_place(x / 100 * _NOMINAL_WIDTH, y, width, taken)
     tail = f' <tspan class="name">{escape(name)}</tspan>' if name else ""

@@ -60,7 +60,16 @@ _STOPS = {
     "cancel": N_("Somebody interrupted it."),
     "lanes": N_("Some accounts could not be asked any further."),
 }
-_STRATEGIES = {"baseline": N_("baseline"), "prompt": N_("prompt"), "recorded": N_("recorded answers")}
+_STRATEGIES = {
+    "baseline": N_("baseline"),
+    "few_shot": N_("few-shot"),
+    "fine_tune": N_("fine-tuned"),
+    "pretrain": N_("trained from scratch"),
+    "prompt": N_("prompt"),
+    "prompt_search": N_("prompt search"),
+    "rag": N_("RAG"),
+    "recorded": N_("recorded answers"),
+}
 _SPLITS = {"train": N_("train"), "dev": N_("dev"), "test": N_("test")}
 
 
@@ -100,8 +109,8 @@ def is_anytime_valid(method: str) -> bool:
 
 
 def strategy_name(strategy: str) -> str:
-    """How a candidate was made; a plug-in's strategy keeps its own name."""
-    return _(_STRATEGIES[strategy]) if strategy in _STRATEGIES else strategy
+    """How a candidate was made, part by part; a plug-in's strategy keeps its own name."""
+    return " + ".join(_(_STRATEGIES[part]) if part in _STRATEGIES else part for part in strategy.split("+"))
 
 
 def split_name(split: str) -> str:

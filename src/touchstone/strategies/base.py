@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,11 +11,13 @@ from pydantic import Field
 
 from touchstone.catalog.base import Facts, Price
 from touchstone.data.base import Case
+from touchstone.evaluation.base import BuildCost as BuildCost
 from touchstone.evaluation.base import Candidate
+from touchstone.evaluation.base import Finding as Finding
 from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import ChatRequest, Completion
 from touchstone.noun import Noun
-from touchstone.scoring.base import AnswerSpec
+from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
 
 
 class CandidateSpec(Noun):
@@ -30,6 +32,51 @@ class CandidateSpec(Noun):
     """What the user or the catalog says of it; None where nobody knows."""
     line: int | None = None
     """Where it stands in the task file."""
+    swept: Mapping[str, Any] = Field(default_factory=dict)
+    """The values that a `sweep` gave it, by parameter; empty for an entry that stands for itself."""
+
+
+class ContextPassage(Protocol):
+    """A piece of text that a model is given to read."""
+
+    @property
+    def id(self) -> str:
+        """What names it in its source."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What is shown to the model."""
+        ...
+
+
+class ContextFinder(Protocol):
+    """Finds what a model should read before it answers a case; what retrieval gives to a strategy."""
+
+    @property
+    def identity(self) -> str:
+        """A digest of everything that decides what is found: texts, index, settings."""
+        ...
+
+    def find(self, case: Case) -> Sequence[ContextPassage] | Awaitable[Sequence[ContextPassage]]:
+        """
+        The passages for a case, best first; none is an answer too.
+
+        It is clocked as part of the answer. What takes more than a few milliseconds is awaited, in a thread, so that
+        it does not stop the clocks of the models that are measured beside it.
+
+        Raises:
+            ModelError: they cannot be found now.
+        """
+        ...
+
+    def stand_in(self, case: Case) -> Sequence[ContextPassage]:
+        """
+        What a plan is priced with: about as long as what would be found, or the very same where that costs nothing.
+
+        Nobody is asked, and nothing goes online.
+        """
+        ...
 
 
 class Caller(Protocol):
@@ -64,6 +111,38 @@ class Caller(Protocol):
         ...
 
 
+class Bench(Protocol):
+    """
+    Where variants of a candidate are measured before it is finished.
+
+    It has a purse of its own, so that what was spent on building is known apart from what the comparison spends; the
+    cap of the run holds for both together.
+    """
+
+    @property
+    def reader(self) -> AnswerReader:
+        """The task's."""
+        ...
+
+    @property
+    def scorers(self) -> Sequence[Scorer]:
+        """The task's first scorer alone: it decides."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight at most."""
+        ...
+
+    def make_caller(self, reference: str, parameters: Mapping[str, Any]) -> Caller:
+        """A model whose calls are journalled and paid from this bench's purse."""
+        ...
+
+    async def close(self) -> None:
+        """Release the scorer's model, and take what was spent off the cap of the run."""
+        ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What a strategy may use while it prepares a candidate; never the test cases."""
@@ -82,7 +161,25 @@ class Workshop:
     seed: int = 0
     media_folders: Mapping[str, Path] = field(default_factory=dict)
     """Split to where its paths of images and recordings start; the key "" where all splits have one folder."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    planning: bool = False
+    """
+    Whether only a plan is made: nobody is asked, nothing is trained or indexed that is not ready already. A strategy
+    then gives a candidate that costs to ask about what the finished one will, and tells what building it will take
+    (`BuildCost.forecast`).
+    """
+    workspace: Path | None = None
+    """
+    The workspace's folder. What a strategy builds lies below it under a digest of everything that decides it
+    (`trained/DIGEST`, `index/DIGEST`), with its `BuildCost`, so that the next run finds it. None where nothing is kept.
+    """
+    notice: Callable[[str], None] = lambda _line: None
+    """Says a line, in the reader's language, to whoever waits while something is built."""
+    asked_in_test: Callable[[frozenset[int]], frozenset[int]] = lambda _keys: frozenset()
+    """Which of these keys of questions (`example_pool.question_key`) are keys of test cases; all it says of them."""
+    leaks: Callable[[str], Sequence[Finding]] = lambda _split: ()
+    """What the cases of a learning split give away of test; whoever learns from them passes it on as a finding."""
+    open_bench: Callable[[str, float | None], Bench] | None = None
+    """(what for, most USD) to a bench; None where nothing can be measured beforehand."""
 
 
 class Strategy(Protocol):
@@ -95,9 +192,28 @@ class Strategy(Protocol):
     name: str
 
     async def prepare(self, spec: CandidateSpec, workshop: Workshop) -> Candidate:
-        """A candidate ready to answer. Raises `UserError` before anything is paid when the spec cannot work."""
+        """
+        A candidate ready to answer.
+
+        Ctrl-C cancels it wherever it awaits: long work belongs into a thread or a process, and what was finished of it
+        is kept for the next time.
+
+        Raises:
+            UserError: the spec cannot work; nothing was paid.
+        """
         ...
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
-        """How it will answer, for the report: model, prompt digest, temperature, price and the like."""
+        """
+        How it will answer, for the report: model, prompt digest, temperature, price and the like.
+
+        They are stored with every comparison that the candidate takes part in, and whatever stands there tells a trial
+        from others, so it must be the same whenever the same candidate is made. Two keys are about the making alone and
+        tell nothing apart: `build`, a `BuildCost` as JSON (without it nobody knows what building took), and `findings`,
+        a list of `Finding`s as JSON.
+        """
         ...
+
+
+ABOUT_THE_MAKING = frozenset({"build", "findings"})
+"""Settings that may differ between two candidates that answer alike."""

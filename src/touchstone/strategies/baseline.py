@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 from touchstone.data.base import Case
+from touchstone.data.digests import digest64
 from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.language import N_
 from touchstone.models.base import Completion, TextPart, Usage
-from touchstone.strategies.base import CandidateSpec, Workshop
+from touchstone.strategies.base import BuildCost, CandidateSpec, Workshop
 
 Predict = Callable[[str], str]
 """Text of a case to the label it gets."""
@@ -35,13 +36,24 @@ class BaselineCandidate:
         predict: Text to label; one text at a time.
         trained_on: Number of examples.
         instant: Whether predicting takes no time worth a thread.
+        build: What training took.
     """
 
-    def __init__(self, name: str, recipe: Recipe, predict: Predict, trained_on: int, *, instant: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        predict: Predict,
+        trained_on: int,
+        *,
+        instant: bool = False,
+        build: BuildCost = BuildCost(),  # noqa: B008 - frozen
+    ) -> None:
         self.name = name
         self.recipe = recipe
         self.predict = predict
         self.trained_on = trained_on
+        self.build = build
         # One thread of its own: predictions beside each other would only wait for the interpreter, and that on the
         # clock; in the event loop's thread they would stop the clocks of the models measured beside it.
         self._thread = None if instant else ThreadPoolExecutor(max_workers=1)
@@ -202,6 +214,7 @@ class Baseline:
         if kind not in _TRAINERS:
             raise UnknownName(kind="baseline", name=spec.model, known=[f"baseline/{known}" for known in _TRAINERS])
         train, known = _TRAINERS[kind]
+        known = (*known, "train_cases")
         unknown = sorted(set(spec.parameters) - set(known))
         if unknown:
             raise SettingsError(
@@ -221,7 +234,8 @@ class Baseline:
         c = spec.parameters.get("c", DEFAULT_C)
         if isinstance(c, bool) or not isinstance(c, int | float) or not 0 < c < float("inf"):
             raise SettingsError("{name}: c is {value!r}; write a number above 0", name=spec.name, value=c)
-        examples = ((case.text, case.target) for case in workshop.learning_cases("train") if case.target is not None)
+        cases = (case for case in workshop.learning_cases("train") if case.target is not None)
+        examples = ((case.text, str(case.target)) for case in _so_many(cases, spec, workshop.seed))
         first = next(examples, None)
         if first is None:
             raise UserError(
@@ -230,10 +244,14 @@ class Baseline:
                 name=spec.name,
                 model=spec.model,
             )
-        options = {**spec.parameters, **({"seed": workshop.seed} if kind == "logistic" else {})}
+        options = {name: value for name, value in spec.parameters.items() if name != "train_cases"}
+        if kind == "logistic":
+            options["seed"] = workshop.seed
+        start = time.perf_counter()
         predict, trained_on = train(_chain(first, examples), **options)
+        build = BuildCost(usd=0.0, took_s=time.perf_counter() - start)
         recipe = Recipe(model=spec.model, strategy=self.name, parameters=spec.parameters, seed=workshop.seed)
-        return BaselineCandidate(spec.name, recipe, predict, trained_on, instant=kind == "majority")
+        return BaselineCandidate(spec.name, recipe, predict, trained_on, instant=kind == "majority", build=build)
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
         """What it learned from; it costs nothing to ask."""
@@ -243,8 +261,39 @@ class Baseline:
             "strategy": self.name,
             "endpoint": N_("this process"),
             "trained_on": candidate.trained_on,
+            "build": candidate.build.model_dump(),
             **spec.parameters,
         }
+
+
+def _so_many(cases: Iterator[Case], spec: CandidateSpec, seed: int) -> Iterable[Case]:
+    """
+    As many cases as `train_cases` says, drawn with the seed; all without it.
+
+    A draw holds every smaller one, so that candidates of a learning curve differ by what was added.
+
+    Raises:
+        SettingsError: it is no number, or there are not so many.
+    """
+    wanted = spec.parameters.get("train_cases")
+    if wanted is None:
+        return cases
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+        raise SettingsError(
+            "{name}: train_cases is {value!r}; write how many cases it learns from, at least 1",
+            name=spec.name,
+            value=wanted,
+        )
+    known = list(cases)
+    if wanted > len(known):
+        raise SettingsError(
+            "{name}: train_cases is {value} and the train split has {n} cases with a target; lower it or add cases",
+            name=spec.name,
+            value=wanted,
+            n=len(known),
+        )
+    drawn = sorted(range(len(known)), key=lambda place: (digest64(str(seed), known[place].id), place))[:wanted]
+    return [known[place] for place in sorted(drawn)]
 
 
 def _chain(first: tuple[str, str], rest: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

@@ -18,8 +18,13 @@ def slots(template: str) -> frozenset[str]:
 
 def check_slots(template: str, known: Iterable[str], *, where: str) -> None:
     """Raises `SettingsError` when a JSON-free slot names no column; every such prompt would be sent with a hole."""
+    check_names(slots(template), known, where=where)
+
+
+def check_names(named: Iterable[str], known: Iterable[str], *, where: str) -> None:
+    """Raises `SettingsError` when a name that a template uses is no column."""
     known = frozenset(known)
-    missing = sorted(slots(template) - known)
+    missing = sorted(set(named) - known)
     if missing:
         raise SettingsError(
             "{where}: the template uses {missing} and the cases have {known}; rename it or add the column",

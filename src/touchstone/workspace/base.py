@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from touchstone.evaluation.base import BuildCost
 from touchstone.noun import Noun
 from touchstone.reporting import numbers
 
@@ -70,6 +71,15 @@ def cap_sentence(cap_usd: float, firm: bool, translate: Translate, spent_usd: fl
     return template.format(cap=numbers.money(cap_usd), spent=numbers.money(spent_usd))
 
 
+def _build_line(build: BuildCost, unknown: str, translate: Translate) -> str:
+    _ = translate
+    return _("    built first: {calls} calls, expected USD {usd}, {seconds} s").format(
+        calls=build.calls,
+        usd=unknown if build.usd is None else f"${build.usd:.4f}",
+        seconds=unknown if build.took_s is None else f"{build.took_s:.0f}",
+    )
+
+
 class PlannedCandidate(Noun):
     """What a run would ask of one candidate."""
 
@@ -89,6 +99,8 @@ class PlannedCandidate(Noun):
     """One token per input byte and every output at its limit, 4,096 tokens where a request sets none."""
     worst_call_usd: float | None = None
     """The dearest of its calls at worst; None when the price is unknown."""
+    build: BuildCost | None = None
+    """What has to be built first will take; None where nothing is left to build."""
 
 
 class Plan(Noun):
@@ -156,6 +168,8 @@ class Plan(Noun):
                     worst=money[2],
                 )
             )
+            if candidate.build is not None:
+                found.append(_build_line(candidate.build, unknown, _))
         remote = [candidate for candidate in self.candidates if candidate.remote]
         if remote:
             found.append(self._total(remote, _))

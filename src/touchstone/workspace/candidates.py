@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.purse import Purse
 from touchstone.models.base import ChatModel, Checkable, account_of
 from touchstone.models.resolve import make_model, model_parameters
-from touchstone.plugins import load, names
-from touchstone.strategies.base import CandidateSpec, Strategy, Workshop
-from touchstone.strategies.prompt import PromptCandidate
+from touchstone.plugins import names
+from touchstone.strategies.base import CandidateSpec, Workshop
+from touchstone.strategies.chat import PromptCandidate
+from touchstone.strategies.joined import strategy_named
 from touchstone.strategies.recorded import open_recordings
+from touchstone.workspace.bench import RunBench
 from touchstone.workspace.catalog_facts import asks_facts, informed
+from touchstone.workspace.leaks import find_leaks, question_keys
+from touchstone.workspace.sweep import expand
 from touchstone.workspace.taskfile import Task
 
 _SPEC_KEYS = ("name", "model", "strategy", "licence", "self_hostable")
@@ -38,7 +43,12 @@ def read_specs(task: Task, ledger: Ledger) -> tuple[CandidateSpec, ...]:
     specs: list[CandidateSpec] = []
     for position, entry in enumerate(task.file.candidates):
         line = task.line("candidates", position)
-        specs.extend(_read_entry({"model": entry} if isinstance(entry, str) else dict(entry), task, line, ledger))
+        given = {"model": entry} if isinstance(entry, str) else entry
+        if "recorded" in given:
+            specs.extend(_read_recording(dict(given), task, line, ledger))
+            continue
+        for one, swept, ending in expand(given, task, position):
+            specs.append(_read_entry(one, task, line, swept, ending))
     seen: dict[str, CandidateSpec] = {}
     for spec in specs:
         if spec.name in seen:
@@ -52,9 +62,9 @@ def read_specs(task: Task, ledger: Ledger) -> tuple[CandidateSpec, ...]:
     return tuple(specs)
 
 
-def _read_entry(entry: dict[str, Any], task: Task, line: int | None, ledger: Ledger) -> list[CandidateSpec]:
-    if "recorded" in entry:
-        return _read_recording(entry, task, line, ledger)
+def _read_entry(
+    entry: Mapping[str, Any], task: Task, line: int | None, swept: Mapping[str, Any], ending: str
+) -> CandidateSpec:
     model = entry.get("model")
     if not isinstance(model, str) or not model.strip():
         raise TaskError(
@@ -62,31 +72,46 @@ def _read_entry(entry: dict[str, Any], task: Task, line: int | None, ledger: Led
             path=task.path,
             line=line,
         )
-    strategy = entry.get("strategy") or ("baseline" if model.startswith("baseline/") else "prompt")
-    if strategy not in names("strategy"):
-        raise TaskError(
-            "there is no strategy {strategy!r}; there are {known}",
-            path=task.path,
-            line=line,
-            strategy=strategy,
-            known=", ".join(names("strategy")),
-        )
-    if strategy == "recorded":
-        raise TaskError("recorded outputs are given as `recorded: FILE`", path=task.path, line=line)
+    strategy = _strategy(entry.get("strategy"), model, task, line)
     default = str(entry.get("served_name") or model) if model == "openai-compatible" else model
+    if strategy not in ("baseline", "prompt"):
+        # The same model asked as it is would have the same name.
+        default = f"{default} {strategy}"
     parameters = {key: value for key, value in entry.items() if key not in _SPEC_KEYS}
     facts = _facts(entry, task, line)
     if strategy == "baseline":
         facts = Facts(licence=facts.licence or "open", self_hostable=True)
     spec = CandidateSpec(
-        name=_name(entry.get("name") or default, task, line),
+        name=_name(f"{entry.get('name') or default}{ending}", task, line),
         model=model,
         strategy=strategy,
         parameters=parameters,
         facts=facts,
         line=line,
+        swept=swept,
     )
-    return [informed(spec) if asks_facts(task.file.constraints) else spec]
+    return informed(spec) if asks_facts(task.file.constraints) else spec
+
+
+def _strategy(given: Any, model: str, task: Task, line: int | None) -> str:
+    """The canonical name of the strategy that an entry means. Raises `TaskError`."""
+    wanted = given or ("baseline" if model.startswith("baseline/") else "prompt")
+    parts = [part.strip() for part in wanted.split("+")] if isinstance(wanted, str) else [wanted]
+    unknown = next((part for part in parts if part not in names("strategy")), None)
+    if unknown is not None:
+        raise TaskError(
+            "there is no strategy {strategy!r}; there are {known}",
+            path=task.path,
+            line=line,
+            strategy=unknown,
+            known=", ".join(names("strategy")),
+        )
+    if parts == ["recorded"]:
+        raise TaskError("recorded outputs are given as `recorded: FILE`", path=task.path, line=line)
+    try:
+        return strategy_named(wanted).name
+    except UserError as error:
+        raise TaskError.of(error, path=task.path, line=line) from error
 
 
 def _read_recording(entry: dict[str, Any], task: Task, line: int | None, ledger: Ledger) -> list[CandidateSpec]:
@@ -223,8 +248,20 @@ def make_workshop(
     *,
     offline: bool = False,
     asking: bool = True,
+    planning: bool = False,
+    workspace: Path | None = None,
+    notice: Callable[[str], None] = lambda _line: None,
 ) -> Workshop:
-    """What strategies may use: train and dev cases, never test; models whose calls are paid from `purse`."""
+    """
+    What strategies may use: train and dev cases, never test; models whose calls are paid from `purse`.
+
+    Args:
+        offline: Whether stored replies alone answer.
+        asking: Whether somebody will be asked, so that keys must be there.
+        planning: Whether only a plan is made.
+        workspace: The workspace's folder; None where nothing is kept.
+        notice: Told what is being built, line by line.
+    """
     ledger = purse.ledger
 
     def learning_cases(split: str) -> Any:
@@ -232,12 +269,30 @@ def make_workshop(
             raise ValueError(f"a strategy may not see the split {split!r}")
         return (case for _, case in ledger.datasets.cases(dataset, split))
 
-    def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
+    def make_journal(
+        reference: str,
+        parameters: Mapping[str, Any],
+        paying: Purse,
+        *,
+        purpose: str = "answer",
+        offline: bool = offline,
+    ) -> Journal:
         own: dict[str, Any] = {}
         if "concurrency" in model_parameters(reference):
             own["concurrency"] = task.file.limits.concurrency
         model = checked_model(reference, {**own, **parameters}, task.folder, asking)
-        return Journal(model, purse, lane=lanes.of(model), offline=offline)
+        return Journal(model, paying, lane=lanes.of(model), purpose=purpose, offline=offline)
+
+    def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
+        return make_journal(reference, parameters, purse)
+
+    def open_bench(what: str, most_usd: float | None) -> RunBench:
+        # A plan asks nobody: what is stored shows how a search came out, and what is not leaves it open.
+        return RunBench(task, dataset, what, most_usd, purse, partial(make_journal, offline=offline or planning))
+
+    @cache
+    def tested() -> Mapping[int, str]:
+        return question_keys(case for _, case in ledger.datasets.cases(dataset, "test"))
 
     return Workshop(
         instruction=task.file.instruction,
@@ -249,6 +304,12 @@ def make_workshop(
         make_caller=make_caller,
         ledger=ledger,
         seed=task.file.race.seed,
+        planning=planning,
+        workspace=workspace,
+        notice=notice,
+        asked_in_test=lambda keys: keys & tested().keys(),
+        leaks=lambda split: find_leaks(learning_cases(split), tested(), split),
+        open_bench=open_bench,
     )
 
 
@@ -267,7 +328,7 @@ async def make_candidates(
     made: list[tuple[Candidate, Mapping[str, Any]]] = []
     try:
         for spec in specs:
-            strategy: Strategy = load("strategy", spec.strategy)()
+            strategy = strategy_named(spec.strategy)
             try:
                 candidate = await strategy.prepare(spec, workshop)
             except (TaskError, DataError, ModelError):

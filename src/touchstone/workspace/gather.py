@@ -12,7 +12,7 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.data.base import CaseSummary
-from touchstone.evaluation.base import Recipe, TrialSummary
+from touchstone.evaluation.base import BuildCost, Finding, Recipe, TrialSummary
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
 from touchstone.evaluation.comparisons import Comparisons, TextCounts
@@ -187,9 +187,18 @@ def summaries(
                 further=further,
                 price_source=_price_source(stored.settings[place]),
                 fingerprint=stored.recipes[place].fingerprint,
-            ).model_copy(update={"served_models": served[place]})
+            ).model_copy(update={"served_models": served[place], **_making(stored.settings[place])})
         )
     return tuple(found)
+
+
+def _making(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What making a candidate took and showed."""
+    build = settings.get("build")
+    return {
+        "build": None if build is None else BuildCost.model_validate(build),
+        "findings": tuple(Finding.model_validate(one) for one in settings.get("findings", ())),
+    }
 
 
 def _price_source(settings: Mapping[str, Any]) -> str | None:
@@ -287,7 +296,7 @@ def candidate_settings(stored: Stored, served: Sequence[Sequence[str]]) -> tuple
                 top_p=settings.get("top_p"),
                 max_tokens=settings.get("max_tokens"),
                 seed=settings.get("seed"),
-                stream=bool(spec.parameters.get("stream")) if spec.strategy == "prompt" else None,
+                stream=bool(spec.parameters.get("stream")) if "prompt_digest" in settings else None,
                 input_usd=price.input_usd if price else None,
                 output_usd=price.output_usd if price else None,
                 price_source=price.source if price else None,
@@ -303,4 +312,16 @@ def _settings_note(spec: CandidateSpec, settings: Mapping[str, Any]) -> Note | N
         return Note(template=N_("recorded answers"))
     if spec.strategy == "baseline":
         return Note(template=N_("learned from {n} cases of the train split"), values={"n": settings["trained_on"]})
+    search = settings.get("search") or {}
+    if "winner" in search:
+        return Note(
+            template=N_("the best of {n} prompts on {cases} cases of {split}: {winner}"),
+            values={"n": len(search["tried"]), "cases": search["cases"], "split": search["measured_on"]}
+            | {"winner": search["winner"]},
+        )
+    if settings.get("examples"):
+        return Note(
+            template=N_("{n} examples of the {split} split, {choose}"),
+            values={"n": settings["examples"], "split": settings["split"], "choose": settings["choose"]},
+        )
     return None

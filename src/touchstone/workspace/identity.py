@@ -14,7 +14,8 @@ from touchstone import __version__
 from touchstone.errors import SettingsError
 from touchstone.language import N_, _
 from touchstone.plugins import origin
-from touchstone.strategies.prompt import PromptCandidate
+from touchstone.strategies.base import ABOUT_THE_MAKING
+from touchstone.strategies.chat import PromptCandidate
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.prepare import Prepared
 
@@ -49,7 +50,8 @@ def identify(prepared: Prepared, options: CompareOptions) -> Identity:
     candidates: dict[str, str] = {}
     trials: list[str] = []
     for candidate, settings in zip(prepared.candidates, prepared.settings, strict=True):
-        own = _digest(candidate.recipe.fingerprint, settings)
+        told = {key: value for key, value in settings.items() if key not in ABOUT_THE_MAKING}
+        own = _digest(candidate.recipe.fingerprint, told)
         seen[own] += 1
         candidates[candidate.name] = own
         # Who asks the same as another draws answers of its own, and so has cells of its own; see `make_candidates`.

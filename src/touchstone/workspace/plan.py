@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from touchstone.errors import RequestRejected, UserError
-from touchstone.evaluation.base import Candidate
+from touchstone.evaluation.base import BuildCost, Candidate
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT, worst_case_usd
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
@@ -35,14 +37,17 @@ _JUDGE_OUTPUT_TOKENS = 96
 """Guess of a verdict with its reason."""
 
 
-async def make_plan(task: Task, ledger: Ledger, options: CompareOptions) -> Plan:
+async def make_plan(task: Task, ledger: Ledger, options: CompareOptions, *, workspace: Path | None = None) -> Plan:
     """
     The plan of a comparison.
+
+    Args:
+        workspace: Folder in which strategies keep what they build; what is ready there costs nothing more.
 
     Raises:
         UserError: something must be changed first.
     """
-    prepared = await prepare(task, ledger, options, asking=False)
+    prepared = await prepare(task, ledger, options, planning=True, workspace=workspace)
     try:
         keys = _missing_keys(prepared)
         stored = _Stored(ledger, prepared, options)
@@ -200,9 +205,14 @@ def _planned(
                 worst = worst_case_usd(price, len(body), request.max_tokens) or 0.0
                 worst_usd += worst
                 worst_call_usd = max(worst_call_usd, worst)
+    build = BuildCost.model_validate(candidate.about.get("build", {}))
+    if build.usd is None and price is not None and calls:
+        # What variants ask is about as long as what the candidate will ask.
+        build = build.model_copy(update={"usd": build.calls * expected_usd / calls})
     return PlannedCandidate(
         name=candidate.name,
         strategy=strategy,
+        build=build if build.forecast else None,
         calls=calls,
         paid=candidate.caller.paid,
         remote=True,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from touchstone import __version__
@@ -97,12 +98,22 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
     return summary, answer
 
 
-async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking: bool = True) -> Prepared:
+async def prepare(
+    task: Task,
+    ledger: Ledger,
+    options: CompareOptions,
+    *,
+    planning: bool = False,
+    workspace: Path | None = None,
+    notice: Callable[[str], None] = lambda _line: None,
+) -> Prepared:
     """
-    Everything short of asking: cases, candidates (baselines are trained), reader, scorers.
+    Everything short of asking: cases, candidates (what has to be built for them is built), reader, scorers.
 
     Args:
-        asking: Whether somebody will be asked afterwards, so that keys must be there.
+        planning: Whether only a plan is made: nobody is asked, no key is needed, nothing is built that takes long.
+        workspace: Folder in which strategies keep what they build; None where nothing is kept.
+        notice: Told, line by line, what is being built.
 
     Raises:
         UserError: something must be changed first; nobody was asked.
@@ -111,7 +122,7 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
     purse = Purse(ledger, cap_usd=cap)
     lanes = Lanes(task.file.limits.concurrency, task.file.limits.resends)
     scorers, judges = make_scorers(
-        task, purse, lanes, offline=options.offline, retry_failed=options.retry_failed, asking=asking
+        task, purse, lanes, offline=options.offline, retry_failed=options.retry_failed, asking=not planning
     )
     summary, answer = check_task(task, ledger, scorers)
     task = task.model_copy(update={"answer": answer})
@@ -133,7 +144,16 @@ async def prepare(task: Task, ledger: Ledger, options: CompareOptions, *, asking
         name for _, case in islice(ledger.datasets.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
     )
     workshop = make_workshop(
-        task, summary.digest, columns, purse, lanes, offline=options.offline, asking=asking and not options.offline
+        task,
+        summary.digest,
+        columns,
+        purse,
+        lanes,
+        offline=options.offline,
+        asking=not planning and not options.offline,
+        planning=planning,
+        workspace=workspace,
+        notice=notice,
     )
     judge = judge_of(scorers)
     human = read_human_verdicts(judge, task.folder) if judge is not None else {}

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.measure import StopSignal
@@ -29,6 +30,7 @@ def measure(
     ledger: Ledger,
     options: CompareOptions,
     *,
+    workspace: Path | None,
     command: str,
     progress: Callable[[Progress], None],
     notice: Callable[[str], None],
@@ -36,6 +38,9 @@ def measure(
 ) -> str:
     """
     Measure a task into a store whose lock is held; returns the comparison's id.
+
+    Args:
+        workspace: Folder in which strategies keep what they build.
 
     Raises:
         UserError: something must be changed first; nobody was asked.
@@ -48,7 +53,7 @@ def measure(
     recover(ledger)
 
     async def sitting() -> str:
-        prepared = await prepare(task, ledger, options)
+        prepared = await prepare(task, ledger, options, workspace=workspace, notice=notice)
         try:
             for line in before_asking(prepared, ledger, options):
                 notice(line)

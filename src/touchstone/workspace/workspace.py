@@ -97,7 +97,7 @@ class Workspace:
 
         from touchstone.workspace.plan import make_plan
 
-        return asyncio.run(make_plan(task, self.ledger, options))
+        return asyncio.run(make_plan(task, self.ledger, options, workspace=self.settings.workspace))
 
     def compare(
         self,
@@ -133,6 +133,7 @@ class Workspace:
                     task,
                     self.ledger,
                     options,
+                    workspace=self.settings.workspace,
                     command=command or f"touchstone compare {task.path}",
                     progress=progress,
                     notice=notice,
@@ -216,15 +217,15 @@ class Workspace:
         if report is not None:
             from touchstone.reporting.html import render
 
-            _write(report, render(data, language=language))
+            write_text(report, render(data, language=language))
         if files.markdown is not None:
             from touchstone.reporting.markdown import render_markdown
 
-            _write(files.markdown, render_markdown(data, language=language))
+            write_text(files.markdown, render_markdown(data, language=language))
         if files.junit is not None:
             from touchstone.reporting.junit import render_junit
 
-            _write(files.junit, render_junit(data, language=language))
+            write_text(files.junit, render_junit(data, language=language))
         return files.model_copy(update={"report": report})
 
 
@@ -254,7 +255,8 @@ def check_places(files: Files) -> None:
             )
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file for people, and the folders above it. Raises `SettingsError` where that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")

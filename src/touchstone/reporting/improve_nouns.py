@@ -1,0 +1,43 @@
+"""What an improvement is to its readers: what was tried, what it brought, what pays, and what would change that."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from touchstone.decision.improve_base import Prospect
+from touchstone.decision.ladder_base import Ladder
+from touchstone.decision.learning_curve import LearningCurve
+from touchstone.decision.what_if import Changed
+from touchstone.noun import Noun
+from touchstone.reporting.base import Comparison, Note
+
+
+class ModelPlan(Noun):
+    """Which ways are tried for one model."""
+
+    model: str
+    ways: tuple[Prospect, ...]
+
+
+class ImprovePlan(Noun):
+    """What `improve` would do, before anybody is asked."""
+
+    task: str
+    models: tuple[ModelPlan, ...]
+    candidates: tuple[str, ...]
+    """Everybody in the table, those of the task file first."""
+
+
+class Improvement(Noun):
+    """What `improve --json` returns; fields may be added, never renamed."""
+
+    version: Literal["touchstone.improvement/1"] = Field(default="touchstone.improvement/1", alias="schema")
+    plan: ImprovePlan
+    ladder: Ladder
+    curves: tuple[LearningCurve, ...] = ()
+    changes: tuple[Changed, ...] = ()
+    comparison: Comparison
+    """The comparison that all of it was measured in."""
+    warnings: tuple[Note, ...] = ()

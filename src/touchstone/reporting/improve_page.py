@@ -1,0 +1,318 @@
+"""The ladder as a page: which way pays, what each brings and costs, whether more data would, what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from touchstone.decision.improve_base import Prospect
+from touchstone.decision.ladder_base import Ladder, Rung, Stretch
+from touchstone.decision.what_if import Changed
+from touchstone.language import _, ngettext
+from touchstone.reporting import numbers
+from touchstone.reporting.curve_chart import curve_chart
+from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
+from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
+from touchstone.reporting.scales import cost_scale, linear_scale
+from touchstone.reporting.scatter import Point, scatter
+
+
+def improve_page(found: Improvement) -> Page:
+    """The whole answer."""
+    ladder = found.ladder
+    return Page(
+        title=_("What improves {task}").format(task=found.plan.task),
+        kicker=_("Improve"),
+        lead=ladder.why.text(_) + ".",
+        warnings=[note.text(_) for note in found.warnings],
+        sections=[
+            Section(_("The ladder"), list(_ladder(found)), "ladder"),
+            Section(_("Whether more examples would pay"), list(_curves(found)), "curves"),
+            Section(_("What changes when"), list(_changes(found)), "changes"),
+            Section(_("What was tried, and why"), list(plan_blocks(found.plan)), "plan"),
+            Section(_("What the numbers rest on"), [_rests_on(found)], "assumed"),
+        ],
+        closing=_("Comparison {id}, {day}. All scores, pairs and answers: touchstone report {id}").format(
+            id=found.comparison.comparison_id, day=numbers.day(found.comparison.created)
+        ),
+    )
+
+
+def plan_page(plan: ImprovePlan) -> Page:
+    """What would be tried, before anybody is asked."""
+    return Page(
+        title=_("What would be tried for {task}").format(task=plan.task),
+        kicker=_("Improve"),
+        lead=ngettext(
+            "{count} candidate in one table.", "{count} candidates in one table.", len(plan.candidates)
+        ).format(count=len(plan.candidates)),
+        sections=[Section(_("Ways"), list(plan_blocks(plan)), "plan")],
+    )
+
+
+def plan_blocks(plan: ImprovePlan) -> Iterator[Block]:
+    """
+    A table of the ways, whether they are tried, and the rule and numbers that say so.
+
+    Models of which the same is said share one.
+    """
+    same: dict[tuple[object, ...], list[ModelPlan]] = {}
+    for one in plan.models:
+        key = tuple((way.way, way.tried, way.rule) for way in one.ways)
+        same.setdefault(key, []).append(one)
+    for group in same.values():
+        ways = group[0].ways
+        rows = [(way_name(way.way), _("tried") if way.tried else _("left out"), _because(way)) for way in ways]
+        marked = frozenset(place for place, way in enumerate(ways) if way.tried)
+        title = numbers.listing(one.model for one in group)
+        yield Table((_("Way"), "", _("Why")), rows, marked=marked, title=title)
+
+
+def way_name(way: str) -> str:
+    """A way of improving in the reader's language; joined ones with a plus."""
+    names = {
+        "prompt": _("as it is"),
+        "baseline": _("classical baseline"),
+        "recorded": _("recorded answers"),
+        "few_shot": _("examples in the prompt (few-shot)"),
+        "prompt_search": _("searched prompt"),
+        "rag": _("passages from documents (RAG)"),
+        "fine_tune": _("fine-tuned"),
+        "pretrain": _("trained from nothing"),
+    }
+    return " + ".join(names.get(part, part) for part in way.split("+"))
+
+
+def _because(way: Prospect) -> str:
+    return f"{way.reason.text(_)} ({way.rule})"
+
+
+# The ladder -----------------------------------------------------------------------------------------------------------
+
+
+def _ladder(found: Improvement) -> Iterator[Block]:
+    ladder = found.ladder
+    chosen = frozenset(place for place, rung in enumerate(ladder.rungs) if rung.candidate == ladder.pays)
+    heads = ("", _("Candidate"), _("Way"), _("Score"), _("Gain in points"), _("Answer, p50"), _("In all"))
+    rows = [
+        (
+            str(number),
+            rung.candidate,
+            way_name(rung.way),
+            _score(rung),
+            _gain(rung),
+            numbers.seconds(rung.latency_p50_s),
+            "–" if rung.total is None else _money(rung.total.usd),
+        )
+        for number, rung in enumerate(ladder.rungs, start=1)
+    ]
+    yield Table(heads, rows, frozenset({0, 3, 4, 5, 6}), marked=chosen, note=_note(ladder))
+    for rung in ladder.rungs:
+        for reason in rung.blocked:
+            yield Paragraph(f"{rung.candidate}: {reason.text(_)}", "warning")
+    picture = ladder_picture(ladder)
+    if picture is not None:
+        yield picture
+    heads = (
+        "",
+        _("Candidate"),
+        _("To make it"),
+        _("Labelled cases"),
+        _("1,000 requests"),
+        _("Against the baseline"),
+        _("A further right answer"),
+    )
+    rows = [
+        (
+            str(number),
+            rung.candidate,
+            _making(rung),
+            numbers.count(rung.making.labelled_cases) if rung.making.labelled_cases else "–",
+            _money(None if rung.usd_per_request is None else 1_000 * rung.usd_per_request),
+            _crossing(rung),
+            "–" if rung.usd_per_further_right is None else _money(rung.usd_per_further_right),
+        )
+        for number, rung in enumerate(ladder.rungs, start=1)
+    ]
+    yield Table(heads, rows, frozenset({0, 2, 3, 4, 6}), marked=chosen, title=_("What it costs"))
+
+
+_SMALLEST_USD = 1e-5
+"""What is less is not told more exactly."""
+
+
+def _money(usd: float | None) -> str:
+    if usd is not None and 0 < abs(usd) < _SMALLEST_USD:
+        return f"< {numbers.money(_SMALLEST_USD)}"
+    return numbers.money(usd)
+
+
+def _score(rung: Rung) -> str:
+    if rung.score is None:
+        return "–"
+    return f"{numbers.percent(rung.score.mean)} ({numbers.interval(rung.score.low, rung.score.high)})"
+
+
+def _gain(rung: Rung) -> str:
+    if rung.gain is None:
+        return "–"
+    if rung.blocked:
+        return _("not to be claimed")
+    text = f"{numbers.points(rung.gain.mean)} ({numbers.points_range(rung.gain.low, rung.gain.high)})"
+    return text if rung.gain.shown or rung.gain.shown_worse else f"{text} ≈"
+
+
+def _making(rung: Rung) -> str:
+    """What it took: nothing, or money and time."""
+    usd, seconds = rung.making.usd, rung.making.seconds
+    if usd == 0 and seconds == 0:
+        return _("nothing")
+    return f"{_money(usd)}, {numbers.seconds(seconds)}"
+
+
+def _crossing(rung: Rung) -> str:
+    at = None if rung.break_even_requests is None else f"{rung.break_even_requests:,.0f}"
+    words = {
+        "baseline": _("the baseline"),
+        "cheaper": _("never dearer"),
+        "dearer": _("never cheaper"),
+        "from": _("cheaper from {requests} requests on"),
+        "until": _("cheaper up to {requests} requests"),
+        "unknown": "–",
+    }
+    return words[rung.break_even].format(requests=at)
+
+
+def _note(ladder: Ladder) -> str:
+    parts = [_("Gain: against {baseline} on common cases; ≈ may be chance.").format(baseline=ladder.baseline)]
+    stretch = ladder.stretch
+    if stretch.requests_per_month is not None:
+        parts.append(
+            _("In all: making it, and {requests} requests a month for {months:g} months.").format(
+                requests=f"{stretch.requests_per_month:,.0f}", months=stretch.months
+            )
+        )
+        if stretch.facts_change_days is not None and any(rung.making.renewal == "again" for rung in ladder.rungs):
+            parts.append(
+                ngettext(
+                    "Facts change every {days:g} days, so what learned them is made again {count} time.",
+                    "Facts change every {days:g} days, so what learned them is made again {count} times.",
+                    stretch.renewals,
+                ).format(days=stretch.facts_change_days, count=stretch.renewals)
+            )
+    return " ".join(parts)
+
+
+def ladder_picture(ladder: Ladder) -> Picture | None:
+    """Score against total cost; against the cost of a request without a volume, and nothing where neither is known."""
+    over_time = any(rung.total is not None for rung in ladder.rungs)
+    points = [
+        Point(
+            number,
+            rung.candidate,
+            (None if rung.total is None else rung.total.usd) if over_time else rung.usd_per_request,
+            rung.score.mean if rung.score else None,
+            rung.score.low if rung.score else None,
+            rung.score.high if rung.score else None,
+            chosen=rung.candidate == ladder.pays,
+        )
+        for number, rung in enumerate(ladder.rungs, start=1)
+    ]
+    placed = [point for point in points if point.cost_usd is not None and point.mean is not None]
+    if len(placed) < 2 or len({point.cost_usd for point in placed}) < 2:
+        return None
+    title = _("Score against total cost at your volume") if over_time else _("Score against the cost of a request")
+    caption = _(
+        "Further left is cheaper, higher is better; the line is what no cheaper candidate beats. Numbers are the rows "
+        "of the table, bars are intervals."
+    )
+    ends = [end for point in placed for end in (point.low, point.high)]
+    drawn = scatter(
+        points,
+        cost_scale(point.cost_usd for point in placed),
+        linear_scale(ends, ceiling=1.0),
+        write_cost=numbers.money,
+        write_score=lambda value: numbers.percent(value, 0),
+        label=title,
+    )
+    return Picture(title, caption, drawn)
+
+
+# More data, and what changes ------------------------------------------------------------------------------------------
+
+
+def _curves(found: Improvement) -> Iterator[Block]:
+    if not found.curves:
+        yield Paragraph(
+            _("No way was measured with two numbers of examples, so nothing is said; sweep them to find out.")
+        )
+        return
+    yield Bullets([f"{curve.name}: {curve.said.text(_)}" for curve in found.curves])
+    for kind, title in (("shown", _("Score by examples shown")), ("learned", _("Score by examples learned from"))):
+        picture = curve_chart(
+            [curve for curve in found.curves if curve.kind == kind],
+            write=lambda value: numbers.percent(value, 0),
+            title=title,
+            caption=_("Bars are intervals; numbers of examples stand at even distances."),
+        )
+        if picture is not None:
+            yield picture
+
+
+def _changes(found: Improvement) -> Iterator[Block]:
+    rows = [
+        (
+            change.what.text(_),
+            change.pays or _("nobody"),
+            _money(change.usd),
+            _("another") if change.turns else _("the same"),
+        )
+        for change in found.changes
+    ]
+    if rows:
+        marked = frozenset(place for place, change in enumerate(found.changes) if change.turns)
+        heads = (_("If"), _("then this pays"), _("In all"), _("Against today"))
+        yield Table(heads, rows, frozenset({2}), marked=marked)
+    for change in found.changes:
+        if change.scores:
+            yield from _after_the_facts(change, found.ladder)
+
+
+def _after_the_facts(change: Changed, ladder: Ladder) -> Iterator[Block]:
+    rows = []
+    for rung in ladder.rungs:
+        after = change.scores.get(rung.candidate)
+        if after is None:
+            continue
+        rows.append(
+            (
+                rung.candidate,
+                _score(rung),
+                f"{numbers.percent(after.mean)} ({numbers.interval(after.low, after.high)})",
+                _("stale") if rung.candidate in change.stale else "",
+            )
+        )
+    stale = frozenset(place for place, row in enumerate(rows) if row[3])
+    yield Table(
+        (_("Candidate"), _("Before"), _("After the facts changed"), ""),
+        rows,
+        frozenset({1, 2}),
+        marked=stale,
+        title=_("After the facts changed"),
+        note=_("Stale: shown to be worse on the cases of the new facts than on those of the old ones."),
+    )
+
+
+def _rests_on(found: Improvement) -> Block:
+    stretch = found.ladder.stretch
+    return Facts([Fact(name, value) for name, value in _assumed(stretch, found)])
+
+
+def _assumed(stretch: Stretch, found: Improvement) -> Iterator[tuple[str, str]]:
+    unknown = _("not given")
+    volume = stretch.requests_per_month
+    yield _("Requests a month"), unknown if volume is None else f"{volume:,.0f}"
+    yield _("Time looked at"), _("{months:g} months").format(months=stretch.months)
+    days = stretch.facts_change_days
+    yield _("Facts change"), unknown if days is None else _("every {days:g} days").format(days=days)
+    yield _("Baseline"), found.ladder.baseline
+    yield _("Cases"), numbers.count(found.comparison.task.cases)

@@ -1,0 +1,173 @@
+"""What `improve` promises in a real run: the plan, the ladder, what would change it, and nothing bought twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Run
+from tests.workspace.learner import TOPICS, Learner, learner
+
+
+@pytest.fixture
+def shop(tmp_path: Path, touchstone: Run) -> Iterator[Learner]:
+    with learner(tmp_path, touchstone) as found:
+        yield found
+
+
+def improve(shop: Learner, *flags: str, code: int = 0) -> dict[str, Any]:
+    done = shop.run("improve", "task.yaml", "--json", *flags)
+    assert done.returncode == code, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    return found
+
+
+VOLUME = {"volume": {"requests_per_month": 1000}}
+
+
+def test_a_dry_run_tells_the_ways_their_reasons_and_the_price(shop: Learner) -> None:
+    """And asks nobody; what is left out says what it misses."""
+    shop.task(shop.entry(), improve={"shots": [1, 4]}, **VOLUME)
+    found = improve(shop, "--dry-run")
+    [model] = found["plan"]["models"]
+    assert {way["way"] for way in model["ways"] if way["tried"]} == {"prompt", "baseline", "few_shot", "prompt_search"}
+    assert found["plan"]["candidates"] == [
+        "learner",
+        "learner few_shot, k=1",
+        "learner few_shot, k=4",
+        "learner prompt_search",
+        "baseline/nearest",
+        "baseline/logistic, train_cases=3",
+        "baseline/logistic, train_cases=6",
+        "baseline/logistic, train_cases=12",
+    ]
+    priced = {one["name"]: one["expected_usd"] for one in found["price"]["candidates"]}
+    assert 0 < priced["learner"] < priced["learner few_shot, k=1"] < priced["learner few_shot, k=4"]
+    assert shop.sold == 0
+
+    said = shop.run("improve", "task.yaml", "--dry-run").stdout
+    assert "no documents are named that answers rest on" in said
+    assert "(rag.missing)" in said
+
+
+def test_the_ladder_says_what_each_way_brings_and_costs(shop: Learner) -> None:
+    """Examples tell the model what it cannot know; the same command shows it all again and buys nothing."""
+    section = {"ways": ["prompt", "few_shot", "baseline"], "shots": [1, 4]}
+    shop.task(shop.entry(), improve=section, **VOLUME)
+    found = improve(shop, "--full")
+    assert found["schema"] == "touchstone.improvement/1"
+    ladder = found["ladder"]
+    rungs = {one["candidate"]: one for one in ladder["rungs"]}
+    assert rungs["learner"]["gain"] is None
+    assert rungs["learner few_shot, k=1"]["gain"]["mean"] == 1
+    assert rungs["learner few_shot, k=1"]["gain"]["shown"]
+    assert rungs["learner few_shot, k=1"]["making"]["labelled_cases"] == 12
+    assert rungs["baseline/logistic, train_cases=6"]["making"]["labelled_cases"] == 6
+    plain, one, four = (rungs[f"learner{end}"]["usd_per_request"] for end in ("", " few_shot, k=1", " few_shot, k=4"))
+    assert rungs["learner"]["total"]["usd"] == pytest.approx(12_000 * plain)
+    # With an example in view it answers in one word, which saves more than the example costs; four cost more.
+    assert one < plain < four
+    assert [rungs[f"learner few_shot, k={k}"]["break_even"] for k in (1, 4)] == ["cheaper", "dearer"]
+    assert (ladder["baseline"], ladder["best"] is not None) == ("learner", True)
+    assert ladder["pays"].startswith("baseline/")
+    assert [change["change"] for change in found["changes"]] == ["volume-up", "volume-down", "prices-down", "prices-up"]
+
+    bought = shop.sold
+    again = improve(shop, "--full")
+    assert again["ladder"] == ladder
+    assert shop.sold == bought == 3 * 40
+
+
+def test_sweeps_become_learning_curves(shop: Learner) -> None:
+    """Examples shown begin at none, which is the model as it is; examples learned from at the smallest share."""
+    shop.task(shop.entry(), improve={"ways": ["prompt", "few_shot", "baseline"], "shots": [1, 4]}, **VOLUME)
+    curves = {one["name"]: one for one in improve(shop, "--full")["curves"]}
+    assert set(curves) == {"learner few_shot", "baseline/logistic"}
+    shown = curves["learner few_shot"]
+    assert [point["examples"] for point in shown["points"]] == [0, 1, 4]
+    # Right with one example and with four: no difference, but forty cases could hide a small one.
+    assert (shown["kind"], shown["trend"]) == ("shown", "open")
+    assert [point["examples"] for point in curves["baseline/logistic"]["points"]] == [3, 6, 12]
+
+
+def test_a_machine_of_ones_own_costs_by_the_hour(shop: Learner) -> None:
+    """For what runs here; a provider's price is its own."""
+    shop.task(shop.entry(), improve={"ways": ["prompt", "baseline"], "machine_usd_per_hour": 3600}, **VOLUME)
+    rungs = {one["candidate"]: one for one in improve(shop, "--full")["ladder"]["rungs"]}
+    nearest = rungs["baseline/nearest"]
+    assert nearest["usd_per_request"] == pytest.approx(nearest["latency_p50_s"])
+    assert nearest["making"]["usd"] == pytest.approx(nearest["making"]["seconds"])
+    assert rungs["learner"]["usd_per_request"] < 0.01
+
+
+def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> None:
+    """Departments get new names: examples of the old ones mislead, and both scores stand side by side."""
+    rows = (shop.folder / "cases.csv").read_text().splitlines()
+    new = [rows[0]]
+    for row in rows[1:]:
+        for label in TOPICS.values():
+            row = row.replace(label, f"{label}-NEW") if ",test," in row else row
+        new.append(row)
+    (shop.folder / "updated.csv").write_text("\n".join(new) + "\n")
+    answer = {"kind": "text"}
+    section = {"ways": ["prompt", "few_shot"], "shots": [1], "updated": {"cases": "updated.csv"}}
+    shop.task(shop.entry(), improve=section, answer=answer, **VOLUME)
+    found = improve(shop, "--full")
+    [change] = [one for one in found["changes"] if one["change"] == "facts"]
+    assert change["stale"] == ["learner few_shot"]
+    assert change["scores"]["learner few_shot"]["mean"] == 0
+    # Nobody is asked what was asked before: the questions are the same, and so are the examples.
+    assert shop.sold == 2 * 40
+    said = shop.run("improve", "task.yaml", "--full").stdout
+    assert "After the facts changed" in said
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"models": ["leaner"]}, "improve.models names 'leaner'"),
+        ({"ways": ["finetune"]}, "there is no way 'finetune'"),
+        ({"shots": [0, 1]}, "write different numbers from 1 to 256"),
+        ({"curve": [0.5, 0.5]}, "write different shares above 0"),
+        ({"document": "a.md"}, "there is no key 'improve.document'; closest: documents"),
+        ({"baseline": "nobody"}, "improve.baseline is 'nobody'"),
+    ],
+)
+def test_a_slip_is_named_before_anybody_is_asked(shop: Learner, section: dict[str, Any], said: str) -> None:
+    """With the line, and what it may be."""
+    shop.task(shop.entry(), improve=section)
+    done = shop.run("improve", "task.yaml")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "line 1" in done.stderr
+    assert shop.sold == 0
+
+
+def test_without_a_model_there_is_nothing_to_improve(shop: Learner) -> None:
+    """Baselines alone are no model."""
+    shop.task({"model": "baseline/nearest"})
+    done = shop.run("improve", "task.yaml")
+    assert done.returncode == 2
+    assert "there is no model to improve" in done.stderr
+
+
+def test_a_page_that_cannot_be_written_costs_nothing(shop: Learner) -> None:
+    """Looked at before anybody is asked."""
+    shop.task(shop.entry())
+    (shop.folder / "file").write_text("no folder")
+    done = shop.run("improve", "task.yaml", "--html", "file/x.html")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert shop.sold == 0
+
+
+def test_a_cap_that_is_reached_ends_with_its_code(shop: Learner) -> None:
+    """What was answered is shown; raising the cap goes on."""
+    shop.task(shop.entry(), improve={"ways": ["prompt", "few_shot"], "shots": [1]}, **VOLUME)
+    improve(shop, "--full", "--max-usd", "0.0005", code=3)
+    assert 0 < shop.sold < 80
+    improve(shop, "--full", "--max-usd", "5")
+    assert shop.sold == 80
