@@ -39,7 +39,7 @@ translations: $(VENV)/.dev
 	$(BIN)/python scripts/translations.py
 
 # The extras are named one by one: `touchstone[demo]` would put this very folder into the lock.
-LOCKED := --extra parquet --extra classical --extra metrics
+LOCKED := --extra parquet --extra classical --extra metrics --extra rag
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 

@@ -21,6 +21,7 @@ _CALLED = {
     "reader": N_("reader"),
     "model": N_("model"),
     "strategy": N_("strategy"),
+    "vector_store": N_("vector store"),
 }
 """What the kinds are called in messages."""
 

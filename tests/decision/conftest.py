@@ -36,11 +36,10 @@ def make_trial(
     return TrialSummary(
         name=name,
         model=f"lab/{name}",
-        strategy="prompt",
         estimate=estimate(scores) if len(scores) else None,
         bounds=(sum(scores) / total, (sum(scores) + errors) / total) if errors else None,
         outcomes=OutcomeCounts(planned=total, scored=len(scores), error=errors),
-        **{"cost": cost, "latency": latency, **fields},
+        **{"strategy": "prompt", "cost": cost, "latency": latency, **fields},
     )
 
 

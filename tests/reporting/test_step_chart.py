@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.reporting.step_chart import HEIGHT, LABEL_HEIGHT, LINES, Step, step_chart
+from touchstone.reporting.line_parts import HEIGHT, LABEL_HEIGHT, LINES
+from touchstone.reporting.step_chart import Step, step_chart
 
 from .conftest import HOSTILE
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from touchstone import __version__
-from touchstone.cli import catalog, compare, decide, demo, init, report, shortlist, trials
+from touchstone.cli import catalog, compare, decide, demo, improve, init, report, shortlist, train, trials
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language, answer
 from touchstone.language import _
@@ -62,6 +62,14 @@ def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
         "compare": (
             compare.compare,
             _("Measure all candidates of a task file on its cases and say which to take."),
+        ),
+        "improve": (
+            improve.improve,
+            _("Prompt, few-shot, RAG and training side by side in one table, and which of them pays."),
+        ),
+        "train": (
+            train.train,
+            _("Fine-tune a model on a task's train cases, or train one from nothing, and put it into the catalog."),
         ),
         "decide": (decide.decide, _("Decide again from stored trials under other constraints, at no cost.")),
         "report": (report.report, _("Write the report of a stored comparison again.")),

@@ -125,15 +125,21 @@ def show(data: ReportData, files: Files, *, json: bool, measured: bool = True) -
         ):
             if path is not None:
                 answer(_("{label}: {path}").format(label=label, path=path))
-    if measured and data.ending is not None:
-        say(_ENDINGS[data.ending]())
-        if data.ending in _EXIT_CODES:
-            raise typer.Exit(_EXIT_CODES[data.ending])
-    if measured and all(candidate.estimate is None for candidate in comparison.candidates):
-        say(_("no candidate has a single score; what failed stands above and in the report"))
-        raise typer.Exit(1)
+    if measured:
+        show_ending(data)
     if comparison.gate is not None and not comparison.gate.passed:
         for check in comparison.gate.checks:
             if not check.passed:
                 say(one_line(check.text.text(_)))
         raise typer.Exit(100)
+
+
+def show_ending(data: ReportData) -> None:
+    """Say why a run that just ended is not finished or says nothing, and end with the exit code of that."""
+    if data.ending is not None:
+        say(_ENDINGS[data.ending]())
+        if data.ending in _EXIT_CODES:
+            raise typer.Exit(_EXIT_CODES[data.ending])
+    if all(candidate.estimate is None for candidate in data.comparison.candidates):
+        say(_("no candidate has a single score; what failed stands above and in the report"))
+        raise typer.Exit(1)

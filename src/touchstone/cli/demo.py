@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from touchstone.cli.compare import show
+from touchstone.cli import improve
+from touchstone.cli.compare import show, show_ending
 from touchstone.cli.options import (
     Json,
     Language,
     WorkspaceFolder,
     answer,
+    answer_json,
     errors_end_the_command,
     one_line,
     open_workspace,
@@ -22,34 +25,76 @@ from touchstone.cli.options import (
 )
 from touchstone.language import _, current_language
 
+if TYPE_CHECKING:
+    from touchstone.workspace.workspace import Workspace
+
+
+class Part(StrEnum):
+    """What is shown."""
+
+    BOTH = "both"
+    INTENTS = "intents"
+    LADDER = "ladder"
+
 
 @errors_end_the_command
 def demo(
+    part: Annotated[
+        Part,
+        typer.Argument(
+            metavar="PART",
+            help=_(
+                "intents compares classifiers in seconds, ladder improves small language models in minutes; or both."
+            ),
+        ),
+    ] = Part.BOTH,
     folder: Annotated[
-        Path, typer.Option("--folder", help=_("Where the demo's task file and cases are written, to read and change."))
+        Path, typer.Option("--folder", help=_("Where the demo's task files and cases are written, to read and change."))
     ] = Path("touchstone-demo"),
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
-    """Write the shipped task, compare on it, and say what to try next."""
-    from touchstone.reporting.live import LiveTable
-    from touchstone.workspace.base import CompareOptions, Files
-    from touchstone.workspace.demo import next_steps, write_demo
+    """Write the shipped tasks, compare, improve, and say what to try next."""
+    from touchstone.reporting.result import to_json
+    from touchstone.workspace.base import CompareOptions
+    from touchstone.workspace.demo import next_steps, write_handbook, write_intents
 
-    task_file = write_demo(folder)
+    intents, handbook = write_intents(folder), write_handbook(folder / "ladder")
     with open_workspace(workspace) as place:
-        task = place.load_task(task_file)
-        with LiveTable() as live:
-            data = place.compare(task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line)))
-        files = place.write_files(data, Files(report=folder / "report.html"), language=current_language())
-    show(data, files, json=json)
+        if part != Part.LADDER:
+            _compare(place, intents, json=json and part == Part.INTENTS, quiet=json)
+        if part != Part.INTENTS:
+            shown = improve.run(
+                place,
+                place.load_task(handbook),
+                CompareOptions(full=True),
+                command=f"touchstone improve {handbook} --full",
+                html=folder / "ladder.html",
+            )
+            if json:
+                answer_json(to_json(shown.data.comparison))
+            else:
+                improve.show(shown)
+            show_ending(shown.data)
     if not json:
         answer("")
         answer(_("Try next:"))
-        for command, meaning in next_steps(task_file, _program()):
+        for command, meaning in next_steps(intents, handbook, _program()):
             answer(f"  {command}")
             answer(f"      {meaning}")
+
+
+def _compare(place: Workspace, task_file: Path, *, json: bool, quiet: bool) -> None:
+    from touchstone.reporting.live import LiveTable
+    from touchstone.workspace.base import CompareOptions, Files
+
+    task = place.load_task(task_file)
+    with LiveTable() as live:
+        data = place.compare(task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line)))
+    files = place.write_files(data, Files(report=task_file.parent / "report.html"), language=current_language())
+    if json or not quiet:
+        show(data, files, json=json)
 
 
 def _program() -> str:

@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.model import ModelId, earliest
-from touchstone.decision.advice_base import GUIDE, Advice, Situation
+from touchstone.decision.advice_base import ENOUGH_TO_TRAIN, FEWEST_TO_LEARN, GUIDE, Advice, Situation
 from touchstone.decision.advice_hosting import about_hosting
 from touchstone.decision.base import Reason
 from touchstone.decision.shortlist_base import Shortlist, Supply
 from touchstone.decision.shortlist_costs import is_lower_end
 from touchstone.language import N_
 
-FEWEST_TO_LEARN = 20
-"""Fewer labelled cases than this are examples to show, not data to learn from."""
-ENOUGH_TO_TRAIN = 500
-"""More labelled cases than this are worth training on."""
 PROMPT_VARIANTS = 20
 """So many prompts are tried in a search, for what it would cost."""
 MANY = 8

@@ -9,6 +9,10 @@ from touchstone.noun import Noun
 
 GUIDE = "docs/guide/shortlist.md"
 """Where every rule is explained."""
+FEWEST_TO_LEARN = 20
+"""Fewer labelled cases than this are examples to show, not data to learn from."""
+ENOUGH_TO_TRAIN = 500
+"""More labelled cases than this are worth training on."""
 
 
 class Situation(Noun):

@@ -18,6 +18,7 @@ from touchstone.errors import InvalidValue, SettingsError, TaskError, refusal
 from touchstone.noun import Noun
 from touchstone.scoring.base import AnswerSpec
 from touchstone.scoring.reading import parse_from
+from touchstone.workspace.improve_section import ImproveSection
 from touchstone.workspace.yaml_file import Place, read_yaml
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -146,6 +147,8 @@ class TaskFile(Noun):
     race: RaceSection = RaceSection()
     limits: LimitsSection = LimitsSection()
     gate: GateSection | None = None
+    improve: ImproveSection | None = None
+    """What `touchstone improve` should know."""
 
     @field_validator("goal")
     @classmethod
@@ -223,6 +226,23 @@ def load_task(path: Path, *, candidates_to_come: bool = False) -> Task:
         file = file.model_copy(update={"candidates": ()})
     folder = path.parent
     answer = _answer(file.answer, path, folder, lines)
+    source = _source(file, path, lines)
+    return Task(path=path, folder=folder, file=file, source=source, answer=answer, lines=lines)
+
+
+def with_cases(task: Task, cases: str) -> Task:
+    """
+    The task on other cases of the same columns.
+
+    Raises:
+        TaskError: they do not exist.
+    """
+    file = task.file.model_copy(update={"cases": cases})
+    return task.model_copy(update={"file": file, "source": _source(file, task.path, task.lines)})
+
+
+def _source(file: TaskFile, path: Path, lines: Mapping[Place, int]) -> CaseSource:
+    folder = path.parent
     files = {"": file.cases} if isinstance(file.cases, str) else dict(file.cases)
     for split, name in files.items():
         if not (folder / name).exists():
@@ -233,7 +253,7 @@ def load_task(path: Path, *, candidates_to_come: bool = False) -> Task:
                 name=name,
                 folder=str(folder),
             )
-    source = CaseSource(
+    return CaseSource(
         files={split: folder / name for split, name in files.items()},
         columns=file.columns,
         encoding=file.encoding,
@@ -241,7 +261,6 @@ def load_task(path: Path, *, candidates_to_come: bool = False) -> Task:
         shares=file.split.model_dump() if file.split is not None else {},
         allow_duplicates=file.allow_duplicates,
     )
-    return Task(path=path, folder=folder, file=file, source=source, answer=answer, lines=lines)
 
 
 def _answer(section: AnswerSection, path: Path, folder: Path, lines: Mapping[Place, int]) -> AnswerSpec:

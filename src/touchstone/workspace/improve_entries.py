@@ -1,0 +1,110 @@
+"""From ways that are worth trying to entries of a task file's `candidates`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from touchstone.decision.improve_base import Prospect, Way
+from touchstone.errors import TaskError
+from touchstone.evaluation.ledger import Ledger
+from touchstone.strategies.base import CandidateSpec
+from touchstone.workspace.candidates import read_specs
+from touchstone.workspace.improve_section import ImproveSection
+from touchstone.workspace.taskfile import Task
+
+Entry = Mapping[str, Any]
+
+
+class Base(NamedTuple):
+    """A candidate that asks a model as it is, to be improved."""
+
+    spec: CandidateSpec
+    entry: Entry
+
+
+def bases_of(task: Task, ledger: Ledger, section: ImproveSection) -> tuple[Base, ...]:
+    """
+    The candidates to improve: those named by `improve.models`, or every one that asks a model as it is.
+
+    Raises:
+        TaskError: one is named that is no such candidate, or there is none.
+    """
+    found = []
+    for entry in task.file.candidates:
+        given: Entry = {"model": entry} if isinstance(entry, str) else entry
+        if "recorded" in given or "sweep" in given:
+            continue
+        specs = read_specs(with_candidates(task, (entry,)), ledger)
+        found += [Base(spec, given) for spec in specs if spec.strategy == "prompt"]
+    names = [base.spec.name for base in found]
+    for wanted in section.models:
+        if wanted not in names:
+            raise TaskError(
+                "improve.models names {name!r}, which is no candidate that asks a model as it is; there are {known}",
+                path=task.path,
+                line=task.line("improve", "models"),
+                name=wanted,
+                known=", ".join(names) or "none",
+            )
+    chosen = tuple(base for base in found if not section.models or base.spec.name in section.models)
+    if not chosen:
+        raise TaskError(
+            "there is no model to improve; add one under `candidates`, such as starter/l or openai/gpt-4o-mini",
+            path=task.path,
+            line=task.line("candidates"),
+        )
+    return chosen
+
+
+def with_candidates(task: Task, candidates: tuple[Any, ...]) -> Task:
+    """The task with other candidates."""
+    return task.model_copy(update={"file": task.file.model_copy(update={"candidates": candidates})})
+
+
+def baseline_entries(task: Task, section: ImproveSection, train: int) -> list[Entry]:
+    """Classical baselines: one that answers with the nearest example, and for labels a curve of logistic regression."""
+    entries: list[Entry] = [{"model": "baseline/nearest"}]
+    if task.answer.kind != "label":
+        return entries
+    counts = sorted({max(1, round(share * train)) for share in section.curve})
+    model: dict[str, Any] = {"model": "baseline/logistic"}
+    return [*entries, {**model, "sweep": {"train_cases": counts}} if len(counts) > 1 else model]
+
+
+def entries_for(base: Base, ways: Mapping[Way, Prospect], section: ImproveSection, train: int) -> Iterator[Entry]:
+    """
+    The entries of one model, for the ways that are tried; the model as it is stands in the task file already.
+
+    Args:
+        train: Cases to learn from; no more examples than this are shown.
+    """
+    shots = [k for k in section.shots if k <= train]
+    documents = list(section.paths())
+    for way, prospect in ways.items():
+        if not prospect.tried or way in ("prompt", "baseline"):
+            continue
+        parts = way.split("+")
+        given: dict[str, Any] = {}
+        if "few_shot" in parts:
+            given |= section.few_shot
+            if "k" not in given:
+                # Joined with passages one number will do: the sweep has shown what more of them bring.
+                given |= {"sweep": {"k": shots}} if parts == ["few_shot"] and len(shots) > 1 else {"k": _middle(shots)}
+        if "rag" in parts:
+            given |= {"documents": documents if len(documents) > 1 else documents[0], **section.rag}
+        if "prompt_search" in parts:
+            given |= section.prompt_search
+        if "fine_tune" in parts:
+            given |= section.fine_tune
+            if base.spec.name in section.fine_tuned:
+                given["weights"] = section.fine_tuned[base.spec.name]
+        if "pretrain" in parts:
+            given |= section.pretrain
+        sweep = {**base.entry.get("sweep", {}), **given.pop("sweep", {})}
+        entry = {**base.entry, **given, "strategy": way, "name": f"{base.spec.name} {way}"}
+        yield {**entry, "sweep": sweep} if sweep else entry
+
+
+def _middle(shots: list[int]) -> int:
+    return shots[len(shots) // 2]

@@ -1,0 +1,202 @@
+"""What a ladder promises: costs over time, where they cross, and who pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from touchstone.decision.base import Reason
+from touchstone.decision.ladder import break_even, make_ladder
+from touchstone.decision.ladder_base import Ladder, Making, Rung, Stretch
+from touchstone.evaluation.base import PairResult, TrialSummary
+
+Scores = Callable[..., list[float]]
+Trial = Callable[..., TrialSummary]
+Compare = Callable[..., tuple[PairResult, ...]]
+
+YEAR = Stretch(months=12, requests_per_month=1_000)
+
+
+def rung(name: str, once: float | None = 0.0, each: float | None = 0.0) -> Rung:
+    return Rung(candidate=name, model=name, way="prompt", score=None, making=Making(usd=once), usd_per_request=each)
+
+
+@pytest.fixture
+def ladder(trial: Trial, compare: Compare, scores: Scores) -> Callable[..., Ladder]:
+    """Of a plain model, one with passages and a tuned one; the last two are level."""
+
+    def made(**given: Any) -> Ladder:
+        table = {"plain": scores(0.4, 300), "rag": scores(0.82, 300), "tuned": scores(0.8, 300, first=False)}
+        usd = {"plain": 0.001, "rag": 0.004, "tuned": 0.001}
+        trials = [trial(name, values, usd=usd[name]) for name, values in table.items()]
+        known: dict[str, Any] = {
+            "baseline": "plain",
+            "makings": {"tuned": Making(usd=24.0, seconds=3_600, labelled_cases=500, renewal="again")},
+            "stretch": YEAR,
+        }
+        return make_ladder(trials, compare(table), **{**known, **given})
+
+    return made
+
+
+def test_a_total_is_what_making_costs_and_every_request_after_it(ladder: Callable[..., Ladder]) -> None:
+    """Over twelve months of a thousand requests, with the ends of the interval of a request's cost."""
+    found = ladder()
+    totals = {one.candidate: one.total for one in found.rungs}
+    assert {name: round(total.usd, 9) for name, total in totals.items() if total} == {
+        "plain": 12.0,
+        "tuned": 36.0,
+        "rag": 48.0,
+    }
+    assert [one.candidate for one in found.rungs] == ["plain", "tuned", "rag"]
+    tuned = totals["tuned"]
+    assert tuned is not None
+    assert (tuned.low, tuned.high) == pytest.approx((24 + 12 * 0.9, 24 + 12 * 1.1))
+
+
+def test_what_was_learned_is_made_again_when_facts_change(ladder: Callable[..., Ladder]) -> None:
+    """Every 90 days is four times in a year; passages are looked up and cost no more."""
+    found = ladder(stretch=YEAR.model_copy(update={"facts_change_days": 90}))
+    tuned, rag = found.rung("tuned").total, found.rung("rag").total
+    assert tuned is not None
+    assert rag is not None
+    assert tuned.usd == pytest.approx(5 * 24 + 12)
+    assert rag.usd == pytest.approx(48)
+    assert (ladder().pays, found.pays) == ("tuned", "rag")
+
+
+def test_gains_are_those_of_the_comparison(ladder: Callable[..., Ladder]) -> None:
+    """On common cases, with the interval and whether it is shown; the baseline has none."""
+    found = ladder()
+    gain = found.rung("rag").gain
+    assert gain is not None
+    assert gain.mean == pytest.approx(0.42)
+    assert gain.low > 0.3
+    assert gain.shown
+    assert found.rung("plain").gain is None
+
+
+def test_the_cheapest_that_nothing_shows_to_be_worse_pays(ladder: Callable[..., Ladder]) -> None:
+    """Two level ones: the cheaper over the whole time, and the sentence says so with its numbers."""
+    found = ladder()
+    assert (found.pays, found.best) == ("tuned", "rag")
+    assert found.why.text() == (
+        "nothing shows 2 of these to be worse than the best, rag (0.820); of them tuned costs least, 36.00 USD over "
+        "the whole time"
+    )
+
+
+def test_a_blocked_gain_never_pays(ladder: Callable[..., Ladder]) -> None:
+    """Whose training saw the test is off the front as well."""
+    leak = Reason(template="train row 7 is test case q3")
+    found = ladder(blocked={"tuned": (leak,)})
+    assert found.pays == "rag"
+    assert found.rung("tuned").blocked == (leak,)
+    assert not found.rung("tuned").on_front
+    assert found.rung("rag").on_front
+
+
+def test_whoever_does_not_qualify_does_not_pay(ladder: Callable[..., Ladder]) -> None:
+    """Constraints come first; where nobody meets them that is said."""
+    assert ladder(qualifying={"plain", "rag"}).pays == "rag"
+    found = ladder(qualifying=())
+    assert (found.pays, found.best) == (None, None)
+    assert found.why.text() == "nobody qualifies, so nothing pays"
+
+
+def test_whom_a_race_asked_no_more_must_be_shown_to_be_as_good(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """That nothing shows it to be worse says little after few cases."""
+    table = {"plain": scores(0.8, 400), "early": scores(0.8, 20), "dear": scores(0.81, 400)}
+    cheap = trial("early", table["early"], usd=0.0001)
+    others = [trial("plain", table["plain"], usd=0.001), trial("dear", table["dear"], usd=0.01)]
+    known: dict[str, Any] = {"baseline": "plain", "makings": {}, "stretch": YEAR}
+    assert make_ladder([cheap, *others], compare(table), **known).pays == "early"
+    settled = cheap.model_copy(update={"state": "eliminated"})
+    assert make_ladder([settled, *others], compare(table), **known).pays == "plain"
+
+
+def test_a_tolerance_asks_for_proof(ladder: Callable[..., Ladder]) -> None:
+    """Within so much of the best, by the lower end of the difference."""
+    assert ladder(tolerance=0.2).pays == "tuned"
+    assert ladder(tolerance=0.01).pays == "rag"
+
+
+def test_without_a_volume_nothing_over_time_is_made_up(ladder: Callable[..., Ladder]) -> None:
+    """No total, and the sentence says what to give."""
+    found = ladder(stretch=Stretch())
+    assert all(one.total is None for one in found.rungs)
+    assert "give a volume" in found.why.text()
+
+
+def test_an_unknown_price_makes_no_total(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """Unknown is never zero: neither of a request nor of making it."""
+    table = {"a": scores(0.5, 100), "b": scores(0.5, 100), "c": scores(0.5, 100)}
+    trials = [trial("a", table["a"]), trial("b", table["b"], usd=None), trial("c", table["c"])]
+    found = make_ladder(trials, compare(table), baseline="a", makings={"c": Making()}, stretch=YEAR)
+    assert [found.rung(name).total is None for name in "abc"] == [False, True, True]
+    assert found.rung("b").break_even == found.rung("c").break_even == "unknown"
+
+
+def test_a_machine_costs_by_the_hour(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """What runs on one's own machine costs the time that an answer takes, one after another."""
+    table = {"a": scores(0.5, 100), "b": scores(0.5, 100)}
+    trials = [trial("a", table["a"], usd=0.0, seconds=1.8), trial("b", table["b"], usd=0.0, seconds=None)]
+    found = make_ladder(trials, compare(table), baseline="a", makings={}, stretch=YEAR, hourly_usd={"a": 2.0, "b": 2.0})
+    assert found.rung("a").usd_per_request == pytest.approx(2.0 * 1.8 / 3600)
+    assert found.rung("b").usd_per_request is None
+
+
+@pytest.mark.parametrize(
+    ("once", "each", "kind", "requests"),
+    [
+        (10.0, 0.001, "from", 10_000.0),
+        (-5.0, 0.003, "until", 5_000.0),
+        (0.0, 0.001, "cheaper", None),
+        (10.0, 0.002, "dearer", None),
+        (10.0, 0.003, "dearer", None),
+        (0.0, 0.002, "cheaper", None),
+        (None, 0.001, "unknown", None),
+        (10.0, None, "unknown", None),
+    ],
+)
+def test_where_two_costs_cross(once: float | None, each: float | None, kind: str, requests: float | None) -> None:
+    """A baseline at 0.002 USD a request and 5 USD to make, against one of other prices."""
+    found = break_even(rung("other", None if once is None else once + 5.0, each), rung("base", 5.0, 0.002))
+    assert found[0] == kind
+    assert found[1] == (None if requests is None else pytest.approx(requests))
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1e-6, 1e2), st.floats(1e-6, 1e2), st.floats(1.0, 1e9))
+def test_at_the_break_even_both_cost_the_same(
+    once: float, other_once: float, each: float, other_each: float, requests: float
+) -> None:
+    """And on either side of it the one that is named is cheaper."""
+    kind, at = break_even(rung("one", once, each), rung("base", other_once, other_each))
+    mine, others = once + each * requests, other_once + other_each * requests
+    slack = 1e-9 * (mine + others)
+    if kind == "cheaper":
+        assert mine <= others + slack
+    elif kind == "dearer":
+        assert mine >= others - slack
+    else:
+        assert at is not None
+        assert at >= 1
+        cheaper = requests >= at if kind == "from" else requests <= at
+        assert mine <= others + slack if cheaper else mine >= others - slack
+
+
+def test_the_price_of_a_further_right_answer(ladder: Callable[..., Ladder]) -> None:
+    """What the passages cost more, shared among the answers that they put right."""
+    rag = ladder().rung("rag")
+    assert rag.usd_per_further_right == pytest.approx((48 - 12) / (0.42 * 12_000))
+    assert ladder().rung("plain").usd_per_further_right is None
+
+
+def test_a_baseline_that_nobody_measured_is_refused(ladder: Callable[..., Ladder]) -> None:
+    """Its name is said."""
+    with pytest.raises(ValueError, match="'nobody' is no candidate"):
+        ladder(baseline="nobody")
