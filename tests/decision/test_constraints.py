@@ -9,7 +9,7 @@ import pytest
 
 from touchstone.decision.base import Constraints, Volume
 from touchstone.decision.constraints import Broken, broken
-from touchstone.evaluation.base import Cost, Estimate, Latency, OutcomeCounts, TrialSummary
+from touchstone.evaluation.base import Cost, Estimate, Finding, Latency, OutcomeCounts, TrialSummary
 from touchstone.evaluation.intervals import estimate, wilson
 
 Scores = Callable[..., list[float]]
@@ -204,3 +204,14 @@ def test_refusals_must_hold_at_the_upper_end_that_was_measured(trial: Trial, sco
     assert fault.reason.text() == "it declines 1.0% of the cases, more than 0.5%"
     [fault] = check(trial("a", scores(0.9, 300)), max_refused_share=0.05)
     assert fault.kind == "unknown"
+
+
+def test_a_score_that_means_nothing_qualifies_for_nothing(trial: Trial, scores: Scores) -> None:
+    """Whoever learned from the test cases is out, whatever it scored; the sentence names the row. A remark is no bar."""
+    template = "{count} cases of train ask what test cases ask ({pairs})"
+    leak = Finding(kind="leak", template=template, values={"count": 1, "pairs": "t7 = q3"}, blocks=True)
+    found = broken(trial("a", scores(1.0, 100), findings=(leak,)), Constraints(min_score=0.5), Volume(), 0.95)
+    assert [one.kind for one in found] == ["blocked"]
+    assert found[0].reason.text() == "1 cases of train ask what test cases ask (t7 = q3)"
+    remark = leak.model_copy(update={"blocks": False})
+    assert broken(trial("a", scores(1.0, 100), findings=(remark,)), Constraints(), Volume(), 0.95) == ()

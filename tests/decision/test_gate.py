@@ -8,7 +8,7 @@ import pytest
 
 from touchstone.decision.gate import check_gate
 from touchstone.errors import UnknownName
-from touchstone.evaluation.base import PairResult, TrialSummary
+from touchstone.evaluation.base import Finding, PairResult, TrialSummary
 
 Scores = Callable[..., list[float]]
 Trial = Callable[..., TrialSummary]
@@ -69,6 +69,13 @@ def test_what_cannot_be_judged_is_not_passed(trial: Trial, scores: Scores) -> No
     assert (check.passed, check.reason.text()) == (False, "a and b have no case in common")
     [check] = check_gate(trials, [], candidate="a", baseline="dead")
     assert not check.passed
+
+
+def test_who_learned_from_the_test_passes_no_gate(trial: Trial, scores: Scores) -> None:
+    """Its score says how well it remembers; the sentence names the row."""
+    leak = Finding(kind="leak", template="train case t7 asks what q3 asks", blocks=True)
+    [found] = check_gate([trial("a", scores(1.0, 100), findings=(leak,))], [], candidate="a", min_score=0.5)
+    assert (found.passed, found.reason.text()) == (False, "train case t7 asks what q3 asks")
 
 
 def test_unknown_names_are_refused(trial: Trial, scores: Scores) -> None:

@@ -20,8 +20,11 @@ the numbers do not carry a ranking; nobody is chosen.
 JudgeState = Literal["none", "validated", "unvalidated", "unfit"]
 """Who scored: no judge, one that agreed with people, one nobody checked, one that failed its control rows."""
 
-RejectionKind = Literal["constraint", "unknown", "unmeasured"]
-"""A limit was not met; a constrained fact is not known; nothing has a score."""
+RejectionKind = Literal["constraint", "unknown", "unmeasured", "blocked"]
+"""
+A limit was not met; a constrained fact is not known; nothing has a score; its score means nothing, as where it learned
+from the test cases.
+"""
 
 PassedOverKind = Literal["worse", "not_shown_within", "dearer", "unpriced"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from touchstone.decision.base import Constraints, Reason, RejectionKind, Volume
 from touchstone.decision.evidence import covered, possible_means
 from touchstone.decision.projection import usd_per_month
-from touchstone.evaluation.base import Estimate, TrialSummary
+from touchstone.evaluation.base import Estimate, Finding, TrialSummary
 from touchstone.evaluation.bounds import FINE
 from touchstone.evaluation.distributions import normal_quantile
 from touchstone.evaluation.power import fewest_for_quantile
@@ -29,7 +29,11 @@ class Broken(NamedTuple):
 
 
 def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confidence: float) -> tuple[Broken, ...]:
-    """Every constraint the candidate breaks; empty when it qualifies. A candidate without a score breaks them all."""
+    """
+    Every constraint the candidate breaks, what takes the meaning from its score first; empty when it qualifies.
+
+    A candidate without a score breaks them all.
+    """
     if trial.estimate is None and not trial.outcomes.asked:
         template = N_("none of its {planned} cells was asked")
         return (Broken("unmeasured", Reason(template=template, values={"planned": trial.outcomes.planned})),)
@@ -38,6 +42,7 @@ def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confid
         template = N_("none of its {planned} cells has a score; {errors} ended in an error")
         return (Broken("unmeasured", Reason(template=template, values=values)),)
     return (
+        *_blocked(trial.findings),
         *_score(trial, trial.estimate, constraints.min_score, confidence),
         *_cost_per_case(trial, constraints.max_usd_per_case),
         *_cost_per_month(trial, constraints.max_usd_per_month, volume),
@@ -46,6 +51,12 @@ def broken(trial: TrialSummary, constraints: Constraints, volume: Volume, confid
         *_licence(trial.licence, constraints.licence),
         *_hosting(trial.self_hostable, constraints.self_hostable),
     )
+
+
+def _blocked(findings: Iterable[Finding]) -> Iterator[Broken]:
+    for one in findings:
+        if one.blocks:
+            yield Broken("blocked", Reason(template=one.template, values=one.values))
 
 
 def unmet_facts(licence: str | None, self_hostable: bool | None, constraints: Constraints) -> tuple[Broken, ...]:

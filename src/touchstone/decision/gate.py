@@ -111,6 +111,8 @@ _NOBODY = Reason(template=N_("nobody was chosen, so nobody meets the gate"))
 def _cannot_be_judged(trial: TrialSummary | None) -> Reason | None:
     if trial is None:
         return _NOBODY
+    if (found := next((one for one in trial.findings if one.blocks), None)) is not None:
+        return Reason(template=found.template, values=found.values)
     if trial.estimate is None:
         return Reason(template=N_("{name} has no score"), values={"name": trial.name})
     if covered(trial) < WITHHELD:
