@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Compiled at install time, so that the first start is as quick as the second.
 PIP := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: demo test check format lint types layers schema reference translations lock clean
+.PHONY: demo test test-train starter-models check format lint types layers schema reference translations lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -37,6 +37,19 @@ reference: $(VENV)/.dev
 
 translations: $(VENV)/.dev
 	$(BIN)/python scripts/translations.py
+
+# Training: torch first and pinned, so that pip takes the build for processors and not gigabytes for accelerators.
+$(VENV)/.train: pyproject.toml | $(VENV)/.dev
+	$(PIP) install 'torch==2.13.0'
+	$(PIP) install --no-build-isolation -e '.[train]'
+	touch $@
+
+test-train: $(VENV)/.train
+	$(BIN)/pytest -q tests/training tests/models/starter tests/models/local tests/strategies
+
+# Minutes on an accelerator, many hours on two cores.
+starter-models: $(VENV)/.train
+	$(BIN)/python scripts/starter_models.py build/starter-models
 
 # The extras are named one by one: `touchstone[demo]` would put this very folder into the lock.
 LOCKED := --extra parquet --extra classical --extra metrics --extra rag

@@ -51,7 +51,7 @@ def test_a_cap_that_stops_the_run_exits_with_3(folder: Path, touchstone: Run) ->
 
 def test_every_command_has_help_in_both_languages(touchstone: Run) -> None:
     """Help works everywhere and is not English in Chinese."""
-    for command in ("demo", "init", "compare", "decide", "report", "trials"):
+    for command in ("demo", "init", "compare", "improve", "train", "decide", "report", "trials"):
         english = touchstone(command, "--help")
         chinese = touchstone(command, "--help", environment={"TOUCHSTONE_LANG": "zh"})
         assert english.returncode == chinese.returncode == 0
@@ -60,8 +60,8 @@ def test_every_command_has_help_in_both_languages(touchstone: Run) -> None:
 
 
 def test_the_demo_decides(tmp_path: Path, touchstone: Run) -> None:
-    """The demo really trains and measures, decides, writes its report and names three commands to try next."""
-    result = touchstone("demo")
+    """The first part really trains and measures, decides, writes its report and names commands to try next."""
+    result = touchstone("demo", "intents")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "touchstone-demo" / "report.html").stat().st_size > 10_000
     for verb in ("decide latest", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
@@ -73,7 +73,7 @@ def test_the_demo_decides(tmp_path: Path, touchstone: Run) -> None:
 
 def test_demo_json_is_the_same_object_as_compare(touchstone: Run) -> None:
     """`demo --json` prints one comparison and nothing else."""
-    found = json.loads(touchstone("demo", "--json").stdout)
+    found = json.loads(touchstone("demo", "intents", "--json").stdout)
     assert found["schema"] == "touchstone.comparison/1"
     assert found["decision"]["verdict"] in ("winner", "tie")
 

@@ -128,7 +128,8 @@ def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
 def test_one_command_alone_is_the_command_among_all() -> None:
     """Whoever names a verb gets it with the same flags and words; what is no verb gives all of them."""
     every: Any = get_command(build_app())
-    assert list(every.commands) == "demo init shortlist compare improve train decide report trials catalog".split()
+    names = "demo init shortlist compare improve train decide report trials catalog"
+    assert list(every.commands) == names.split()
     for verb, command in every.commands.items():
         alone: Any = get_command(build_app(verb))
         assert list(alone.commands) == [verb]

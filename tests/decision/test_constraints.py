@@ -207,7 +207,7 @@ def test_refusals_must_hold_at_the_upper_end_that_was_measured(trial: Trial, sco
 
 
 def test_a_score_that_means_nothing_qualifies_for_nothing(trial: Trial, scores: Scores) -> None:
-    """Whoever learned from the test cases is out, whatever it scored; the sentence names the row. A remark is no bar."""
+    """Whoever learned from the test cases is out, whatever it scored, and the row is named. A remark is no bar."""
     template = "{count} cases of train ask what test cases ask ({pairs})"
     leak = Finding(kind="leak", template=template, values={"count": 1, "pairs": "t7 = q3"}, blocks=True)
     found = broken(trial("a", scores(1.0, 100), findings=(leak,)), Constraints(min_score=0.5), Volume(), 0.95)

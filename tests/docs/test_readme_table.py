@@ -27,7 +27,7 @@ _WORDS = {
 
 def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Scores, intervals, cases, costs, verdict, and who is chosen, tied or ruled out are those of `touchstone demo`."""
-    done = touchstone("demo", "--json")
+    done = touchstone("demo", "intents", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     decision = result["decision"]

@@ -10,11 +10,12 @@ from itertools import pairwise
 
 import pytest
 
+from touchstone.evaluation.base import RetrievalScores
 from touchstone.language import current_language
 from touchstone.reporting.base import DecisionResult, JudgeInfo, ReportData, Reproduction
 from touchstone.reporting.html import render
 
-from .conftest import HOSTILE, ROWS, build
+from .conftest import HOSTILE, ROWS, build, wilson
 
 HEADING = {"h1", "h2", "h3", "th", "caption", "summary", "dt"}
 VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
@@ -298,3 +299,19 @@ def test_what_is_wrong_with_a_judge_is_told(twelve: ReportData) -> None:
     assert "Control rows judged rightly: 0 of 9. Without a verdict: 9." in text
     assert "The judge could not be asked: acme/judge: no key" in text
     assert "Without a verdict" not in Page(render(twelve)).text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_was_found_to_read_has_a_table_of_its_own(two: ReportData, language: str) -> None:
+    """Only candidates that read stand in it, with intervals and n; where nobody reads there is no such table."""
+    scores = RetrievalScores(k=4, recall=wilson(0.9, 40), mrr=wilson(0.7, 40), ndcg=wilson(0.8, 40))
+    first, *rest = two.comparison.candidates
+    reading = first.model_copy(update={"retrieval": scores})
+    comparison = two.comparison.model_copy(update={"candidates": (reading, *rest)})
+    html = render(two.model_copy(update={"comparison": comparison}), language)
+    section = html.partition('<section id="retrieval"')[2].partition("</section>")[0]
+
+    assert Page(html).broken == []
+    assert section.count("<tr>") == 2
+    assert all(number in section for number in ("90.0%", "70.0%", "80.0%", "n = 40", ">4<"))
+    assert 'id="retrieval"' not in render(two, language)

@@ -299,3 +299,37 @@ async def test_a_schema_is_sent_only_when_wanted() -> None:
     assert bench.asked[0].response_format is not None
     assert bench.asked[0].response_format["json_schema"]["schema"]["properties"]["score"]["enum"] == [1, 2, 3, 4, 5]
     assert bench.asked[1].response_format is None
+
+
+SHOWN = ("France: its capital is Paris.", "Spain: its capital is Madrid.")
+
+
+async def test_a_judge_may_read_the_passages() -> None:
+    """With `passages` it sees what the answer was given to read, numbered, and the answer with its marks."""
+    bench = says('{"score": 5, "reason": ""}')
+    completion = Completion(parts=(TextPart(text="Paris [1]"),), passages=SHOWN)
+    reading = Reading(answer="Paris", how="test", cited="Paris [1]")
+    assert (await Judge(bench, "Faithful?", passages=True).score(CASE, completion, reading)).value == 1
+    assert held(bench.asked[0], "passages") == f"[1] {SHOWN[0]}\n[2] {SHOWN[1]}"
+    assert held(bench.asked[0], "answer") == "Paris [1]"
+
+    pair = says('{"winner": "first", "reason": ""}', '{"winner": "second", "reason": ""}')
+    await Judge(pair, "Faithful?", mode="pairwise", passages=True).score(CASE, completion, reading)
+    assert all(held(request, "passages").startswith("[1] France") for request in pair.asked)
+
+
+async def test_passages_are_no_ones_business_unless_asked_for() -> None:
+    """Without `passages` a judge is asked as ever: what was stored answers again."""
+    plain, shown = says('{"score": 5, "reason": ""}'), says('{"score": 5, "reason": ""}')
+    await judged(Judge(plain, "Right?"), "Paris")
+    completion = Completion(parts=(TextPart(text="Paris"),), passages=SHOWN)
+    await Judge(shown, "Right?").score(CASE, completion, Reading(answer="Paris", how="test", cited="Paris [1]"))
+    assert plain.asked == shown.asked
+
+
+async def test_who_was_shown_nothing_is_not_judged_by_it() -> None:
+    """A candidate without passages has no value and costs nothing; control rows are judged as shown none."""
+    bench = Bench(sensible)
+    found = await judged(Judge(bench, "Faithful?", passages=True), "Paris")
+    assert (found.value, found.reason, found.failed, bench.asked) == (None, "no passages were shown", False, [])
+    assert (await run_controls(Judge(bench, "Faithful?", passages=True), [CASE])).fit

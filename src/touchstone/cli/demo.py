@@ -43,9 +43,7 @@ def demo(
         Part,
         typer.Argument(
             metavar="PART",
-            help=_(
-                "intents compares classifiers in seconds, ladder improves small language models in minutes; or both."
-            ),
+            help=_("intents: compare classifiers, in seconds; ladder: improve small models, in minutes; or both."),
         ),
     ] = Part.BOTH,
     folder: Annotated[

@@ -260,6 +260,19 @@ class RepeatStats(Noun):
     """variance_within / (variance_within + variance_between); None when both are 0 or one is unknown."""
 
 
+class RetrievalScores(Noun):
+    """How well a candidate finds what its model should read, apart from what the model makes of it."""
+
+    k: int
+    """Passages that a case is shown; the cut-off of recall and nDCG."""
+    recall: Estimate
+    """Share of the right passages among the first k, the mean over the cases that name some."""
+    mrr: Estimate
+    """1 / rank of the first right passage among the first k, 0 where there is none; the mean is the MRR."""
+    ndcg: Estimate
+    """Discounted gain of the first k over the largest that an order could have."""
+
+
 class TrialSummary(Noun):
     """All outcomes of one candidate, in numbers: what a decision looks at."""
 
@@ -293,6 +306,8 @@ class TrialSummary(Noun):
     """What making it took; None when nobody knows, as of recorded answers."""
     findings: tuple[Finding, ...] = ()
     """What was found while it was made."""
+    retrieval: RetrievalScores | None = None
+    """How well it finds passages; None where it reads none, or no case says which are right."""
 
 
 class PairResult(Noun):

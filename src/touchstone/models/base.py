@@ -115,6 +115,11 @@ class Completion(Noun):
     """Reasoning text apart from the answer, where the provider shows it."""
     raw_digest: str | None = None
     """SHA-256 of the stored raw reply."""
+    passages: tuple[str, ...] | None = Field(default=None, exclude=True, repr=False)
+    """
+    What the model was given to read, in the order of its numbers, for scorers that look at it; None where it was given
+    nothing to read or nobody knows. Found again whenever the answer is, and never stored with it.
+    """
 
     @property
     def text(self) -> str:

@@ -27,6 +27,10 @@ OWN_ENDPOINT = "openai-compatible"
 _PRESET_SETS = frozenset({"name", "max_tokens_field", "stream_usage", "key_header", "start_hint"})
 
 
+_PATHS = ("script", "folder")
+"""Parameters that name a place; one that lies beside the task file is found there."""
+
+
 def make_model(
     reference: str,
     *,
@@ -72,8 +76,10 @@ def make_model(
         raise SettingsError("model {reference!r} needs base_url, such as http://127.0.0.1:8000/v1", reference=reference)
     if kind == OWN_ENDPOINT:
         _guard_key(given)
-    elif folder is not None and isinstance(given.get("script"), str):
-        given["script"] = str(folder / given["script"])
+    elif folder is not None:
+        for key in _PATHS:
+            if isinstance(given.get(key), str) and (folder / given[key]).exists():
+                given[key] = str(folder / given[key])
     if "name" in inspect.signature(constructor).parameters:  # a plug-in may name itself
         given["name"] = name or (reference if slash else served_name)
     model: ChatModel = constructor(served_name, **given)

@@ -23,6 +23,7 @@ from touchstone.evaluation.base import (
     OutcomeKind,
     PairResult,
     RepeatStats,
+    RetrievalScores,
     UsageTotal,
 )
 from touchstone.noun import Noun
@@ -85,6 +86,8 @@ class CandidateResult(Noun):
     """What making it took; None when nobody knows, as of recorded answers."""
     findings: tuple[CandidateFinding, ...] = ()
     """What was found while it was made."""
+    retrieval: RetrievalScores | None = None
+    """How well it finds passages; None where it reads none, or no case says which are right."""
 
 
 class Calls(Noun):

@@ -52,6 +52,7 @@ def candidate_result(trial: TrialSummary) -> CandidateResult:
             CandidateFinding(kind=one.kind, text=Note(template=one.template, values=one.values), blocks=one.blocks)
             for one in trial.findings
         ),
+        retrieval=trial.retrieval,
     )
 
 

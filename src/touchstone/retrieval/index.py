@@ -25,7 +25,7 @@ from touchstone.retrieval.index_change import Change
 from touchstone.retrieval.index_state import Changes, IndexState, key_of
 from touchstone.retrieval.opened import OpenIndex
 from touchstone.retrieval.segment import Segment
-from touchstone.retrieval.vectors import DAMAGED, NumpyStore
+from touchstone.retrieval.vectors import NumpyStore, damaged
 from touchstone.storage.process_lock import ProcessLock
 
 MANIFEST = "index.json"
@@ -105,7 +105,7 @@ class Index:
             try:
                 state = self._state()
             except ValueError:
-                raise StoreDamaged(DAMAGED, file=MANIFEST) from None
+                raise damaged(MANIFEST) from None
             if state is None:
                 raise UserError(
                     "nothing is indexed yet in {folder}; index the documents first", folder=str(self.folder)
@@ -113,7 +113,7 @@ class Index:
             try:
                 found = self._opened(state)
             except FileNotFoundError as error:  # swept away between the look at its digest and here
-                found = StoreDamaged(DAMAGED, file=Path(str(error.filename)).name)
+                found = damaged(Path(str(error.filename)).name)
             now = self._state()
             if now is not None and now.generation == state.generation:
                 if isinstance(found, StoreDamaged):
@@ -132,7 +132,7 @@ class Index:
         segments: list[tuple[Segment, tuple[int, ...]]] = []
         for segment in state.segments:
             if bad := files.broken(self.folder / segment.name, segment.files):
-                return StoreDamaged(DAMAGED, file=bad)
+                return damaged(bad)
             segments.append((Segment(self.folder / segment.name), segment.dead))
         if self.embedder is None or state.vectors is None:
             return OpenIndex(segments, took_s=state.took_s)
@@ -140,7 +140,7 @@ class Index:
         if isinstance(embedder, LearnedEmbedder):
             assert state.learned is not None
             if bad := files.broken(self.folder / state.learned, state.learned_files or {}):
-                return StoreDamaged(DAMAGED, file=bad)
+                return damaged(bad)
             embedder = embedder.load(self.folder / state.learned)
         try:
             vectors = self.store(self.folder, state.vectors, embedder.dimensions)

@@ -17,7 +17,6 @@ import orjson
 from numpy.typing import NDArray
 
 from touchstone.errors import StoreDamaged
-from touchstone.language import N_
 from touchstone.retrieval import folder as files
 from touchstone.retrieval.base import Vectors
 from touchstone.retrieval.bm25 import mapped
@@ -28,7 +27,10 @@ MOST_BLOCKS = 8
 MOST_REMOVED = 0.2
 """Share of the rows of all blocks; above it they are written anew without them."""
 
-DAMAGED = N_("{file} in the index is damaged; index the documents again and it is made anew")
+
+def damaged(file: str) -> StoreDamaged:
+    """That a file of an index is not as it was written."""
+    return StoreDamaged("{file} in the index is damaged; index the documents again and it is made anew", file=file)
 
 
 class _Block:
@@ -71,15 +73,15 @@ class NumpyStore:
         try:
             found = files.read_manifest(self._folder / _MANIFEST)
         except ValueError:
-            raise StoreDamaged(DAMAGED, file=f"{self._folder.name}/{_MANIFEST}") from None
+            raise damaged(f"{self._folder.name}/{_MANIFEST}") from None
         if found is None:
             return
         if found["version"] != _VERSION or found["dimensions"] != dimensions:
-            raise StoreDamaged(DAMAGED, file=f"{self._folder.name}/{_MANIFEST}")
+            raise damaged(f"{self._folder.name}/{_MANIFEST}")
         for block in found["blocks"]:
             place = self._folder / block["name"]
             if bad := files.broken(place, block["files"]):
-                raise StoreDamaged(DAMAGED, file=bad)
+                raise damaged(bad)
             ids = orjson.loads((place / "ids.json").read_bytes())
             vectors = mapped(place / "vectors.npy")
             self._take(_Block(block["name"], ids, vectors, set(block["removed"]), block["files"]))

@@ -24,6 +24,11 @@ class AnswerSpec(Noun):
     """`whole`, `last`, `first_line`, `after`, `regex`, `json.FIELD` or `auto`; the task file calls it `from`."""
     argument: str | None = None
     """The text of `after`, the pattern of `regex`, the dotted FIELD of `json`."""
+    citations: bool = Field(default=False, exclude_if=lambda wanted: not wanted)
+    """
+    Whether marks such as `[1]` at the end of the answer or of its sentences name passages and are no part of it. It is
+    written only where it is set, so that what was measured without it is found again.
+    """
 
 
 class Reading(Noun):
@@ -33,6 +38,8 @@ class Reading(Noun):
     """The answer as canonical text; None means unparsed."""
     how: str
     """Which step found it, shown per cell: `answer is (X)`, `json.answer, quoted field`, `nothing found`."""
+    cited: str | None = None
+    """The answer with its marks of citation, where the task reads them; None where it does not."""
 
 
 @runtime_checkable

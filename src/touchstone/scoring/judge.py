@@ -68,6 +68,7 @@ class Judge:
         baseline: Mapping[str, str] | None = None,
         human: str | None = None,
         structured: bool = False,
+        passages: bool = False,
         temperature: float | None = 0.0,
         max_tokens: int | None = 1024,
     ) -> None:
@@ -78,6 +79,8 @@ class Judge:
             baseline: Case id to the answer to compare with; None means the targets.
             human: File of people's own verdicts (columns case_id, candidate, verdict), read by whoever runs the judge.
             structured: Whether to send the verdict's JSON Schema along; not every server takes it.
+            passages: Whether it reads the passages that the answer was given to read; an answer that was given none
+                then has no verdict.
             temperature: None leaves it to the provider; some reasoning models refuse any.
             max_tokens: Limit of one verdict, its reasoning included.
         """
@@ -95,6 +98,7 @@ class Judge:
         self.baseline = baseline
         self.human = human
         self.structured = structured
+        self.passages = passages
         self.temperature = temperature
         self.max_tokens = max_tokens
         self.low, self.high = low, high
@@ -107,9 +111,16 @@ class Judge:
     async def score(self, case: Case, completion: Completion, reading: Reading) -> Score:
         """The verdict; `failed` when the judge gave none. Raises `ModelError` when the judge cannot be asked."""
         answer = reading.answer if reading.answer is not None else without_reasoning(completion.text)
-        if self.mode == "pairwise":
-            return await self._pairwise(case, answer)
         parts = {"question": case.text}
+        if self.passages:
+            if completion.passages is None:
+                return Score(scorer=self.name, value=None, reason="no passages were shown")
+            # With its marks, so that a rubric can ask for them.
+            answer = answer if reading.cited is None else reading.cited
+            listed = (f"[{place}] {text}" for place, text in enumerate(completion.passages, start=1))
+            parts["passages"] = "\n".join(listed)
+        if self.mode == "pairwise":
+            return await self._pairwise(case, parts, answer)
         if case.target is not None:
             parts["reference answer"] = case.target
         parts["answer"] = answer
@@ -128,7 +139,7 @@ class Judge:
             cost_usd=total(costs),
         )
 
-    async def _pairwise(self, case: Case, answer: str) -> Score:
+    async def _pairwise(self, case: Case, given: Mapping[str, str], answer: str) -> Score:
         other = case.target if self.baseline is None else self.baseline.get(case.id)
         if other is None:
             what = "no target" if self.baseline is None else "no answer of the baseline"
@@ -136,7 +147,7 @@ class Judge:
         verdicts: list[PairVerdict] = []
         costs: list[float | None] = []
         for first, second in ((answer, other), (other, answer)):
-            parts = {"question": case.text, "first answer": first, "second answer": second}
+            parts = {**given, "first answer": first, "second answer": second}
             request = self._request(
                 messages=pair_messages(self.rubric, parts),
                 response_format=response_format() if self.structured else None,

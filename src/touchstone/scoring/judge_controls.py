@@ -101,7 +101,8 @@ async def run_controls(
     missing: str | None = None
     for case in cases:
         for control in controls(case, judge):
-            completion = Completion(parts=(TextPart(text=control.answer),))
+            # Whoever judges by passages is shown none: an empty answer rests on nothing.
+            completion = Completion(parts=(TextPart(text=control.answer),), passages=())
             try:
                 found = await judge.score(case, completion, Reading(answer=control.answer, how="control"))
             except unasked as error:

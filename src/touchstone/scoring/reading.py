@@ -9,6 +9,7 @@ from typing import Any
 from touchstone import plugins
 from touchstone.errors import SettingsError
 from touchstone.scoring.base import AnswerReader, AnswerSpec
+from touchstone.scoring.read_cited import CitedReader
 
 _PLAIN = ("auto", "whole", "last", "first_line", "json")
 _WITH_TEXT = ("after", "regex")
@@ -20,10 +21,15 @@ def make_reader(spec: AnswerSpec) -> AnswerReader:
 
     Raises:
         UnknownName: no answer reader has that name.
-        SettingsError: the source or its argument cannot be used.
+        SettingsError: the source or its argument cannot be used, or JSON is to hold citations.
     """
-    reader: AnswerReader = plugins.load("answer_reader", spec.kind)(spec)
-    return reader
+    make = plugins.load("answer_reader", spec.kind)
+    reader: AnswerReader = make(spec)
+    if not spec.citations:
+        return reader
+    if spec.kind == "json":
+        raise SettingsError("answers of kind json have no room for marks such as [1]; leave `citations` out")
+    return CitedReader(reader, make(spec.model_copy(update={"citations": False})))
 
 
 def parse_from(value: str | Mapping[str, Any]) -> tuple[str, str | None]:

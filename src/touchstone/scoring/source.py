@@ -7,6 +7,7 @@ from typing import Any
 
 from touchstone.errors import SettingsError
 from touchstone.scoring.base import AnswerSpec
+from touchstone.scoring.citations import without_marks
 from touchstone.scoring.json_text import field
 
 SOURCES = ("auto", "whole", "last", "first_line", "after", "regex", "json")
@@ -24,11 +25,14 @@ class Narrowing:
       blank when the argument ends its line.
     - `regex`: group 1, or the whole match, of the last match of the argument (RE2 syntax, linear time).
     - `json`: the field named by the argument, with the fall-backs of `json_text.field`; without an argument, the text.
+
+    Where the task reads citations, the part loses the marks at its end and at the ends of its sentences.
     """
 
     def __init__(self, spec: AnswerSpec) -> None:
         self.source = spec.source
         self.argument = spec.argument
+        self.citations = spec.citations
         if spec.source not in SOURCES:
             raise SettingsError(
                 "an answer cannot be read from {source!r}; use one of {known}",
@@ -42,7 +46,10 @@ class Narrowing:
 
     def narrow(self, text: str) -> tuple[str | None, str]:
         """The part, or None where there is no such part, and the step that found it."""
-        text = without_reasoning(text)
+        part, step = self._part(without_reasoning(text))
+        return (without_marks(part) if self.citations and part is not None else part), step
+
+    def _part(self, text: str) -> tuple[str | None, str]:
         if self.source == "json" and self.argument:
             found = field(text, self.argument)
             if found is None:

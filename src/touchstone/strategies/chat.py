@@ -210,9 +210,8 @@ class PromptCandidate:
         found_s = time.perf_counter() - start
         completion = await self.caller.complete(self.request(case, draw, passages))
         clocks = {name: getattr(completion, name) for name in ("latency_s", "first_token_s", "first_thought_s")}
-        return completion.model_copy(
-            update={name: seconds + found_s for name, seconds in clocks.items() if seconds is not None}
-        )
+        update: dict[str, Any] = {name: seconds + found_s for name, seconds in clocks.items() if seconds is not None}
+        return completion.model_copy(update={**update, "passages": tuple(passage.text for passage in passages)})
 
     async def close(self) -> None:
         """Release the model and the process of a template."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Any
 
+from touchstone.config import environment_of_children
 from touchstone.errors import RequestRejected, SettingsError
 
 DEADLINE_S = 5.0
@@ -102,7 +103,7 @@ class JinjaTemplate:
 
     def _start(self) -> dict[str, Any]:
         # No key of a provider and no path of the user's is in its environment.
-        environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+        environment = {**environment_of_children(), "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-s", "-B", "-m", "touchstone.strategies.jinja_child"],
             stdin=subprocess.PIPE,

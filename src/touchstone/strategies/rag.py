@@ -32,7 +32,7 @@ class Rag:
     async def add(self, draft: Draft, given: Mapping[str, Any], workshop: Workshop) -> Draft:
         """The draft with whoever finds its passages."""
         wanted = read_settings(RagSettings, given, draft.name)
-        _agree(wanted, draft.name)
+        _agree(wanted, draft.name, workshop.columns)
         library = Library(wanted, draft.name, workshop)
         if wanted.cite:
             system = "\n".join(part for part in (draft.system, CITE) if part)
@@ -54,7 +54,14 @@ class Rag:
         return describe(spec, candidate)
 
 
-def _agree(wanted: RagSettings, name: str) -> None:
-    """Raises `SettingsError` where two values do not go together."""
+def _agree(wanted: RagSettings, name: str, columns: frozenset[str]) -> None:
+    """Raises `SettingsError` where two values do not go together, or the cases have no such column."""
+    if wanted.gold is not None and wanted.right is not None and wanted.right[1] not in columns:
+        raise SettingsError(
+            "{name}: gold names the column {column!r}, which the cases do not have; they have {known}",
+            name=name,
+            column=wanted.right[1],
+            known=", ".join(sorted(columns)),
+        )
     if wanted.split is not None and "chunk" in wanted.model_fields_set:
         raise SettingsError("{name}: labelled cases are not cut, so `chunk` says nothing here; leave it out", name=name)

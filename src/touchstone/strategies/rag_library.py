@@ -14,6 +14,7 @@ from weakref import finalize
 
 import orjson
 
+from touchstone.config import secret
 from touchstone.data.base import Case
 from touchstone.errors import SettingsError, StoreError, UserError
 from touchstone.evaluation.base import BuildCost, Finding
@@ -194,7 +195,7 @@ class Library:
             return Index(self._home, chunker)
         given: dict[str, Any] = {"url": wanted.store.url} if wanted.store.url is not None else {}
         if wanted.store.key_env is not None:
-            given["api_key"] = os.environ.get(wanted.store.key_env)
+            given["api_key"] = secret(wanted.store.key_env)
         store = store_maker(wanted.store.name, **given)
         return Index(self._home, chunker, embedder=embedder, store=store, store_name=wanted.store.name)
 

@@ -8,7 +8,7 @@ best of them, or some drawn at random where nobody knows what is right, are then
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
@@ -19,14 +19,12 @@ from touchstone.errors import BudgetStop, ModelError, SettingsError, UserError
 from touchstone.evaluation.base import NOTHING_BUILT, BuildCost, Recipe
 from touchstone.evaluation.lane_doors import LaneClosed
 from touchstone.evaluation.purse import NotStored
-from touchstone.retrieval.base import Found
-from touchstone.retrieval.metrics import ndcg_at_k, recall_at_k, reciprocal_rank
-from touchstone.retrieval.pieces import estimated_tokens
 from touchstone.strategies.base import Workshop
 from touchstone.strategies.draft import Draft, answering
 from touchstone.strategies.example_pool import LARGEST_POOL
 from touchstone.strategies.rag_finder import Finder
 from touchstone.strategies.rag_library import Library, reading
+from touchstone.strategies.rag_measured import measure_case, right_ones
 from touchstone.strategies.rag_settings import RagSettings, TuneSettings, read_settings
 from touchstone.strategies.search_rounds import Round, Tally, measure_rounds, plan_rounds, planned_calls, table
 
@@ -158,42 +156,8 @@ def measure(finder: Finder, cases: Sequence[Case], kind: str, column: str) -> Me
         kind: `document`, `heading` or `text`: what the column names.
         column: Of the cases.
     """
-    rows = []
-    for case in cases:
-        gold = right_ones(case, column)
-        found = finder.found(case)
-        ranked = _ranked(found, gold, _SAYS[kind])
-        k = finder.wanted.passages
-        tokens = sum(estimated_tokens(one.passage.shown) for one in found)
-        rows.append((recall_at_k(gold, ranked, k), reciprocal_rank(gold, ranked), ndcg_at_k(gold, ranked, k), tokens))
-    return Measured(*(sum(column) / len(rows) for column in zip(*rows, strict=True)))
-
-
-def right_ones(case: Case, column: str) -> tuple[str, ...]:
-    """What a case says is right, each once."""
-    said = case.fields.get(column, "").split(";")
-    return tuple(dict.fromkeys(part.strip() for part in said if part.strip()))
-
-
-_SAYS: Mapping[str, Callable[[Found, str], bool]] = {
-    "document": lambda found, gold: found.passage.document == gold,
-    "heading": lambda found, gold: (
-        gold in found.passage.headings or gold == found.passage.text[: found.passage.heading_chars]
-    ),
-    "text": lambda found, gold: " ".join(gold.split()) in " ".join(found.passage.text.split()),
-}
-
-
-def _ranked(found: Sequence[Found], gold: Sequence[str], says: Callable[[Found, str], bool]) -> list[str]:
-    """For each passage what of the right ones it is the first to say, or its own id."""
-    left = list(gold)
-    ranked = []
-    for one in found:
-        hit = next((each for each in left if says(one, each)), None)
-        if hit is not None:
-            left.remove(hit)
-        ranked.append(f"\0{one.passage.id}" if hit is None else hit)
-    return ranked
+    rows = [measure_case(finder, case, kind, column) for case in cases]
+    return Measured(*(sum(values) / len(rows) for values in zip(*rows, strict=True)))
 
 
 def _cases(tune: TuneSettings, name: str, workshop: Workshop) -> tuple[list[Case], str]:

@@ -66,12 +66,25 @@ class ColumnSettings(Noun):
     title: str | None = "title"
 
 
+Gold = Mapping[Literal["document", "heading", "text"], str]
+"""What a column of the cases names, and the column."""
+
+
+def _one_column(gold: Gold | None) -> None:
+    if gold is not None and len(gold) != 1:
+        raise InvalidValue("name one column: document, heading or text")
+
+
+def _of_documents(given: Any) -> Any:
+    return {"document": given} if isinstance(given, str) else given
+
+
 class TuneSettings(SearchSettings):
     """How the settings of retrieval are searched for."""
 
     by: Literal["answers", "passages"] = "answers"
     """What decides: the score of the answers, or how often a right passage is among those shown."""
-    gold: Mapping[Literal["document", "heading", "text"], str] | None = None
+    gold: Gold | None = None
     """
     Column of the cases that says which passages are right: by the id of their document, by a heading they stand under,
     or by a text that they hold. Several in one cell are parted by `;`.
@@ -83,13 +96,12 @@ class TuneSettings(SearchSettings):
 
     @field_validator("gold", mode="before")
     @classmethod
-    def _of_documents(cls, given: Any) -> Any:
-        return {"document": given} if isinstance(given, str) else given
+    def _documents(cls, given: Any) -> Any:
+        return _of_documents(given)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.gold is not None and len(self.gold) != 1:
-            raise InvalidValue("name one column: document, heading or text")
+        _one_column(self.gold)
         if self.by == "passages" and self.gold is None:
             raise InvalidValue("to go by passages, `gold` must name the column that says which are right")
         return self
@@ -117,6 +129,11 @@ class RagSettings(Noun):
     store: StoreSettings = StoreSettings()
     tune: TuneSettings | None = None
     """Looks for better values on dev cases; None takes those that are given."""
+    gold: Gold | None = None
+    """
+    Column of the test cases that says which passages are right, as in `tune`: how often they are found is then shown
+    apart from the answers. It decides nothing.
+    """
 
     @field_validator("documents", mode="before")
     @classmethod
@@ -124,14 +141,27 @@ class RagSettings(Noun):
         given = (given,) if isinstance(given, str) else given
         paths = isinstance(given, list | tuple) and given and all(isinstance(one, str) and one for one in given)
         if not paths and given not in ({"cases": "train"}, {"cases": "dev"}):
-            raise InvalidValue("write a path, a list of paths, or {{cases: train}} for the labelled cases of a split")
+            raise InvalidValue(
+                "write a path, a list of paths, or {form} for the labelled cases of a split", form="{cases: train}"
+            )
+        return given
+
+    @field_validator("gold", mode="before")
+    @classmethod
+    def _documents(cls, given: Any) -> Any:
+        return _of_documents(given)
+
+    @field_validator("gold")
+    @classmethod
+    def _one_column(cls, given: Gold | None) -> Gold | None:
+        _one_column(given)
         return given
 
     @field_validator("embedder", mode="before")
     @classmethod
     def _known(cls, given: Any) -> Any:
         if given != "lsa" and not (isinstance(given, Mapping) and [*given] == ["static"]):
-            raise InvalidValue("write lsa, or {{static: FOLDER}} for word vectors on this machine")
+            raise InvalidValue("write lsa, or {form} for word vectors on this machine", form="{static: FOLDER}")
         return given
 
     @field_validator("rerank", mode="before")
@@ -150,13 +180,19 @@ class RagSettings(Noun):
         return self.documents["cases"] if isinstance(self.documents, Mapping) else None
 
     @property
+    def right(self) -> tuple[str, str] | None:
+        """(what the column names, the column) that finding is measured by on test; that of `tune` by default."""
+        gold = self.gold if self.gold is not None else self.tune.gold if self.tune is not None else None
+        return None if gold is None else next((str(kind), column) for kind, column in gold.items())
+
+    @property
     def needs_vectors(self) -> bool:
         """Whether the index has vectors."""
         return self.retriever != "lexical"
 
     def told(self) -> dict[str, Any]:
         """What was decided, for recipe and report: without what says nothing of the passages, and without defaults."""
-        left_out = {"tune", *(() if self.needs_vectors else ("embedder", "store"))}
+        left_out = {"tune", "gold", *(() if self.needs_vectors else ("embedder", "store"))}
         found = self.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
         found.get("store", {}).pop("key_env", None)
         return {**found, "retriever": self.retriever, "passages": self.passages, "chunk": self.chunk_told()}

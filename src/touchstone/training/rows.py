@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,19 @@ from touchstone.errors import DataError
 
 _WINDOW = 50
 """So many batches are sorted by length together: little padding, and still a mixed order."""
+_MOST_16 = 2**16 - 1
+"""The vocabularies of some models are larger than 16 bits."""
+
+
+Numbers = NDArray[np.unsignedinteger[Any]]
+"""Token numbers: 16 bits wide where every one fits into them, since a training may have many millions; else 32."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Rows of tokens, one after another."""
 
-    tokens: NDArray[np.uint16]
+    tokens: Numbers
     """(all tokens,)"""
     said: NDArray[np.bool_]
     """(all tokens,): whether a token is one that the model shall learn to write, not only to read."""
@@ -34,7 +41,7 @@ class Rows:
         """Tokens of each row."""
         return np.diff(self.starts)
 
-    def row(self, place: int) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    def row(self, place: int) -> tuple[Numbers, NDArray[np.bool_]]:
         """(tokens, said) of one row."""
         span = slice(self.starts[place], self.starts[place + 1])
         return self.tokens[span], self.said[span]
@@ -71,11 +78,12 @@ def rows_of(rendered: Iterable[tuple[list[int], list[bool]]], *, longest: int) -
         rendered: As `render` gives them.
         longest: Tokens that a model can take; longer rows are cut at the end.
     """
-    tokens: list[NDArray[np.uint16]] = []
+    tokens: list[Numbers] = []
     said: list[NDArray[np.bool_]] = []
     starts = [0]
     for numbers, own in rendered:
-        tokens.append(np.array(numbers[:longest], np.uint16))
+        kept = np.array(numbers[:longest], np.uint32)
+        tokens.append(kept.astype(np.uint16) if not len(kept) or kept.max() <= _MOST_16 else kept)
         said.append(np.array(own[:longest], np.bool_))
         starts.append(starts[-1] + len(tokens[-1]))
     if not tokens:

@@ -12,7 +12,7 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.data.base import CaseSummary
-from touchstone.evaluation.base import BuildCost, Finding, Recipe, TrialSummary
+from touchstone.evaluation.base import BuildCost, Finding, Recipe, RetrievalScores, TrialSummary
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
 from touchstone.evaluation.comparisons import Comparisons, TextCounts
@@ -29,6 +29,9 @@ _FEWEST_IN_SLICE = 5
 """Cases with a tag below which a slice says nothing."""
 
 _MOST_TAGS = 30
+
+RETRIEVAL = "retrieval_on_test"
+"""Among the stored settings of a candidate: its `RetrievalScores`, told when the comparison began."""
 
 
 @dataclass(frozen=True)
@@ -193,9 +196,10 @@ def summaries(
 
 
 def _making(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What making a candidate took and showed."""
-    build = settings.get("build")
+    """What making a candidate took and showed, and how well it finds passages."""
+    build, retrieval = settings.get("build"), settings.get(RETRIEVAL)
     return {
+        "retrieval": None if retrieval is None else RetrievalScores.model_validate(retrieval),
         "build": None if build is None else BuildCost.model_validate(build),
         "findings": tuple(Finding.model_validate(one) for one in settings.get("findings", ())),
     }

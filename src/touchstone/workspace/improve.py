@@ -29,7 +29,7 @@ from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.taskfile import Task, parse_goal, with_cases
 from touchstone.workspace.workspace import Workspace
 
-_OWN_MACHINE = ("starter/", "folder:", "baseline/")
+_OWN_MACHINE = ("starter/", "local/", "baseline/")
 """References of what runs on this machine."""
 
 
@@ -102,8 +102,8 @@ def _circumstances(
         model=base.spec.name,
         dev_cases=look.dev,
         facts_change_days=section.facts_change_days,
-        kind="starter" if model.startswith("starter") else "weights" if model.startswith("folder:") else "service",
-        service_tunes="backend" in section.fine_tune,
+        kind="starter" if model.startswith("starter") else "weights" if model.startswith("local") else "service",
+        service_tunes=section.fine_tune.get("backend") == "service",
         can_train=can_train(),
         stored_fine_tune=base.spec.name in section.fine_tuned,
         asked=frozenset((*section.ways, *section.also)),

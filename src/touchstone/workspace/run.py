@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from touchstone import __version__
 from touchstone.errors import SettingsError, StoreFull
-from touchstone.evaluation.base import Outcome
+from touchstone.evaluation.base import Outcome, RetrievalScores
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.crash_points import crash_point
 from touchstone.evaluation.engine import Unasked, answer_cell
@@ -28,11 +28,12 @@ from touchstone.reporting.live import Progress
 from touchstone.scoring.base import Scorer
 from touchstone.scoring.judge import Judge
 from touchstone.workspace.base import CompareOptions
-from touchstone.workspace.gather import race_steps
+from touchstone.workspace.gather import RETRIEVAL, race_steps
 from touchstone.workspace.identity import Identity, identify, refuse_a_changed_task
 from touchstone.workspace.judging import judge_controls, judge_facts, judge_of, until_stopped
 from touchstone.workspace.prepare import Prepared, is_free
 from touchstone.workspace.racing import draw_order, race_rules, ruled_out_beforehand
+from touchstone.workspace.retrieval_scores import retrieval_scores
 from touchstone.workspace.watch import Watch
 
 _LIBRARIES = ("numpy", "pydantic", "scikit-learn", "sacrebleu", "pyarrow")
@@ -95,8 +96,15 @@ async def run(
             name=controls["model"],
             reason=controls["error"],
         )
+    retrieval: Sequence[RetrievalScores | None] = ()
+    if before is None:
+        race = prepared.task.file.race
+        scores = retrieval_scores(
+            prepared.candidates, ledger, prepared.summary.digest, confidence=race.confidence, seed=race.seed
+        )
+        retrieval = await until_stopped(scores, prepared.purse, stop)
     session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
-    session.open(before, command)
+    session.open(before, command, retrieval)
     try:
         await session.measure(notice)
     except StoreFull:
@@ -164,8 +172,8 @@ class _Session:
         self._asked = False
         self._opened = False
 
-    def open(self, before: Mapping[str, Any] | None, command: str) -> None:
-        """Open or reopen the comparison, and take over what is stored."""
+    def open(self, before: Mapping[str, Any] | None, command: str, retrieval: Sequence[RetrievalScores | None]) -> None:
+        """Open or reopen the comparison, with what each candidate finds, and take over what is stored."""
         spec = self._spec(command)
         self._opened = before is None or before["state"] != "finished" or self.options.retry_failed
         if before is None:
@@ -178,10 +186,12 @@ class _Session:
                 dataset=self.prepared.summary.digest,
                 spec=spec,
             )
-            for position, (candidate, settings) in enumerate(
-                zip(self.prepared.candidates, self.prepared.settings, strict=True)
+            for position, (candidate, settings, finds) in enumerate(
+                zip(self.prepared.candidates, self.prepared.settings, retrieval, strict=True)
             ):
-                self.comparisons.enter(self.comparison, position, self.trials[position], candidate.name, settings)
+                # Beside the settings, which are of the candidate alone: this is of it and these cases.
+                told = settings if finds is None else {**settings, RETRIEVAL: finds.model_dump(mode="json")}
+                self.comparisons.enter(self.comparison, position, self.trials[position], candidate.name, told)
         elif self._opened:
             self.comparisons.go_on(self.comparison, spec)
         self.steps = race_steps(before)

@@ -33,6 +33,8 @@ class AnswerSection(Noun):
     """The closed list of labels, or a JSON file with it; without it the targets of the cases are the labels."""
     source: Any = Field(default="auto", alias="from")
     """auto, whole, last, first_line, {after: TEXT}, {regex: PATTERN} or json.FIELD."""
+    citations: bool = False
+    """Take marks such as `[1]` at the end of the answer or of its sentences as citations and not as part of it."""
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -271,7 +273,9 @@ def _answer(section: AnswerSection, path: Path, folder: Path, lines: Mapping[Pla
         source, argument = parse_from(section.source)
     except SettingsError as error:
         raise TaskError.of(error, path=path, line=lines.get(("answer", "from"))) from error
-    return AnswerSpec(kind=section.kind, labels=tuple(labels), source=source, argument=argument)
+    return AnswerSpec(
+        kind=section.kind, labels=tuple(labels), source=source, argument=argument, citations=section.citations
+    )
 
 
 def _label_file(file: Path, path: Path, line: int | None) -> tuple[str, ...]:

@@ -1,0 +1,274 @@
+"""`touchstone train`: fine-tune or train from nothing as a job of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from touchstone.cli.options import (
+    Json,
+    Language,
+    WorkspaceFolder,
+    answer,
+    answer_json,
+    errors_end_the_command,
+    one_line,
+    open_workspace,
+    say,
+)
+from touchstone.errors import SettingsError
+from touchstone.language import _
+
+if TYPE_CHECKING:
+    from touchstone.training.forecast import Forecast, RealSize
+    from touchstone.workspace.train import ReadyToTrain, TrainedModel, TrainOptions
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
+
+
+@errors_end_the_command
+def train(
+    task_file: Annotated[Path, typer.Argument(metavar="TASKFILE", help=_("The task file, or the folder it is in."))],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", help=_("What to begin with: starter/s, starter/m, starter/l, or folder:PATH of weights.")
+        ),
+    ] = None,
+    way: Annotated[
+        str | None,
+        typer.Option(
+            "--way",
+            help=_("lora: adapters; full: all weights, the default of small networks; pretrain: from nothing."),
+        ),
+    ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option("--family", help=_("From nothing: decoder-only, encoder-only or encoder-decoder.")),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help=_("What the result is called in the catalog: own/NAME."))
+    ] = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=1, help=_("Of the adapters."))] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help=_("How often every row is seen."))] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help=_("The highest; by default what fits way and size."))
+    ] = None,
+    batch_tokens: Annotated[int | None, typer.Option("--batch-tokens", help=_("Tokens of a step."))] = None,
+    train_cases: Annotated[
+        int | None, typer.Option("--train-cases", min=1, help=_("Learn from so many cases, drawn; all by default."))
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option("--max-hours", help=_("Stop after so long; the same command goes on."))
+    ] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option("--memory-gb", help=_("Most memory of the process that trains."))
+    ] = None,
+    forecast_only: Annotated[
+        bool, typer.Option("--forecast", help=_("Say what it will take, and train nothing."))
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help=_("Time a few steps first, so that the forecast knows hours and money."))
+    ] = False,
+    usd_per_hour: Annotated[
+        float | None, typer.Option("--usd-per-hour", min=0.0, help=_("What an hour of the machine costs."))
+    ] = None,
+    h100_usd_per_hour: Annotated[
+        float | None,
+        typer.Option(
+            "--h100-usd-per-hour", min=0.0, help=_("What an hour of an H100 costs, for real sizes from nothing.")
+        ),
+    ] = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
+    """Forecast, train, write a card, put it into the catalog."""
+    given = {
+        "rank": rank, "epochs": epochs, "learning_rate": learning_rate, "batch_tokens": batch_tokens,
+        "train_cases": train_cases, "max_hours": max_hours, "memory_gb": memory_gb, "family": family,
+    }  # fmt: skip
+    with open_workspace(workspace) as place:
+        task = place.load_task(task_file)
+        options = _options(
+            way, base, name or task.file.task, {key: one for key, one in given.items() if one is not None}
+        )
+        folder = place.settings.workspace
+        try:
+            asyncio.run(
+                _run(task, place.ledger, options, folder, forecast_only, measure, usd_per_hour, h100_usd_per_hour, json)
+            )
+        except KeyboardInterrupt:
+            say(_("interrupted; the last checkpoint is kept, and the same command goes on from there"))
+            raise typer.Exit(130) from None
+
+
+def _options(way: str | None, base: str | None, name: str, given: dict[str, Any]) -> TrainOptions:
+    """
+    Flags as the workspace wants them.
+
+    Raises:
+        SettingsError: two of them do not go together.
+    """
+    from touchstone.workspace.train import TrainOptions
+
+    if way not in (None, "lora", "full", "pretrain"):
+        raise SettingsError("--way is {value!r}; use lora, full or pretrain", value=way)
+    own = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
+    if not _NAME.fullmatch(own):
+        raise SettingsError(
+            "the name {name!r} cannot be used; write --name with letters, digits and hyphens", name=name
+        )
+    strategy: Literal["fine_tune", "pretrain"] = "pretrain" if way == "pretrain" else "fine_tune"
+    if strategy == "pretrain":
+        if base is not None:
+            raise SettingsError("--way pretrain begins with nothing; leave out --base {base}", base=base)
+        if "rank" in given:
+            raise SettingsError("--rank is of adapters; leave it out with --way pretrain")
+        return TrainOptions(strategy=strategy, model="starter/s", parameters=given, name=own)
+    if base is None:
+        raise SettingsError(
+            "fine-tuning needs what it begins with; write --base starter/m, --base folder:PATH, or --way pretrain"
+        )
+    if "family" in given:
+        raise SettingsError("--family is of a network from nothing; write --way pretrain, or leave it out")
+    if way != "lora" and "rank" in given:
+        raise SettingsError("--rank is of adapters; write --way lora, or leave it out")
+    model, parameters = base, {}
+    if base.startswith("folder:"):
+        folder = Path(base.removeprefix("folder:")).resolve()
+        model, parameters = f"local/{folder.name}", {"folder": str(folder)}
+    return TrainOptions(
+        strategy=strategy,
+        model=model,
+        model_parameters=parameters,
+        parameters={**given, **({"way": way} if way else {})},
+        name=own,
+    )
+
+
+async def _run(
+    task: Any,
+    ledger: Any,
+    options: TrainOptions,
+    folder: Path,
+    forecast_only: bool,
+    measure: bool,
+    usd_per_hour: float | None,
+    h100_usd_per_hour: float | None,
+    json: bool,
+) -> None:
+    from touchstone.workspace.train import forecast_training, ready_to_train, train
+
+    ready = await ready_to_train(task, ledger, options, workspace=folder, notice=lambda line: say(one_line(line)))
+    expected, real = await forecast_training(
+        ready, measure=measure, usd_per_hour=usd_per_hour, h100_usd_per_hour=h100_usd_per_hour
+    )
+    for finding in ready.findings:
+        say(one_line(_(finding.template).format(**finding.values)))
+    for line in forecast_lines(expected, real, ready):
+        (say if json or not forecast_only else answer)(one_line(line))
+    made = None
+    if not forecast_only:
+        made = await train(ready, catalog=folder / "catalog", today=datetime.now(UTC).date())
+    if json:
+        answer_json(_as_json(ready, expected, real, made))
+    elif made is not None:
+        for line in result_lines(made, usd_per_hour):
+            answer(one_line(line))
+
+
+def forecast_lines(expected: Forecast, real: tuple[RealSize, ...], ready: ReadyToTrain) -> list[str]:
+    """What a training will take, for people."""
+    from touchstone.strategies.trained import clock
+
+    unknown = _("unknown; --measure times a few steps")
+    memory = expected.memory
+    lines = [
+        _("Forecast for {name}: {rows:,} rows, {parameters:,} parameters, {trained:,} of them learn").format(
+            name=ready.options.name,
+            rows=len(ready.rows.examples),
+            parameters=expected.parameters,
+            trained=expected.trained_parameters,
+        ),
+        _(
+            "  memory up to {total:,.0f} MB: weights {weights:,.0f}, gradients {gradients:,.0f}, optimiser "
+            "{optimiser:,.0f}, activations {activations:,.0f}, scores {scores:,.0f}, libraries {runtime:,.0f}"
+        ).format(
+            total=memory.total / 1e6,
+            **{key: value / 1e6 for key, value in memory.model_dump().items()},
+        ),
+        _("  tokens about {tokens:,}, operations {flops:.2g}, time on {device}: {time}").format(
+            tokens=expected.tokens,
+            flops=expected.flops,
+            device=expected.device,
+            time=unknown if expected.seconds is None else clock(expected.seconds),
+        ),
+    ]
+    if expected.usd is not None:
+        lines.append(_("  money about {usd:.4f} USD").format(usd=expected.usd))
+    if expected.fits is False:
+        lines.append(_("  that is more memory than this machine has; lower --batch-tokens or take a smaller model"))
+    for one in real:
+        words = _(
+            "  a network of {name} parameters from nothing: {tokens:.2g} tokens, {hours:,.0f} hours of one "
+            "{device}{usd}"
+        )
+        usd = "" if one.usd is None else _(", {usd:,.0f} USD").format(usd=one.usd)
+        lines.append(words.format(name=one.name, tokens=one.tokens, hours=one.device_hours, device=one.device, usd=usd))
+    return lines
+
+
+def result_lines(made: TrainedModel, usd_per_hour: float | None) -> list[str]:
+    """What came out, for people."""
+    from touchstone.strategies.trained import clock
+
+    trained = made.trained
+    lines = [
+        _("Trained {id} in {time} on {device}: loss {first:.3f} to {last:.3f}").format(
+            id=made.id,
+            time=clock(trained.seconds),
+            device=trained.device,
+            first=trained.steps[0].loss,
+            last=trained.steps[-1].loss,
+        )
+    ]
+    if trained.held_back_loss is not None:
+        before = _("not measured") if trained.held_back_loss_before is None else f"{trained.held_back_loss_before:.3f}"
+        lines.append(
+            _("Loss on cases held back: {before} before, {after:.3f} after").format(
+                before=before, after=trained.held_back_loss
+            )
+        )
+    if usd_per_hour is not None:
+        lines.append(_("Money: {usd:.4f} USD").format(usd=trained.seconds / 3600 * usd_per_hour))
+    entry = ", ".join(f"{key}: {value}" for key, value in made.entry.items())
+    return [
+        *lines,
+        _("Weights: {path}").format(path=trained.folder),
+        _("Card: {path}").format(path=made.card),
+        _("Loss curve: {path}").format(path=made.page),
+        _("As a candidate: - {{{entry}}}").format(entry=entry),
+    ]
+
+
+def _as_json(ready: ReadyToTrain, expected: Forecast, real: tuple[RealSize, ...], made: TrainedModel | None) -> bytes:
+    import orjson
+
+    return orjson.dumps(
+        {
+            "schema": "touchstone.training/1",
+            "name": ready.options.name,
+            "rows": len(ready.rows.examples),
+            "left_out_for_test": ready.rows.in_test,
+            "findings": [one.model_dump(mode="json") for one in ready.findings],
+            "forecast": {**expected.model_dump(mode="json"), "memory_bytes": expected.memory.total},
+            "real_sizes": [one.model_dump(mode="json") for one in real],
+            "training": None if made is None else made.model_dump(mode="json"),
+        }
+    )

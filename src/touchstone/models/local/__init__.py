@@ -1,0 +1,1 @@
+"""Models from a folder of weights, run with torch in a process of their own."""
