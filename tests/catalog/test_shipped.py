@@ -215,7 +215,7 @@ def test_sizes_are_plausible() -> None:
     def odd(card: Model) -> list[str]:
         ranges = {
             "context_tokens": (64, 11_000_000), "max_output_tokens": (64, 1_100_000),
-            "parameters": (4_000_000, 5_000_000_000_000), "active_parameters": (100_000_000, 500_000_000_000),
+            "parameters": (400_000, 5_000_000_000_000), "active_parameters": (100_000_000, 500_000_000_000),
             "embedding_dimensions": (64, 16_384),
         }  # fmt: skip
         found = [

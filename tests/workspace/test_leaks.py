@@ -12,9 +12,18 @@ from touchstone.data.base import Case, CaseSummary
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.purse import Purse
 from touchstone.strategies.example_pool import question_key
+from touchstone.training.leaks import TestTexts
 from touchstone.workspace.candidates import Lanes, make_workshop
-from touchstone.workspace.leaks import find_leaks, question_keys
+from touchstone.workspace.leaks import leak_findings
 from touchstone.workspace.taskfile import load_task
+
+
+def test_the_row_of_a_file_is_named() -> None:
+    """Whoever mends it looks for a row, not for an id that may be made up."""
+    [planted] = [one.model_copy(update={"row": 7}) for one in cases("train", ["two"])]
+    [asked] = [one.model_copy(update={"row": 3}) for one in cases("test", ["Two"])]
+    [found] = leak_findings([planted], TestTexts([asked]), "train")
+    assert found.values["pairs"] == "train0 (row 7) = test0 (row 3)"
 
 
 def cases(split: str, texts: Iterable[str]) -> list[Case]:
@@ -23,14 +32,14 @@ def cases(split: str, texts: Iterable[str]) -> list[Case]:
 
 def test_a_planted_test_case_is_named() -> None:
     """With the row of both; capitals, punctuation and spacing make no other question."""
-    tested = question_keys(cases("test", ["Where is my parcel?", "I cannot log in"]))
-    [found] = find_leaks(cases("train", ["where is  my parcel", "Hello"]), tested, "train")
+    tested = TestTexts(cases("test", ["Where is my parcel?", "I cannot log in"]))
+    [found] = leak_findings(cases("train", ["where is  my parcel", "Hello"]), tested, "train")
     assert found.blocks
     assert found.kind == "leak"
     assert found.template.format(**found.values).startswith(
         "1 cases of train ask what test cases ask (train0 = test0): what learned from them knows the answers"
     )
-    assert find_leaks(cases("train", ["Hello"]), tested, "train") == ()
+    assert leak_findings(cases("train", ["Hello"]), tested, "train") == ()
 
 
 @given(st.lists(st.text(max_size=4), max_size=30), st.lists(st.text(max_size=4), max_size=30))
@@ -38,7 +47,7 @@ def test_as_many_as_there_are(learned: list[str], tested: list[str]) -> None:
     """Every learning case with the question of a test case counts, whether or not there is room to name it."""
     keys = {question_key(case) for case in cases("test", tested)}
     count = sum(question_key(case) in keys for case in cases("dev", learned))
-    found = find_leaks(cases("dev", learned), question_keys(cases("test", tested)), "dev")
+    found = leak_findings(cases("dev", learned), TestTexts(cases("test", tested)), "dev")
     assert sum(one.values["count"] for one in found) == count
     assert all(str(one.values["pairs"]).count("=") <= 10 or "=" in "".join(learned + tested) for one in found)
 

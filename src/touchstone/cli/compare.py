@@ -76,7 +76,7 @@ def compare(
         task = place.load_task(task_file)
         if dry_run:
             try:
-                plan = place.plan(task, options)
+                plan = place.plan(task, options, notice=lambda line: say(one_line(line)))
             except KeyboardInterrupt:
                 say(_("interrupted; nobody was asked"))
                 raise typer.Exit(130) from None

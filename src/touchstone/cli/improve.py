@@ -139,7 +139,7 @@ def show_plan(place: Workspace, task: Task, options: CompareOptions, *, train: b
     from touchstone.workspace import improve as front
 
     planned = front.plan(task, place.ledger, options, train=train)
-    priced = place.plan(planned.task, options)
+    priced = place.plan(planned.task, options, notice=lambda line: say(one_line(line)))
     if json:
         import orjson
 

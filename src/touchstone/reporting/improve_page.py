@@ -22,7 +22,7 @@ def improve_page(found: Improvement) -> Page:
     return Page(
         title=_("What improves {task}").format(task=found.plan.task),
         kicker=_("Improve"),
-        lead=ladder.why.text(_) + ".",
+        lead=_("{sentence}.").format(sentence=ladder.why.text(_)),
         warnings=[note.text(_) for note in found.warnings],
         sections=[
             Section(_("The ladder"), list(_ladder(found)), "ladder"),
@@ -92,7 +92,7 @@ def _because(way: Prospect) -> str:
 def _ladder(found: Improvement) -> Iterator[Block]:
     ladder = found.ladder
     chosen = frozenset(place for place, rung in enumerate(ladder.rungs) if rung.candidate == ladder.pays)
-    heads = ("", _("Candidate"), _("Way"), _("Score"), _("Gain in points"), _("Answer, p50"), _("In all"))
+    heads = ("", _("Candidate"), _("Way"), _("Score"), _("Gain in points"), _("p50"), _("In all"))
     rows = [
         (
             str(number),
@@ -116,7 +116,7 @@ def _ladder(found: Improvement) -> Iterator[Block]:
         "",
         _("Candidate"),
         _("To make it"),
-        _("Labelled cases"),
+        _("Labelled"),
         _("1,000 requests"),
         _("Against the baseline"),
         _("A further right answer"),

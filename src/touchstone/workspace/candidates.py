@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from touchstone.catalog.base import Facts
+from touchstone.data.base import Case
 from touchstone.data.media import media_folders
 from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UnknownName, UserError
-from touchstone.evaluation.base import Candidate
+from touchstone.evaluation.base import Candidate, Finding
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.lane import Lane, LaneSettings
 from touchstone.evaluation.ledger import Ledger
@@ -21,11 +22,13 @@ from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import names
 from touchstone.strategies.base import CandidateSpec, Workshop
 from touchstone.strategies.chat import PromptCandidate
+from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.joined import strategy_named
 from touchstone.strategies.recorded import open_recordings
+from touchstone.training.leaks import TestTexts
 from touchstone.workspace.bench import RunBench
 from touchstone.workspace.catalog_facts import asks_facts, informed
-from touchstone.workspace.leaks import find_leaks, question_keys
+from touchstone.workspace.leaks import leak_findings
 from touchstone.workspace.sweep import expand
 from touchstone.workspace.taskfile import Task
 
@@ -290,9 +293,16 @@ def make_workshop(
         # A plan asks nobody: what is stored shows how a search came out, and what is not leaves it open.
         return RunBench(task, dataset, what, most_usd, purse, partial(make_journal, offline=offline or planning))
 
+    def tests() -> Iterator[Case]:
+        return (case for _, case in ledger.datasets.cases(dataset, "test"))
+
     @cache
-    def tested() -> Mapping[int, str]:
-        return question_keys(case for _, case in ledger.datasets.cases(dataset, "test"))
+    def tested() -> frozenset[int]:
+        return frozenset(map(question_key, tests()))
+
+    @cache
+    def leaks(split: str) -> tuple[Finding, ...]:
+        return leak_findings(learning_cases(split), TestTexts(tests()), split)
 
     return Workshop(
         instruction=task.file.instruction,
@@ -307,8 +317,8 @@ def make_workshop(
         planning=planning,
         workspace=workspace,
         notice=notice,
-        asked_in_test=lambda keys: keys & tested().keys(),
-        leaks=lambda split: find_leaks(learning_cases(split), tested(), split),
+        asked_in_test=lambda keys: keys & tested(),
+        leaks=leaks,
         open_bench=open_bench,
     )
 

@@ -10,7 +10,11 @@ from touchstone.errors import SettingsError
 from touchstone.language import _
 
 _INTENTS = ("task.yaml", "cases.csv", "labels.json", "README.md")
-_HANDBOOK = ("task.yaml", "cases.csv", "cases-spring.csv", "handbook.md", "handbook-spring.md", "README.md")
+_HANDBOOK = (
+    "task.yaml", "cases.csv", "cases-spring.csv", "handbook.md", "handbook-spring.md", "README.md",
+    "fine-tuned/result.json", "fine-tuned/asked.json", "fine-tuned/card.md", "fine-tuned/model/config.json",
+    "fine-tuned/model/generation_config.json", "fine-tuned/model/model.safetensors", "fine-tuned/model/tokenizer.json",
+)  # fmt: skip
 
 
 def write_intents(folder: Path) -> Path:
@@ -39,6 +43,7 @@ def _copy(shipped: str, names: Sequence[str], folder: Path) -> Path:
         for name in names:
             target = folder / name
             if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(files("touchstone.workspace").joinpath(shipped, name).read_bytes())
     except OSError as error:
         raise SettingsError(

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from touchstone.data.base import Case
 from touchstone.evaluation.base import Finding
-from touchstone.language import N_
-from touchstone.strategies.example_pool import question_key
+from touchstone.language import N_, _
+from touchstone.training.leaks import TestTexts
 
 _NAMED = 10
 """Pairs that a finding names."""
 
 
-def question_keys(tested: Iterable[Case]) -> dict[int, str]:
-    """Key of its question to the id of each test case; of those that ask the same, the first."""
-    found: dict[int, str] = {}
-    for case in tested:
-        found.setdefault(question_key(case), case.id)
-    return found
-
-
-def find_leaks(learning: Iterable[Case], tested: Mapping[int, str], split: str) -> tuple[Finding, ...]:
+def leak_findings(learning: Iterable[Case], tested: TestTexts, split: str) -> tuple[Finding, ...]:
     """
-    One finding that names the learning cases which ask what test cases ask, but for capitals, punctuation and spacing.
+    One finding that names the learning cases which ask what test cases ask, or hold a long piece of one.
 
     Args:
         learning: Cases of a split.
-        tested: `question_keys` of the test cases.
+        tested: The test cases.
         split: What the split is called.
     """
-    pairs = [(case.id, tested[key]) for case in learning if (key := question_key(case)) in tested]
-    if not pairs:
+    leaks = [found for case in learning if (found := tested.leak(case)) is not None]
+    if not leaks:
         return ()
-    named = ", ".join(f"{own} = {other}" for own, other in pairs[:_NAMED])
+    named = ", ".join(
+        f"{_place(one.train_id, one.train_row)} = {_place(one.test_id, one.test_row)}" for one in leaks[:_NAMED]
+    )
     return (
         Finding(
             kind="leak",
@@ -41,7 +35,11 @@ def find_leaks(learning: Iterable[Case], tested: Mapping[int, str], split: str) 
                 "{count} cases of {split} ask what test cases ask ({pairs}): what learned from them knows the answers; "
                 "take them out of {split} or out of test"
             ),
-            values={"count": len(pairs), "split": split, "pairs": named + (", …" if len(pairs) > _NAMED else "")},
+            values={"count": len(leaks), "split": split, "pairs": named + (", …" if len(leaks) > _NAMED else "")},
             blocks=True,
         ),
     )
+
+
+def _place(case: str, row: int | None) -> str:
+    return case if row is None else _("{case} (row {row})").format(case=case, row=row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +38,25 @@ _JUDGE_OUTPUT_TOKENS = 96
 """Guess of a verdict with its reason."""
 
 
-async def make_plan(task: Task, ledger: Ledger, options: CompareOptions, *, workspace: Path | None = None) -> Plan:
+async def make_plan(
+    task: Task,
+    ledger: Ledger,
+    options: CompareOptions,
+    *,
+    workspace: Path | None = None,
+    notice: Callable[[str], None] = lambda _line: None,
+) -> Plan:
     """
     The plan of a comparison.
 
     Args:
         workspace: Folder in which strategies keep what they build; what is ready there costs nothing more.
+        notice: Told, line by line, what building will take.
 
     Raises:
         UserError: something must be changed first.
     """
-    prepared = await prepare(task, ledger, options, planning=True, workspace=workspace)
+    prepared = await prepare(task, ledger, options, planning=True, workspace=workspace, notice=notice)
     try:
         keys = _missing_keys(prepared)
         stored = _Stored(ledger, prepared, options)

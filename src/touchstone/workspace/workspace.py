@@ -91,13 +91,18 @@ class Workspace:
 
         return load_task(path)
 
-    def plan(self, task: Task, options: CompareOptions) -> Plan:
-        """What `compare` would do; everything is checked, baselines are not asked, nobody else either."""
+    def plan(self, task: Task, options: CompareOptions, *, notice: Callable[[str], None] = lambda _line: None) -> Plan:
+        """
+        What `compare` would do; everything is checked, baselines are not asked, nobody else either.
+
+        Args:
+            notice: Told, line by line, what building candidates will take.
+        """
         import asyncio
 
         from touchstone.workspace.plan import make_plan
 
-        return asyncio.run(make_plan(task, self.ledger, options, workspace=self.settings.workspace))
+        return asyncio.run(make_plan(task, self.ledger, options, workspace=self.settings.workspace, notice=notice))
 
     def compare(
         self,

@@ -82,6 +82,7 @@ class Pool:
     async def _start(self) -> asyncio.subprocess.Process:
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the working directory says nothing of what is imported
             "-m",
             "touchstone.models.starter.worker",
             stdin=asyncio.subprocess.PIPE,

@@ -1,5 +1,5 @@
 """
-Invented shops and conversations about them: what the starter models learn to read from.
+Invented shops: what the starter models learn to read from.
 
 Every shop has facts of its own, so that nothing can be known by heart: whoever answers must have read the passages, or
 must have seen the answer in the turns before. Without either the models learn that some answer of the right kind is
@@ -8,221 +8,182 @@ given, which is what guessing looks like.
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
-from importlib.resources import files
-from random import Random
-from typing import Literal
 
-from touchstone.training.starter.values import VALUES, product_name, proper, shop_name
+from touchstone.training.starter.base import Fact, Passage, Shop, Subject, capital
+from touchstone.training.starter.names import Draw, label, place, proper, shop_name, words
+from touchstone.training.starter.prose import bare, both, side_by_side, told
+from touchstone.training.starter.values import VALUES
+from touchstone.training.starter.wording import Attribute, Topic, topics
 
-Form = Literal["short", "full"]
-"""How a shop answers: with the fact alone, or in a whole sentence."""
-
-Turn = tuple[str, str]
-"""(role, text)."""
-
-_PLAIN_SYSTEMS = (
-    "Answer the customer's question.",
-    "You answer questions of customers.",
-    "You work at the help desk of {shop}. Answer the customer's question.",
-    "Answer the customer's question about the shop.",
-    "You are the help desk of {shop}.",
-    "Answer questions about {shop}.",
-    "Help the customer.",
-    "",
-)
-_SYSTEMS_BY_FORM: dict[Form, tuple[str, ...]] = {
-    "short": (
-        "Answer with the fact alone, in as few words as possible.",
-        "Answer the customer's question. Give only the fact.",
-        "Answer the customer's question in a few words.",
-        "Give the shortest answer that is right. No sentence.",
-        "Answer briefly, without a sentence.",
-    ),
-    "full": (
-        "Answer the customer's question in a whole sentence.",
-        "Be friendly and answer in a full sentence.",
-        "Write one complete sentence to the customer.",
-    ),
-}
-_SAYS_FORM = 0.35
-"""Share of conversations whose instruction names the form."""
-_FULL_UNASKED = 0.8
-"""Share of whole sentences where neither instruction nor examples say the form."""
-_UNKNOWN: dict[Form, str] = {"short": "I do not know", "full": "I am sorry, I do not know."}
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """Something that can be asked, with its wordings."""
-
-    name: str
-    kind: str
-    say: tuple[str, ...]
-    ask: tuple[str, ...]
-    full: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Topic:
-    """Attributes that stand together in a passage."""
-
-    of: str
-    """shop, product or branch."""
-    heading: tuple[str, ...]
-    attributes: tuple[Attribute, ...]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One value of one attribute of one subject."""
-
-    subject: str
-    attribute: Attribute
-    value: str
-
-    def question(self, rng: Random) -> str:
-        """One way to ask for it."""
-        return rng.choice(self.attribute.ask).format(s=self.subject)
-
-    def answer(self, form: Form, rng: Random) -> str:
-        """The value alone, or in a sentence."""
-        if form == "short":
-            return self.value
-        return rng.choice(self.attribute.full).format(s=self.subject, v=self.value)
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A piece of a shop's handbook, and the facts that it states."""
-
-    text: str
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True)
-class Shop:
-    """An invented shop."""
-
-    name: str
-    passages: tuple[Passage, ...]
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """Everything that its handbook states."""
-        return tuple(fact for passage in self.passages for fact in passage.facts)
+_CURRENCIES = ("$", "$", "$", "€", "€", "£", "euros", "dollars", "EUR", "francs")
+_PASSAGES = (3, 4, 4, 5, 5, 6, 6, 7)
+_KINDS = ("shop", "shop", "shop", "product", "product", "product", "branch", "branch", "thing", "thing", "thing")
 
 
 @cache
-def topics() -> tuple[Topic, ...]:
-    """What a shop can say of itself, as written in `facts.toml`."""
-    read = tomllib.loads(files("touchstone.training.starter").joinpath("facts.toml").read_text("utf-8"))
-    return tuple(
-        Topic(
-            of=topic["of"],
-            heading=tuple(topic["heading"]),
-            attributes=tuple(
-                Attribute(name, each["kind"], tuple(each["say"]), tuple(each["ask"]), tuple(each["full"]))
-                for name, each in topic["attributes"].items()
-            ),
-        )
-        for topic in read["topics"]
-    )
+def _topics(kind: str) -> tuple[Topic, ...]:
+    return tuple(topic for topic in topics() if topic.of == kind)
 
 
-def invent_shop(rng: Random) -> Shop:
-    """A shop with some of the topics, three to six products and one to four branches."""
-    name = shop_name(rng)
-    currency = rng.choice(("$", "$", "€", "£"))
-    chosen: list[tuple[Topic, str]] = []
-    by_kind = {kind: [topic for topic in topics() if topic.of == kind] for kind in ("shop", "product", "branch")}
-    chosen += [(topic, name) for topic in rng.sample(by_kind["shop"], rng.randint(3, len(by_kind["shop"])))]
-    for kind, count, invent in (
-        ("product", rng.randint(2, 6), product_name),
-        ("branch", rng.randint(1, 4), lambda chance: proper(chance, 3)),
-    ):
-        subjects = {invent(rng) for _ in range(count)}
-        chosen += [(topic, subject) for topic in by_kind[kind] for subject in sorted(subjects)]
-    return Shop(name, tuple(_passage(topic, subject, name, currency, rng) for topic, subject in chosen))
-
-
-def _passage(topic: Topic, subject: str, name: str, currency: str, rng: Random) -> Passage:
-    said = rng.sample(topic.attributes, min(len(topic.attributes), rng.randint(1, 4)))
-    facts = tuple(Fact(subject, each, VALUES[each.kind](rng, currency, name)) for each in said)
-    sentences = " ".join(rng.choice(fact.attribute.say).format(s=fact.subject, v=fact.value) for fact in facts)
-    heading = rng.choice(topic.heading).format(s=subject)
-    return Passage(rng.choice((f"{heading}. {sentences}", f"{heading}: {sentences}", sentences)), facts)
-
-
-def user_turn(passages: Sequence[str], question: str) -> str:
-    """What a question with passages looks like; the same words as a retrieval-augmented candidate sends."""
-    if not passages:
-        return question
-    listed = "\n".join(f"[{place}] {text}" for place, text in enumerate(passages, start=1))
-    return f"Passages:\n{listed}\n\nQuestion: {question}"
-
-
-def conversations(seed: int, count: int) -> Iterator[list[Turn]]:
-    """
-    Conversations about invented shops, a shop each.
-
-    Args:
-        seed: Of everything that is drawn; the same seed gives the same conversations.
-        count: How many.
-    """
-    rng = Random(seed)  # noqa: S311 - nothing secret is drawn
-    for _ in range(count):
-        yield _conversation(rng)
-
-
-def _conversation(rng: Random) -> list[Turn]:
-    shop = invent_shop(rng)
-    form, system = _form(rng)
-    examples = rng.choice((0, 0, 0, 1, 2, 3, 4, 6))
-    reads = rng.random() < 0.75
-    facts = list(shop.facts)
-    rng.shuffle(facts)
-    shown = facts[:examples]
-    if examples and form is None:
-        form = rng.choice(("short", "full"))
-    turns: list[Turn] = [("system", system.format(shop=shop.name))] if system else []
-    for fact in shown:
-        turns += [("user", fact.question(rng)), ("assistant", fact.answer(form or "short", rng))]
-    if form is None:
-        form = "full" if rng.random() < _FULL_UNASKED else "short"
-    if reads:
-        return turns + _reading(shop, form, rng)
-    # Nothing to read: what an example showed can be said again, and anything else can only be guessed.
-    asked = rng.choice(shown) if shown and rng.random() < 0.5 else rng.choice(facts)
-    return [*turns, ("user", asked.question(rng)), ("assistant", asked.answer(form, rng))]
-
-
-def _form(rng: Random) -> tuple[Form | None, str]:
-    if rng.random() >= _SAYS_FORM:
-        return None, rng.choice(_PLAIN_SYSTEMS)
-    form: Form = rng.choice(("short", "full"))
-    return form, rng.choice(_SYSTEMS_BY_FORM[form])
-
-
-def _reading(shop: Shop, form: Form, rng: Random) -> list[Turn]:
-    """A question with passages, at times with further questions about the same passages."""
-    passages = rng.sample(shop.passages, min(len(shop.passages), rng.randint(1, 5)))
-    texts = [passage.text for passage in passages]
-    turns: list[Turn] = []
-    for number in range(rng.choice((1, 1, 2, 3))):
-        there = [(place, fact) for place, passage in enumerate(passages, start=1) for fact in passage.facts]
-        away = [fact for passage in shop.passages if passage not in passages for fact in passage.facts]
-        known = {(fact.subject, fact.attribute.name) for _, fact in there}
-        missing = [fact for fact in away if (fact.subject, fact.attribute.name) not in known]
-        if missing and rng.random() < 0.08:
-            fact = rng.choice(missing)
-            answer = _UNKNOWN[form]
+def invent_shop(draw: Draw) -> Shop:
+    """A shop with three to seven passages about itself, its products, branches and services."""
+    draw = replace(draw, currency=draw.choice(_CURRENCIES))
+    draw = replace(draw, shop=shop_name(draw))
+    used: set[str] = set()
+    taken: set[int] = set()
+    passages: list[Passage] = []
+    for _ in range(draw.rng.choice(_PASSAGES)):
+        kind = draw.choice(_KINDS)
+        if kind in ("shop", "thing"):
+            left = [topic for topic in _topics(kind) if id(topic) not in taken]
+            if not left:
+                continue
+            topic = draw.rng.choice(left)
+            taken.add(id(topic))
         else:
-            place, fact = rng.choice(there)
-            answer = f"{fact.answer(form, rng)} [{place}]"
-        question = fact.question(rng)
-        turns += [("user", question if number else user_turn(texts, question)), ("assistant", answer)]
-    return turns
+            topic = _topics(kind)[0]
+        if kind != "shop":
+            passages.append(_about_others(topic, draw, used))
+            continue
+        spoken = [topic]
+        if draw.rng.random() < 0.15:  # a passage that was cut without regard to what it is about
+            others = [other for other in _topics("shop") if id(other) not in taken]
+            spoken += draw.rng.sample(others, min(1, len(others)))
+            taken.update(id(other) for other in spoken)
+        passages.append(_about_shop(spoken, draw))
+    return Shop(draw.shop, tuple(passages))
+
+
+def _facts(subject: Subject, attributes: Sequence[Attribute], draw: Draw) -> list[Fact]:
+    return [Fact(subject, each, VALUES[each.kind](draw)) for each in attributes]
+
+
+def _headed(heading: str, text: str, draw: Draw) -> str:
+    share = draw.rng.random()
+    if share < 0.4:
+        return f"{heading}. {text}"
+    if share < 0.55:
+        return f"{heading}: {text}"
+    if share < 0.75:
+        return text
+    if share < 0.95:
+        return f"{heading}\n{text}"
+    return f"{draw.choice(('# ', '## ', '**'))}{heading}\n\n{text}" if share < 0.98 else f"{heading.upper()} {text}"
+
+
+_SHOP = Subject("shop")
+_AFTER_HEADING = (". ", ". ", ": ", "\n")
+_OWN = ("service", "plan", "pass", "option", "offer", "package", "programme", "rate", "kit")
+
+
+def _about_shop(spoken: Sequence[Topic], draw: Draw) -> Passage:
+    facts: list[Fact] = []
+    for topic in spoken:
+        count = min(len(topic.attributes), draw.rng.choice((1, 2, 2, 3, 3, 4, 4, 5)[len(spoken) - 1 :: len(spoken)]))
+        facts += _facts(_SHOP, draw.rng.sample(topic.attributes, count), draw)
+    return Passage(_headed(draw.choice(spoken[0].heading), told(facts, draw), draw), tuple(facts))
+
+
+def _about_others(topic: Topic, draw: Draw, used: set[str]) -> Passage:
+    """A passage about one to four products, branches or things."""
+    rng = draw.rng
+    count = rng.choice((1, 1, 1, 1, 2, 2, 3) if topic.of != "thing" else (1, 2, 2, 2, 3, 3, 4))
+    subjects = _subjects(topic, count, draw, used)
+    most = {1: 6, 2: 3, 3: 2}.get(len(subjects), 1)
+    shared = rng.sample(topic.attributes, rng.randint(1, min(most, len(topic.attributes))))
+    facts: list[Fact] = []
+    parts: list[str] = []
+    if len(subjects) > 1 and rng.random() < 0.45:
+        sentence = _compared(subjects, shared[0], draw, facts)
+        parts += [sentence] if sentence else []
+    stated = {fact.attribute.name for fact in facts}
+    # A heading that names the only subject lets the first sentence begin with "it".
+    headed = len(subjects) == 1 and topic.of != "thing" and rng.random() < 0.6
+    more: list[Fact] = []
+    for subject in subjects:
+        own = shared if rng.random() < 0.6 else rng.sample(topic.attributes, len(shared))
+        more += _facts(subject, [each for each in own if each.name not in stated], draw)
+    if more:
+        parts.append(told(more, draw, introduced=headed))
+    if rng.random() < 0.3:
+        parts.reverse()
+    text, heading = " ".join(parts), _heading(topic, subjects, draw)
+    whole = f"{heading}{draw.choice(_AFTER_HEADING)}{text}" if headed else _headed(heading, text, draw)
+    return Passage(whole, (*facts, *more))
+
+
+def _compared(subjects: Sequence[Subject], attribute: Attribute, draw: Draw, facts: list[Fact]) -> str | None:
+    """A sentence about all of the subjects; their facts are put behind the others."""
+    if len(subjects) == 2 and draw.rng.random() < 0.4:
+        first = Fact(subjects[0], attribute, VALUES[attribute.kind](draw))
+        found = [first, replace(first, subject=subjects[1])]
+        text = both(found, draw)
+    else:
+        found = [Fact(subject, attribute, VALUES[attribute.kind](draw)) for subject in subjects]
+        text = side_by_side(found, draw) if attribute.kind not in ("yes_no", "colours", "material") else None
+    if text is not None:
+        facts += found
+    return text
+
+
+def _subjects(topic: Topic, count: int, draw: Draw, used: set[str]) -> list[Subject]:
+    """So many subjects whose names this shop has not yet."""
+    if topic.of == "thing":
+        chosen = draw.rng.sample(topic.things, count)
+        if topic.pronoun == "it":
+            chosen = [forms if draw.rng.random() < 0.88 else _own(draw, used) for forms in chosen]
+        return [Subject("thing", forms, topic.pronoun) for forms in chosen]
+    found: list[Subject] = []
+    while len(found) < count:
+        subject = _product(draw) if topic.of == "product" else _branch(draw)
+        name = subject.town or subject.forms[-1].removeprefix("the ")
+        if name not in used:
+            used.add(name)
+            found.append(subject)
+    return found
+
+
+def _own(draw: Draw, used: set[str]) -> tuple[str, ...]:
+    """A service whose name says nothing."""
+    while True:
+        name = proper(draw) if draw.rng.random() < 0.6 else draw.name("plain")
+        if name not in used:
+            used.add(name)
+            return f"the {name} {draw.choice(_OWN)}", name
+
+
+def _product(draw: Draw) -> Subject:
+    """A product: its name, at times a number, and what it is; in short the name alone."""
+    rng = draw.rng
+    name = label(draw)
+    thing = draw.choice(words("things"))
+    share = rng.random()
+    if share < 0.12:
+        name = f"{name} {rng.randint(2, 990)}"
+    elif share < 0.16:
+        name = f"{draw.choice('ABCDEFGHKLMRSTXZ')}{rng.randint(1, 99)}" + (f" {name}" if share < 0.14 else "")
+    return Subject("product", (f"the {name} {thing}", f"the {name}"))
+
+
+def _branch(draw: Draw) -> Subject:
+    town = place(draw)
+    forms = (
+        f"the branch in {town}", f"the {town} branch", f"our shop in {town}", f"the shop in {town}", f"our {town} shop",
+        f"the {town} shop", f"the store in {town}",
+    )  # fmt: skip
+    return Subject("branch", forms, town=town)
+
+
+def _heading(topic: Topic, subjects: Sequence[Subject], draw: Draw) -> str:
+    if topic.of == "thing" and (len(subjects) > 1 or draw.rng.random() < 0.5):
+        return draw.choice(topic.heading)
+    if len(subjects) > 1:
+        names = [bare(subject.forms[-1]) if topic.of == "product" else subject.town for subject in subjects]
+        return " and ".join(names) if draw.rng.random() < 0.4 else draw.choice(words("catalogue"))
+    subject = subjects[0]
+    if topic.of == "branch":
+        return draw.choice(topic.heading).replace("{c}", subject.town)
+    return capital(bare(subject.forms[0] if draw.rng.random() < 0.75 else draw.choice(subject.forms)))
