@@ -159,7 +159,7 @@ def test_a_plan_that_is_interrupted_kept_nothing(
     from touchstone.cli.compare import compare
     from touchstone.workspace.workspace import Workspace
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Workspace, "plan", interrupted)

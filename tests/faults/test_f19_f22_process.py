@@ -27,10 +27,12 @@ from tests.faults.store import Store
 WALL = {"time", "time_ns", "now", "today", "utcnow", "localtime", "gmtime", "ctime"}
 LABELS = {
     "cli/catalog_change.py": "the date that a refreshed copy and an added card carry",
+    "cli/train.py": "the date that the card of a trained model carries",
     "cli/options.py": "the day whose prices and retirements the catalog shows",
     "catalog/prices.py": "which day's prices count where nobody names the day",
     "evaluation/ledger.py": "when a row was written, for people",
     "storage/lock.py": "since when an engine works, for people",
+    "models/tuning_service.py": "an HTTP date in `Retry-After`",
     "models/chat_line.py": "an HTTP date in `Retry-After` where the reply does not tell the provider's own time",
 }
 """Who may look at the wall clock, and for what."""

@@ -38,7 +38,7 @@ class Reading(Noun):
     """The answer as canonical text; None means unparsed."""
     how: str
     """Which step found it, shown per cell: `answer is (X)`, `json.answer, quoted field`, `nothing found`."""
-    cited: str | None = None
+    cited: str | None = Field(default=None, repr=False)
     """The answer with its marks of citation, where the task reads them; None where it does not."""
 
 
