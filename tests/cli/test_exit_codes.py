@@ -71,13 +71,6 @@ def test_the_demo_decides(tmp_path: Path, touchstone: Run) -> None:
     assert listed[0]["candidates"] == 4
 
 
-def test_demo_json_is_the_same_object_as_compare(touchstone: Run) -> None:
-    """`demo --json` prints one comparison and nothing else."""
-    found = json.loads(touchstone("demo", "intents", "--json").stdout)
-    assert found["schema"] == "touchstone.comparison/1"
-    assert found["decision"]["verdict"] in ("winner", "tie")
-
-
 @pytest.mark.parametrize("arguments", [("compare",), ("compare", "task.yaml", "--nonsense"), ("nonsense",)])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone: Run) -> None:
     """The command line itself is checked."""

@@ -26,10 +26,15 @@ _WORDS = {
 
 
 def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    """Scores, intervals, cases, costs, verdict, and who is chosen, tied or ruled out are those of `touchstone demo`."""
+    """
+    Scores, intervals, cases, costs, verdict, and who is chosen, tied or ruled out are those of `touchstone demo`.
+
+    `--json` prints one comparison and nothing else.
+    """
     done = touchstone("demo", "intents", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
+    assert result["schema"] == "touchstone.comparison/1"
     decision = result["decision"]
     assert decision["verdict"] == "tie"
     measured = {candidate["name"]: candidate for candidate in result["candidates"]}
