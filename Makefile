@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 	$(BIN)/touchstone demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -q -n 3
+	$(BIN)/pytest -q -n 2
 
 check: $(VENV)/.dev format lint types layers
 
