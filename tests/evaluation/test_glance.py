@@ -36,6 +36,11 @@ def test_it_sees_what_the_ledger_wrote(tmp_path: Path, touchstone: Run) -> None:
     store = tmp_path / ".touchstone" / "touchstone.sqlite"
     assert models_compared(store) == {"acme/one", "acme/two"}
     assert models_compared(store, without=("recorded",)) == frozenset()
+    with sqlite3.connect(store) as connection:
+        [(dataset,)] = connection.execute("SELECT dataset FROM comparison")
+    connection.close()
+    assert models_compared(store, dataset=dataset) == {"acme/one", "acme/two"}
+    assert models_compared(store, dataset="another") == frozenset()
 
 
 @pytest.mark.parametrize("content", [b"no store", b""])

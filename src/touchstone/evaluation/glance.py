@@ -15,20 +15,24 @@ from pathlib import Path
 import orjson
 
 
-def models_compared(store: Path, *, without: Collection[str] = ()) -> frozenset[str] | None:
+def models_compared(store: Path, *, without: Collection[str] = (), dataset: str | None = None) -> frozenset[str] | None:
     """
     What the candidates of all comparisons asked, as the task files called it.
 
     Args:
         store: The ledger's SQLite file.
         without: Strategies whose candidates are left out.
+        dataset: Digest of the cases that comparisons must be over; None takes any.
 
     Returns:
         None when the file does not tell: it is busy, damaged, or of another version.
     """
     try:
         with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True, timeout=0.2)) as connection:
-            specs = [orjson.loads(spec) for (spec,) in connection.execute("SELECT spec FROM comparison")]
+            rows = connection.execute(
+                "SELECT spec FROM comparison WHERE :dataset IS NULL OR dataset = :dataset", {"dataset": dataset}
+            )
+            specs = [orjson.loads(spec) for (spec,) in rows]
         return frozenset(
             candidate["model"]
             for spec in specs

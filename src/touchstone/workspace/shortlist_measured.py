@@ -36,12 +36,17 @@ _UNPROMPTED = ("baseline", "recorded")
 """Strategies whose candidates use no tokens of ours."""
 
 
-def may_have_measured(settings: Settings) -> bool:
-    """Whether a store can tell anything about tokens; a glance that takes next to no time."""
+def may_have_measured(settings: Settings, digest: str | None = None) -> bool:
+    """
+    Whether a store can tell anything about tokens; a glance that takes next to no time.
+
+    Args:
+        digest: Of the cases it must be about; None takes any.
+    """
     if settings.store_url is not None:
         return True
     store = settings.workspace / "touchstone.sqlite"
-    return store.is_file() and models_compared(store, without=_UNPROMPTED) != frozenset()
+    return store.is_file() and models_compared(store, without=_UNPROMPTED, dataset=digest) != frozenset()
 
 
 def measured_before(settings: Settings, digest: str) -> Measured | None:
@@ -50,7 +55,7 @@ def measured_before(settings: Settings, digest: str) -> Measured | None:
 
     The store is only looked into; one that is absent, busy or of another version measures nothing.
     """
-    if not may_have_measured(settings):
+    if not may_have_measured(settings, digest):
         return None
     try:
         return _newest(settings.store_url or settings.workspace / "touchstone.sqlite", digest, settings)
