@@ -90,6 +90,20 @@ def test_the_cheapest_that_nothing_shows_to_be_worse_pays(ladder: Callable[..., 
     )
 
 
+def test_the_sentence_says_no_more_than_was_tested(
+    ladder: Callable[..., Ladder], trial: Trial, compare: Compare, scores: Scores
+) -> None:
+    """Who is alone beats nobody; a tolerance shows closeness; an unknown price is not the dearer one."""
+    assert ladder(qualifying={"rag"}).why.text().startswith("rag alone qualifies (0.820)")
+    assert ladder(tolerance=0.2).why.text().startswith("2 of these are shown to be within 20.0 points of the best")
+    assert "nothing cheaper is shown to be as good" in ladder(tolerance=0.01).why.text()
+    assert "shown to be better than everybody else" in ladder(qualifying={"plain", "rag"}).why.text()
+    table = {"plain": scores(0.8, 300), "dear": scores(0.82, 300, first=False)}
+    trials = [trial("plain", table["plain"]), trial("dear", table["dear"], usd=None)]
+    found = make_ladder(trials, compare(table), baseline="plain", makings={}, stretch=YEAR)
+    assert "of those whose cost is known plain costs least" in found.why.text()
+
+
 def test_a_blocked_gain_never_pays(ladder: Callable[..., Ladder]) -> None:
     """Whose training saw the test is off the front as well."""
     leak = Reason(template="train row 7 is test case q3")

@@ -93,6 +93,15 @@ def test_sweeps_become_learning_curves(shop: Learner) -> None:
     assert [point["examples"] for point in curves["baseline/logistic"]["points"]] == [3, 6, 12]
 
 
+def test_a_sweep_over_two_things_has_a_curve_for_each_value_of_the_other(shop: Learner) -> None:
+    """Two of one number of examples are no points of one curve; shots beyond the train cases are left out."""
+    few = shop.entry(name="few", strategy="few_shot", sweep={"k": [1, 2], "choose": ["similar", "random"]})
+    shop.task(shop.entry(), few, improve={"ways": ["prompt", "few_shot"], "shots": [200]}, **VOLUME)
+    found = improve(shop, "--full")
+    assert {one["name"] for one in found["curves"]} == {"few, choose=similar", "few, choose=random"}
+    assert "learner few_shot" in found["plan"]["candidates"]
+
+
 def test_a_machine_of_ones_own_costs_by_the_hour(shop: Learner) -> None:
     """For what runs here; a provider's price is its own."""
     shop.task(shop.entry(), improve={"ways": ["prompt", "baseline"], "machine_usd_per_hour": 3600}, **VOLUME)
@@ -134,6 +143,8 @@ def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> N
         ({"curve": [0.5, 0.5]}, "write different shares above 0"),
         ({"document": "a.md"}, "there is no key 'improve.document'; closest: documents"),
         ({"baseline": "nobody"}, "improve.baseline is 'nobody'"),
+        ({"documents": "nowhere.md"}, "improve.documents names nowhere.md, which does not exist"),
+        ({"updated": {"cases": "nowhere.csv"}}, "improve.updated names nowhere.csv, which does not exist"),
     ],
 )
 def test_a_slip_is_named_before_anybody_is_asked(shop: Learner, section: dict[str, Any], said: str) -> None:

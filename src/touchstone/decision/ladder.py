@@ -237,25 +237,44 @@ def which_pays(
         )
     assert chosen.total is not None
     values: dict[str, str | int | float] = {"chosen": chosen.candidate, "usd": chosen.total.usd}
-    if len(good) == 1 and any(rung.candidate in settled for rung in able if rung is not best):
-        # Whom a race asked no more is not better by what matters; whether it is worse was not worth finding out.
-        template = N_(
-            "{chosen} is the best of those who qualify ({score:.3f}), and nothing cheaper is shown to be as good; it "
-            "costs {usd:,.2f} USD over the whole time"
-        )
-        return chosen.candidate, best.candidate, Reason(template=template, values={**values, "score": mean})
-    if len(good) == 1:
-        template = N_(
+    values |= {"score": mean, "best": best.candidate, "count": len(good), "points": 100 * (tolerance or 0.0)}
+    template = _who_pays(
+        alone=len(able) == 1,
+        good=len(good),
+        beaten=all(rung is best or contest.beats(best.candidate, rung.candidate) for rung in able),
+        tolerant=tolerance is not None,
+        all_priced=len(priced) == len(good),
+    )
+    told = {name: value for name, value in values.items() if "{" + name in template}
+    return chosen.candidate, best.candidate, Reason(template=template, values=told)
+
+
+def _who_pays(*, alone: bool, good: int, beaten: bool, tolerant: bool, all_priced: bool) -> str:
+    """The sentence that says no more than what was tested."""
+    if alone:
+        return N_("{chosen} alone qualifies ({score:.3f}), at {usd:,.2f} USD over the whole time")
+    if good == 1 and beaten:
+        return N_(
             "{chosen} is shown to be better than everybody else who qualifies ({score:.3f}), at {usd:,.2f} USD over "
             "the whole time"
         )
-        return chosen.candidate, best.candidate, Reason(template=template, values={**values, "score": mean})
-    template = N_(
+    if good == 1:
+        # Whom a race asked no more, or a tolerance asks proof of, is not shown to be worse, and not to be as good.
+        return N_(
+            "{chosen} is the best of those who qualify ({score:.3f}), and nothing cheaper is shown to be as good; it "
+            "costs {usd:,.2f} USD over the whole time"
+        )
+    if tolerant:
+        return N_(
+            "{count} of these are shown to be within {points:.1f} points of the best, {best} ({score:.3f}); of those "
+            "whose cost is known {chosen} costs least, {usd:,.2f} USD over the whole time"
+        )
+    if not all_priced:
+        return N_(
+            "nothing shows {count} of these to be worse than the best, {best} ({score:.3f}); of those whose cost is "
+            "known {chosen} costs least, {usd:,.2f} USD over the whole time"
+        )
+    return N_(
         "nothing shows {count} of these to be worse than the best, {best} ({score:.3f}); of them {chosen} costs least, "
         "{usd:,.2f} USD over the whole time"
-    )
-    return (
-        chosen.candidate,
-        best.candidate,
-        Reason(template=template, values={**values, "count": len(good), "best": best.candidate, "score": mean}),
     )

@@ -24,7 +24,7 @@ from touchstone.training.run import can_train
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import read_specs
 from touchstone.workspace.improve_entries import Base, baseline_entries, bases_of, entries_for, with_candidates
-from touchstone.workspace.improve_section import ImproveSection
+from touchstone.workspace.improve_section import ImproveSection, as_paths
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.taskfile import Task, parse_goal, with_cases
 from touchstone.workspace.workspace import Workspace
@@ -55,6 +55,7 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
         UserError: the task file or its cases cannot be used.
     """
     section = task.file.improve or ImproveSection()
+    _check_files(task, section)
     if train:
         section = section.model_copy(update={"fine_tuned": {}, "also": (*section.also, "fine_tune")})
     look = look_at_cases(task)
@@ -84,6 +85,22 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
     return Planned(
         ImprovePlan(task=task.file.task, models=tuple(models), candidates=names), whole, specs, section, look, baseline
     )
+
+
+def _check_files(task: Task, section: ImproveSection) -> None:
+    """Raises `TaskError` where a file that is needed later, when much was paid, is not there."""
+    updated = section.updated
+    later = () if updated is None else (updated.cases, *as_paths(updated.documents))
+    for name, key in (*((one, "documents") for one in section.paths()), *((one, "updated") for one in later)):
+        if not (task.folder / name).exists():
+            raise TaskError(
+                "improve.{key} names {name}, which does not exist in {folder}; mend the path",
+                path=task.path,
+                line=task.line("improve", key),
+                key=key,
+                name=name,
+                folder=str(task.folder),
+            )
 
 
 def _circumstances(
@@ -271,7 +288,8 @@ def _curves(planned: Planned, comparison: Comparison) -> list[LearningCurve]:
             count, result = spec.swept.get(axis.key), results.get(spec.name)
             if not isinstance(count, int) or result is None or result.estimate is None:
                 continue
-            name = spec.name.partition(f", {axis.key}=")[0]
+            others = "".join(f", {key}={value}" for key, value in spec.swept.items() if key != axis.key)
+            name = spec.name.partition(f", {next(iter(spec.swept))}=")[0] + others
             points = groups.setdefault((name, axis.kind, spec.model), [])
             points.append(CurvePoint(examples=count, candidate=spec.name, score=result.estimate))
     found = []

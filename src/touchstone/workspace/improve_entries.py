@@ -79,7 +79,7 @@ def entries_for(base: Base, ways: Mapping[Way, Prospect], section: ImproveSectio
     Args:
         train: Cases to learn from; no more examples than this are shown.
     """
-    shots = [k for k in section.shots if k <= train]
+    shots = [k for k in section.shots if k <= train] or [train]
     documents = list(section.paths())
     for way, prospect in ways.items():
         if not prospect.tried or way in ("prompt", "baseline"):

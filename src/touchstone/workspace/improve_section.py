@@ -80,6 +80,9 @@ class ImproveSection(Noun):
 
     def paths(self) -> tuple[str, ...]:
         """The documents, as a tuple whatever was written."""
-        if self.documents is None:
-            return ()
-        return (self.documents,) if isinstance(self.documents, str) else self.documents
+        return as_paths(self.documents)
+
+
+def as_paths(given: Paths | None) -> tuple[str, ...]:
+    """One path, several or none, as a tuple."""
+    return () if given is None else (given,) if isinstance(given, str) else given
