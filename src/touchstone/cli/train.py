@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -89,6 +87,8 @@ def train(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Forecast, train, write a card, put it into the catalog."""
+    import asyncio  # here, because it takes as long to load as a quick command takes to answer
+
     given = {
         "rank": rank, "epochs": epochs, "learning_rate": learning_rate, "batch_tokens": batch_tokens,
         "train_cases": train_cases, "max_hours": max_hours, "memory_gb": memory_gb, "family": family,
@@ -163,6 +163,8 @@ async def _run(
     h100_usd_per_hour: float | None,
     json: bool,
 ) -> None:
+    from datetime import UTC, datetime
+
     from touchstone.workspace.train import forecast_training, ready_to_train, train
 
     ready = await ready_to_train(task, ledger, options, workspace=folder, notice=lambda line: say(one_line(line)))
