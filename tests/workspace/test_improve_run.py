@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,17 @@ def test_a_cap_that_is_reached_ends_with_its_code(shop: Learner) -> None:
     assert 0 < shop.sold < 80
     improve(shop, "--full", "--max-usd", "5")
     assert shop.sold == 80
+
+
+def test_before_and_after_the_facts_changed_keep_to_one_cap(shop: Learner) -> None:
+    """What the first comparison spent is taken off for the second, and how that one ended is the exit code."""
+    rows = (shop.folder / "cases.csv").read_text().replace("mend my", "please mend my")
+    (shop.folder / "updated.csv").write_text(rows)
+    section = {"ways": ["prompt"], "updated": {"cases": "updated.csv"}}
+    shop.task(shop.entry(), improve=section, **VOLUME)
+    first = improve(shop, "--full", "--max-usd", "0.0016", code=3)
+    assert first["comparison"]["spent_usd"] > 0.0013
+    with sqlite3.connect(shop.folder / ".touchstone" / "touchstone.sqlite") as connection:
+        [(spent,)] = connection.execute("SELECT SUM(spent_usd) FROM budget")
+    connection.close()
+    assert spent <= 0.0016

@@ -74,7 +74,7 @@ def demo(
                 answer_json(to_json(shown.data.comparison))
             else:
                 improve.show(shown)
-            show_ending(shown.data)
+            show_ending(shown.last)
     if not json:
         answer("")
         answer(_("Try next:"))

@@ -79,7 +79,7 @@ def improve(
         answer_json(shown.found.model_dump_json(by_alias=True).encode())
     else:
         show(shown)
-    show_ending(shown.data)
+    show_ending(shown.last)
 
 
 def run(
@@ -101,7 +101,7 @@ def run(
 
     planned = front.plan(task, place.ledger, options, train=train)
     with LiveTable() as live:
-        found, data = front.improve(
+        found, data, last = front.improve(
             planned,
             place,
             options,
@@ -112,7 +112,7 @@ def run(
     files = place.write_files(data, Files(), language=current_language())
     ladder = html or place.settings.workspace / "reports" / f"{data.comparison.comparison_id}-improve.html"
     write_text(ladder, html_page(improve_page(found)))
-    return Shown(found, data, ladder, files.report)
+    return Shown(found, data, last, ladder, files.report)
 
 
 class Shown(NamedTuple):
@@ -120,6 +120,7 @@ class Shown(NamedTuple):
 
     found: Improvement
     data: ReportData
+    last: ReportData
     ladder: Path
     report: Path | None
 

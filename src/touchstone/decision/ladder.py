@@ -40,7 +40,7 @@ def make_ladder(
         baseline: Name of the candidate that everybody is held against: the model as it is.
         makings: What each took to make; who is missing took nothing.
         stretch: For how long and how much.
-        hourly_usd: Candidate to what an hour of the machine costs on which it runs; added to its price by its mean
+        hourly_usd: Candidate to what an hour of the machine costs on which it runs; added to its price by its median
             latency, one request at a time.
         qualifying: Who meets the constraints; everybody by default.
         blocked: Candidate to why its gain must not be claimed; such a one never pays.
@@ -68,7 +68,9 @@ def make_ladder(
                     "gain": gain,
                     "break_even": kind,
                     "break_even_requests": requests,
-                    "usd_per_further_right": _per_further_right(rung, gain, first, stretch),
+                    "usd_per_further_right": None
+                    if trial.name in stops
+                    else _per_further_right(rung, gain, first, stretch),
                     "blocked": stops.get(trial.name, ()),
                 }
             )
@@ -165,7 +167,13 @@ def break_even(rung: Rung, baseline: Rung) -> tuple[BreakEven, float | None]:
 
 def _per_further_right(rung: Rung, gain: Gain | None, baseline: Rung, stretch: Stretch) -> float | None:
     """(total - total of the baseline) / further right answers over the stretch, where there are such."""
-    if rung.total is None or baseline.total is None or gain is None or stretch.requests_per_month is None:
+    if (
+        rung.total is None
+        or baseline.total is None
+        or gain is None
+        or not gain.shown
+        or stretch.requests_per_month is None
+    ):
         return None
     further = gain.mean * stretch.requests_per_month * stretch.months
     return (rung.total.usd - baseline.total.usd) / further if further > 0 else None

@@ -82,7 +82,7 @@ def make_curve(
             ),
         )
     trend: Trend = (
-        "rising" if pair.low > 0 else "falling" if pair.high < 0 else "flat" if pair.high < matters else "open"
+        "falling" if pair.high < 0 else "flat" if pair.high < matters else "rising" if pair.low > 0 else "open"
     )
     values |= {"points": 100 * pair.difference, "low": 100 * pair.low, "high": 100 * pair.high}
     return LearningCurve(

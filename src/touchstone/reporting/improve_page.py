@@ -210,7 +210,7 @@ def ladder_picture(ladder: Ladder) -> Picture | None:
             number,
             rung.candidate,
             (None if rung.total is None else rung.total.usd) if over_time else rung.usd_per_request,
-            rung.score.mean if rung.score else None,
+            rung.score.mean if rung.score and not rung.blocked else None,
             rung.score.low if rung.score else None,
             rung.score.high if rung.score else None,
             chosen=rung.candidate == ladder.pays,

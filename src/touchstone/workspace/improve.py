@@ -13,7 +13,7 @@ from touchstone.decision.ladder import make_ladder
 from touchstone.decision.ladder_base import Ladder, Making, Stretch
 from touchstone.decision.learning_curve import CurvePoint, LearningCurve, make_curve
 from touchstone.decision.what_if import after_the_facts_changed, what_changes
-from touchstone.errors import TaskError
+from touchstone.errors import ExtraMissing, TaskError
 from touchstone.evaluation.base import TrialSummary
 from touchstone.evaluation.ledger import Ledger
 from touchstone.noun import Noun
@@ -57,6 +57,8 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
     section = task.file.improve or ImproveSection()
     _check_files(task, section)
     if train:
+        if not can_train():
+            raise ExtraMissing(feature="fine-tuning", extra="train")
         section = section.model_copy(update={"fine_tuned": {}, "also": (*section.also, "fine_tune")})
     look = look_at_cases(task)
     models = []
@@ -136,24 +138,36 @@ def improve(
     command: str,
     progress: Callable[[Any], None],
     notice: Callable[[str], None],
-) -> tuple[Improvement, ReportData]:
+) -> tuple[Improvement, ReportData, ReportData]:
     """
     Measure everybody of a plan, before and where that is asked for after the facts changed, and say which pays.
+
+    Returns:
+        (what it says, the comparison it rests on, the comparison that was measured last: how it ended counts).
 
     Raises:
         UserError: something must be changed first; nobody was asked.
     """
     data = place.compare(planned.task, options, command=command, progress=progress, notice=notice)
-    found = improvement(planned, data)
+    found, last = improvement(planned, data), data
     updated = planned.section.updated
     if updated is not None and data.ending is None:
-        after = place.compare(after_the_change(planned), options, command=command, progress=progress, notice=notice)
+        rest = _what_is_left(planned, options, data.comparison)
+        last = after = place.compare(after_the_change(planned), rest, command=command, progress=progress, notice=notice)
         if after.ending is None:
             ladder = _ladder(planned, after.comparison, _stretch(planned))
             found = found.model_copy(
                 update={"changes": (*found.changes, after_the_facts_changed(found.ladder, ladder))}
             )
-    return found, data
+    return found, data, last
+
+
+def _what_is_left(planned: Planned, options: CompareOptions, before: Comparison) -> CompareOptions:
+    """The options of the second comparison: both together keep to one cap (promises.md, P4)."""
+    cap = options.max_usd if options.max_usd is not None else planned.task.file.limits.max_usd
+    if cap is None:
+        return options
+    return options.model_copy(update={"max_usd": max(0.0, cap - (before.spent_usd or 0.0))})
 
 
 def after_the_change(planned: Planned) -> Task:

@@ -101,9 +101,7 @@ def entries_for(base: Base, ways: Mapping[Way, Prospect], section: ImproveSectio
                 given["weights"] = section.fine_tuned[base.spec.name]
         if "pretrain" in parts:
             given |= section.pretrain
-        sweep = {**base.entry.get("sweep", {}), **given.pop("sweep", {})}
-        entry = {**base.entry, **given, "strategy": way, "name": f"{base.spec.name} {way}"}
-        yield {**entry, "sweep": sweep} if sweep else entry
+        yield {**base.entry, **given, "strategy": way, "name": f"{base.spec.name} {way}"}
 
 
 def _middle(shots: list[int]) -> int:
