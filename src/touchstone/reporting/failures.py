@@ -71,6 +71,9 @@ TEMPLATES = (
     "{place}: the reply is no JSON object ({shown})",
     "{place}: the reply is no fine-tuning job",
     "{place}: the request was sent and no whole reply came",
+    "{model} cannot be loaded: {reason}",
+    "{model} reads at most {most} tokens and this is {tokens}; show fewer examples or passages",
+    "{model} reads text only; leave images and recordings out",
     "{source} has no output of {model} for case {case}",
 )
 """Every sentence that the store keeps of a call that failed or was not sent; a test compares them with the source."""

@@ -13,11 +13,11 @@ from typing import Any
 
 from touchstone.catalog.base import Price
 from touchstone.errors import DataError, RequestRejected, SettingsError
-from touchstone.models.base import ChatRequest, Completion, Message, Reply, TextPart, Usage
+from touchstone.models.base import ChatRequest, Completion, Message, Reply
 from touchstone.models.chat_reply import read_reply
-from touchstone.models.chat_serve import completion_body
 from touchstone.models.local.process import DEADLINE_S, LocalProcess
 from touchstone.models.local.weights_folder import check_weights_folder
+from touchstone.models.written import drawing, reply_of, text_of
 
 _FREE = Price(input_usd=0.0, output_usd=0.0, source="this machine")
 
@@ -73,32 +73,13 @@ class LocalModel:
             ProviderFailed: the process ended.
         """
         asked: dict[str, Any] = {
-            "turns": [(_role(message), _text(message, self.name)) for message in request.messages],
+            "turns": [(_role(message), text_of(message, self.name)) for message in request.messages],
             "max_tokens": request.max_tokens,
-            "temperature": request.temperature or 0.0,
-            "top_p": 1.0 if request.top_p is None else request.top_p,
-            "seed": (request.seed or 0) * 1_000_003 + request.draw,
-            "stop": list(request.stop),
+            **drawing(request),
             "json": request.response_format is not None,
         }
         found = await self._process.ask(asked)
-        if "too_long" in found:
-            tokens, most = found["too_long"]
-            raise RequestRejected(
-                "{model} reads at most {most} tokens and this is {tokens}; show fewer examples or passages",
-                model=self.name,
-                most=most,
-                tokens=tokens,
-            )
-        if "error" in found:
-            raise RequestRejected("{model} cannot be loaded: {reason}", model=self.name, reason=found["error"])
-        completion = Completion(
-            parts=(TextPart(text=found["text"]),) if found["text"] else (),
-            usage=Usage(input_tokens=found["input_tokens"], output_tokens=found["output_tokens"]),
-            finish=found["finish"],
-            served_model=self.served_name,
-        )
-        return Reply(body=completion_body(completion, self.served_name), latency_s=found["latency_s"])
+        return reply_of(found, self.name, self.served_name)
 
     def read(self, reply: Reply) -> Completion:
         """What a reply says."""
@@ -124,11 +105,3 @@ def _role(message: Message) -> str:
     if message.role == "tool":
         raise RequestRejected("a model from a folder knows no tools here")
     return "system" if message.role == "developer" else message.role
-
-
-def _text(message: Message, model: str) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    if not all(isinstance(part, TextPart) for part in message.content):
-        raise RequestRejected("{model} reads text only; leave images and recordings out", model=model)
-    return "".join(part.text for part in message.content if isinstance(part, TextPart))

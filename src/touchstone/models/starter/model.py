@@ -12,11 +12,11 @@ from typing import Any
 
 from touchstone.catalog.base import Price
 from touchstone.errors import RequestRejected, SettingsError, UnknownName
-from touchstone.models.base import ChatRequest, Completion, Message, Reply, TextPart, Usage
+from touchstone.models.base import ChatRequest, Completion, Message, Reply
 from touchstone.models.chat_reply import read_reply
-from touchstone.models.chat_serve import completion_body
 from touchstone.models.starter.folder import CONFIG, SHIPPED, TOKENIZER, WEIGHTS
 from touchstone.models.starter.pool import Pool, pool_here
+from touchstone.models.written import drawing, reply_of, text_of
 
 SIZES = ("s", "m", "l")
 MOST_OUTPUT_TOKENS = 128
@@ -66,36 +66,17 @@ class StarterModel:
             RequestRejected: the conversation is too long, or holds more than text.
             ProviderFailed: the process ended.
         """
-        turns = [(_role(message), _text(message, self.name)) for message in request.messages]
+        turns = [(_role(message), text_of(message, self.name)) for message in request.messages]
         if self._pool is None:
             self._pool = pool_here()
         asked: dict[str, Any] = {
             "folder": str(self._place),
             "turns": turns,
             "max_tokens": request.max_tokens or MOST_OUTPUT_TOKENS,
-            "temperature": request.temperature or 0.0,
-            "top_p": 1.0 if request.top_p is None else request.top_p,
-            "seed": (request.seed or 0) * 1_000_003 + request.draw,
-            "stop": list(request.stop),
+            **drawing(request),
         }
         found = await self._pool.ask(asked)
-        if "too_long" in found:
-            tokens, most = found["too_long"]
-            raise RequestRejected(
-                "{model} reads at most {most} tokens and this is {tokens}; show fewer examples or passages",
-                model=self.name,
-                most=most,
-                tokens=tokens,
-            )
-        if "error" in found:
-            raise RequestRejected("{model} cannot be loaded: {reason}", model=self.name, reason=found["error"])
-        completion = Completion(
-            parts=(TextPart(text=found["text"]),) if found["text"] else (),
-            usage=Usage(input_tokens=found["input_tokens"], output_tokens=found["output_tokens"]),
-            finish=found["finish"],
-            served_model=self.served_name,
-        )
-        return Reply(body=completion_body(completion, self.served_name), latency_s=found["latency_s"])
+        return reply_of(found, self.name, self.served_name)
 
     def read(self, reply: Reply) -> Completion:
         """What a reply says."""
@@ -114,14 +95,6 @@ def _role(message: Message) -> str:
     if message.role == "tool":
         raise RequestRejected("the starter models know no tools")
     return message.role
-
-
-def _text(message: Message, model: str) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    if not all(isinstance(part, TextPart) for part in message.content):
-        raise RequestRejected("{model} reads text only; leave images and recordings out", model=model)
-    return "".join(part.text for part in message.content if isinstance(part, TextPart))
 
 
 def _digest(place: Path) -> str:
