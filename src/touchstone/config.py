@@ -83,6 +83,15 @@ def limit_of_child(name: str) -> int | None:
     return None if value is None else int(value)
 
 
+def load_no_pydantic_plugins() -> None:
+    """
+    Keep pydantic from looking through every installed package for plug-ins of its own, unless the user says so.
+
+    Its first import does that, and it took a twentieth of a short command.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+
+
 def takes_styles(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the terminal understands bold and dim and the user wants them: `TERM`, and `NO_COLOR` (no-color.org)."""
     variables = os.environ if environment is None else environment

@@ -22,7 +22,8 @@ class Noun(BaseModel):
     schemas and pages. `None` means unknown, never zero.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Validators are built when a noun is first made: a short command imports many and makes few.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

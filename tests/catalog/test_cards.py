@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.catalog.entries import claim, model, offer, reported
 
+from touchstone.catalog.assemble import assemble
 from touchstone.catalog.base import Price, PriceTier
-from touchstone.catalog.cards import OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY, Card, assemble
+from touchstone.catalog.cards import OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY, Card
 from touchstone.catalog.offers import Rate
-from touchstone.catalog.own import OwnOffer
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.query import KIND_CARD, KIND_OFFER, KIND_REPORTED
 
 GPT_4O = model("openai/gpt-4o")

@@ -20,7 +20,8 @@ from touchstone.catalog.catalog import Catalog
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_write import write_index
 from touchstone.catalog.offers import PricePeriod, Rate
-from touchstone.catalog.own import OwnCard, OwnOffer, write_card, write_claims
+from touchstone.catalog.own import OwnCard, write_card, write_claims
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.query import Query
 from touchstone.catalog.source_store import Shelf
 from touchstone.errors import UnknownName

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.catalog.entries import claim, model, offer, reported
 
-from touchstone.catalog.cards import Card, assemble
+from touchstone.catalog.assemble import assemble
+from touchstone.catalog.cards import Card
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_rows import index_rows
 from touchstone.catalog.index_write import fill_index

@@ -23,10 +23,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.catalog.entries import model, offer
 
-from touchstone.catalog.cards import Card, assemble
+from touchstone.catalog.assemble import assemble
+from touchstone.catalog.cards import Card
 from touchstone.catalog.catalog import Catalog
 from touchstone.catalog.offers import Offer
-from touchstone.catalog.own import OwnOffer
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.samples import LOCAL_ADDRESS, Sample, callable_offer, samples
 from touchstone.models.fake import FakeModel
 from touchstone.models.fake_server import FakeServer, serve_in_thread

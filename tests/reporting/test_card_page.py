@@ -13,7 +13,7 @@ import pytest
 from touchstone.catalog.cards import Card
 from touchstone.catalog.model import Network, PointsTo, Snapshot
 from touchstone.catalog.offers import PricePeriod, Rate, RateTier
-from touchstone.catalog.own import OwnOffer
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.language import set_language
 from touchstone.reporting.card_page import Surroundings, card_page
 from touchstone.reporting.card_results import BRIEF_ROWS

@@ -26,7 +26,7 @@ from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_rows import index_rows
 from touchstone.catalog.index_write import fill_index
 from touchstone.catalog.offers import Offer, PricePeriod, Rate
-from touchstone.catalog.own import OwnOffer
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.config import Settings
 from touchstone.decision.base import Constraints, Reason
 from touchstone.decision.shortlist_base import Floor, Needs, Qualified, Shortlist, Supply

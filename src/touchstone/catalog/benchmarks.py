@@ -9,7 +9,7 @@ its table, and the table over the header.
 from __future__ import annotations
 
 import math
-import tomllib
+import tomli
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -161,8 +161,8 @@ def read_claims(text: str, *, place: str, benchmarks: Mapping[str, Benchmark]) -
 
 def _read_toml(text: str, place: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise DataError("this is no TOML: {reason}", path=place, reason=str(error)) from None
 
 

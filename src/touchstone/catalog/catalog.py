@@ -30,7 +30,7 @@ from touchstone.plugins import version_of
 if TYPE_CHECKING:
     from touchstone.catalog.cards import Card
     from touchstone.catalog.claims import Benchmark, Claim
-    from touchstone.catalog.own import OwnOffer
+    from touchstone.catalog.own_offer import OwnOffer
     from touchstone.catalog.query import Found, Hit, Query
     from touchstone.catalog.source_base import Reported
 
@@ -202,8 +202,8 @@ class Catalog:
         """The rows of the index, and the day of their prices; those that begin later are told in the rows."""
         import orjson
 
+        from touchstone.catalog.assemble import assemble
         from touchstone.catalog.benchmarks import benchmarks, shipped_claims
-        from touchstone.catalog.cards import assemble
         from touchstone.catalog.index_rows import index_rows
         from touchstone.catalog.offers import shipped_offers
         from touchstone.catalog.sellers import sellers

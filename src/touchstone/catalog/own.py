@@ -9,26 +9,25 @@ The team's own cards and results: files in the workspace that people read, revie
 
 from __future__ import annotations
 
-import tomllib
+import tomli
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ValidationError
 
-from touchstone.catalog.addresses import check_base_url
-from touchstone.catalog.base import Price
 from touchstone.catalog.benchmarks import benchmarks as shipped_benchmarks
 from touchstone.catalog.benchmarks import read_claims, read_panel
 from touchstone.catalog.claims import Benchmark, Claim
 from touchstone.catalog.foreign import NO_TERM, Kept, keep
 from touchstone.catalog.model import NOT_FACTS, Model
 from touchstone.catalog.own_folder import OwnFolder, file_name
+from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.shipped import shipped_model
 from touchstone.catalog.taxonomy import labs, licences, terms_of
 from touchstone.catalog.toml_text import write_rows, write_toml
-from touchstone.errors import DataError, InvalidValue, SettingsError, UserError, refusal
+from touchstone.errors import DataError, UserError, refusal
 from touchstone.noun import Noun
 
 OWN_LAB = "own"
@@ -37,39 +36,6 @@ OWN_SOURCE = "own team"
 """Source of a fact that the team states without naming another."""
 _TEXTS = ("summary", "intended_use", "limits", "training_data")
 _LARGEST_BYTES = 1024 * 1024
-
-
-class OwnOffer(Noun):
-    """An endpoint of the team's own that serves the model; its keys are those of a candidate in a task file."""
-
-    provider: Literal["own"] = "own"
-    served_name: str = Field(min_length=1)
-    """What the endpoint calls the model."""
-    base_url: str
-    """Address of its OpenAI-compatible API, such as `http://models.internal:8000/v1`."""
-    price: Price | None = None
-    """What the team reckons with, USD per million tokens; None where nobody does."""
-    key_env: str | None = None
-    """Environment variable that holds the key; the key itself is never written down."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        try:
-            return check_base_url(value)
-        except SettingsError as error:
-            raise InvalidValue("{reason}", reason=error) from None
-
-    def candidate(self) -> dict[str, Any]:
-        """What to write under `candidates` of a task file."""
-        entry: dict[str, Any] = {
-            "model": "openai-compatible",
-            "base_url": self.base_url,
-            "served_name": self.served_name,
-        }
-        if self.price is not None:
-            entry["price"] = {"source": "own card", **self.price.model_dump(mode="json", exclude_defaults=True)}
-        return entry | ({"key_env": self.key_env} if self.key_env else {})
 
 
 class OwnCard(Noun):
@@ -357,7 +323,7 @@ def _text(body: bytes, place: str) -> str:
 def _tables(body: bytes, place: str) -> dict[str, Any]:
     text = _text(body, place)
     try:
-        return tomllib.loads(text)
+        return tomli.loads(text)
     except RecursionError:
         raise DataError("the file is nested too deeply", path=place) from None
     except ValueError as error:  # no TOML, or a number of thousands of digits

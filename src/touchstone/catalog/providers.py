@@ -8,7 +8,7 @@ does not enforce. Someone who needs those brings a model plug-in of their own.
 
 from __future__ import annotations
 
-import tomllib
+import tomli
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -27,7 +27,7 @@ OLLAMA_PORT = 11434
 def providers() -> tuple[Provider, ...]:
     """Every preset, in the order of the file."""
     text = files("touchstone.catalog").joinpath("providers.toml").read_text("utf-8")
-    return tuple(Provider.model_validate(table) for table in tomllib.loads(text)["provider"])
+    return tuple(Provider.model_validate(table) for table in tomli.loads(text)["provider"])
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import tomli
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -47,8 +47,8 @@ def read_card(text: str, *, place: str) -> Model:
         DataError: it is no TOML, or a key is unknown, missing or has a value that cannot be used.
     """
     try:
-        return Model.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        return Model.model_validate(tomli.loads(text))
+    except tomli.TOMLDecodeError as error:
         raise DataError("this is no TOML: {reason}", path=place, reason=str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]

@@ -7,7 +7,7 @@ card that uses it.
 
 from __future__ import annotations
 
-import tomllib
+import tomli
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -80,7 +80,7 @@ class Lab(Noun):
 
 def read_shipped(name: str) -> Mapping[str, Any]:
     """A TOML file of this room, as tables."""
-    return tomllib.loads(files("touchstone.catalog").joinpath(name).read_text("utf-8"))
+    return tomli.loads(files("touchstone.catalog").joinpath(name).read_text("utf-8"))
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated
 
 import typer
 
 from touchstone import __version__
-from touchstone.cli import catalog, compare, decide, demo, improve, init, report, shortlist, train, trials
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language, answer
 from touchstone.language import _
@@ -49,36 +48,26 @@ def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
     ) -> None:
         """What stands before the verb."""
 
-    commands: dict[str, tuple[Callable[..., Any], str]] = {
-        "demo": (
-            demo.demo,
-            _("A real comparison on shipped cases: no key, no network, a decision and a report."),
+    words_of: dict[str, str] = {
+        "demo": _("A real comparison on shipped cases: no key, no network, a decision and a report."),
+        "init": _("Write a commented task file, from a file of cases or from a template."),
+        "shortlist": _("Which models fit a scenario, in order, and why the others do not."),
+        "compare": _("Measure all candidates of a task file on its cases and say which to take."),
+        "improve": _("Prompt, few-shot, RAG and training side by side in one table, and which of them pays."),
+        "train": _(
+            "Fine-tune a model on a task's train cases, or train one from nothing, and put it into the catalog."
         ),
-        "init": (init.init, _("Write a commented task file, from a file of cases or from a template.")),
-        "shortlist": (
-            shortlist.shortlist,
-            _("Which models fit a scenario, in order, and why the others do not."),
-        ),
-        "compare": (
-            compare.compare,
-            _("Measure all candidates of a task file on its cases and say which to take."),
-        ),
-        "improve": (
-            improve.improve,
-            _("Prompt, few-shot, RAG and training side by side in one table, and which of them pays."),
-        ),
-        "train": (
-            train.train,
-            _("Fine-tune a model on a task's train cases, or train one from nothing, and put it into the catalog."),
-        ),
-        "decide": (decide.decide, _("Decide again from stored trials under other constraints, at no cost.")),
-        "report": (report.report, _("Write the report of a stored comparison again.")),
-        "trials": (trials.trials, _("List stored comparisons.")),
+        "decide": _("Decide again from stored trials under other constraints, at no cost."),
+        "report": _("Write the report of a stored comparison again."),
+        "trials": _("List stored comparisons."),
     }
-    for name in [verb] if verb in commands else () if verb == "catalog" else commands:
-        command, words = commands[name]
-        app.command(name, cls=Command, help=words)(command)
-    if verb not in commands:
+    for name in [verb] if verb in words_of else () if verb == "catalog" else words_of:
+        # Each command is the function of its own name in a module of its own name, and loads when it is needed.
+        command = getattr(import_module(f"touchstone.cli.{name}"), name)
+        app.command(name, cls=Command, help=words_of[name])(command)
+    if verb not in words_of:
+        from touchstone.cli import catalog
+
         words = _("Models that exist: search, cards, prices, results.")
         app.add_typer(catalog.group(inner if verb == "catalog" else None), name="catalog", help=words)
     return app

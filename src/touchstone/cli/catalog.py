@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
 
 import typer
 
-from touchstone.cli import catalog_boards, catalog_change, catalog_export, catalog_search, catalog_show
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import Language
 from touchstone.language import _
@@ -26,18 +24,19 @@ def group(verb: str | None = None) -> typer.Typer:
     def start(lang: Language = None) -> None:
         """What stands before the verb."""
 
-    commands: dict[str, tuple[Callable[..., Any], str]] = {
-        "search": (catalog_search.search, _("Find models by words and facts.")),
-        "show": (catalog_show.show, _("One model's card.")),
-        "compare": (catalog_show.compare, _("Models side by side.")),
-        "benchmarks": (catalog_boards.benchmarks, _("Published tests and their rankings.")),
-        "collections": (catalog_show.collections, _("Saved queries.")),
-        "refresh": (catalog_change.refresh, _("Ask live sources what is new.")),
-        "add": (catalog_change.add, _("Take a model of our own into the catalog.")),
-        "export": (catalog_export.export, _("A card or its results in other people's formats.")),
-        "terms": (catalog_show.terms, _("The words that sort models, explained.")),
+    commands: dict[str, tuple[str, str]] = {
+        "search": ("catalog_search", _("Find models by words and facts.")),
+        "show": ("catalog_show", _("One model's card.")),
+        "compare": ("catalog_show", _("Models side by side.")),
+        "benchmarks": ("catalog_boards", _("Published tests and their rankings.")),
+        "collections": ("catalog_show", _("Saved queries.")),
+        "refresh": ("catalog_change", _("Ask live sources what is new.")),
+        "add": ("catalog_change", _("Take a model of our own into the catalog.")),
+        "export": ("catalog_export", _("A card or its results in other people's formats.")),
+        "terms": ("catalog_show", _("The words that sort models, explained.")),
     }
     for name in [verb] if verb in commands else commands:
-        command, words = commands[name]
+        module, words = commands[name]
+        command = getattr(import_module(f"touchstone.cli.{module}"), name)
         app.command(name, cls=Command, help=words)(command)
     return app

@@ -12,10 +12,11 @@ def main() -> None:
     # What is made at the start lives to the end; looking through it for garbage took a tenth of a short run.
     gc.set_threshold(200_000, 20, 50)
 
-    from touchstone.config import preferred_language
+    from touchstone.config import load_no_pydantic_plugins, preferred_language
     from touchstone.errors import SettingsError
     from touchstone.language import _, set_language
 
+    load_no_pydantic_plugins()
     # Before the commands are imported: their help texts are looked up as they are defined.
     try:
         set_language(preferred_language(sys.argv[1:]))

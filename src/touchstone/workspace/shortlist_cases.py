@@ -142,6 +142,8 @@ def _media(case: Case) -> tuple[bool, bool]:
 
 
 def _is_chinese(text: str) -> bool:
+    if text.isascii():
+        return False  # most are, and no letter has to be looked at
     letters = [letter for letter in text[:_LETTERS_LOOKED_AT] if letter.isalpha()]
     if not letters:
         return False
