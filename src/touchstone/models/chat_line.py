@@ -147,6 +147,18 @@ class Line:
         """Close the connections."""
         await self.session.close()
 
+    def refusal(self, body: bytes, status: int, headers: Mapping[str, str]) -> ModelError | None:
+        """What a status other than 200 means; None where the provider's filter blocked the request, an outcome."""
+        text = body[:8192].decode("utf-8", "replace")
+        try:
+            said = Said(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            said = Said(text)
+        if said.blocked and 400 <= status < 500:
+            return None
+        sentence = shown(self.redact.text(said.message or text))
+        return failure_of(said, status, self.terms.place, sentence, retry_after_s(headers, time.time))
+
 
 class Call:
     """One request and the clocks that run over it."""
@@ -185,18 +197,9 @@ class Call:
                 async with line.session.post(line.url, data=body, allow_redirects=False) as response:
                     return await self._receive(response, text_bytes)
         except TimeoutError:
-            raise self._too_slow() from None
-        except aiohttp.ClientResponseError as error:
-            failure = ProviderFailed(
-                "{place}: the reply is no HTTP ({shown}); check base_url",
-                place=self.terms.place,
-                shown=shown(line.redact.text(error.message)),
-            )
-            # Whatever answered has the request, and may have sold something that it could not send.
-            failure.maybe_billed = self.sent
-            raise failure from None
+            raise self.too_slow() from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(error) from None
+            raise self.broken(error) from None
 
     async def _receive(self, response: aiohttp.ClientResponse, text_bytes: int) -> Reply:
         terms = self.terms
@@ -246,28 +249,12 @@ class Call:
             request_bytes=text_bytes,
             capped=capped,
         )
-        if not served:
-            self._refuse(reply, response.headers)
+        if not served and (refusal := self.line.refusal(reply.body, reply.status, response.headers)) is not None:
+            raise refusal
         return reply
 
-    def _refuse(self, reply: Reply, headers: Mapping[str, str]) -> None:
-        """Raise what a status other than 200 means, unless the provider's filter blocked the request."""
-        text = reply.body[:8192].decode("utf-8", "replace")
-        try:
-            said = Said(orjson.loads(reply.body))
-        except orjson.JSONDecodeError:
-            said = Said(text)
-        if said.blocked and 400 <= reply.status < 500:
-            return
-        raise failure_of(
-            said,
-            reply.status,
-            self.terms.place,
-            shown(self.line.redact.text(said.message or text)),
-            retry_after_s(headers, time.time),
-        )
-
-    def _too_slow(self) -> ModelError:
+    def too_slow(self) -> ModelError:
+        """What a deadline that passed means."""
         terms = self.terms
         if not self.sent:
             return Unreachable(
@@ -284,8 +271,18 @@ class Call:
         error.received = self.line.redact.raw(b"".join(self.received))
         return error
 
-    def _broken(self, error: Exception) -> ModelError:
+    def broken(self, error: Exception) -> ModelError:
+        """What a connection that broke, or a reply that is no HTTP, means."""
         terms = self.terms
+        if isinstance(error, aiohttp.ClientResponseError):
+            failure = ProviderFailed(
+                "{place}: the reply is no HTTP ({shown}); check base_url",
+                place=terms.place,
+                shown=shown(self.line.redact.text(error.message)),
+            )
+            # Whatever answered has the request, and may have sold something that it could not send.
+            failure.maybe_billed = self.sent
+            return failure
         reason = shown(self.line.redact.text(_reason(error)))
         if not self.sent:
             if terms.start_hint:

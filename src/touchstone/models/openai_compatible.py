@@ -7,7 +7,7 @@ One call is one request: no retry, no redirect, no second address. The journal a
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from touchstone.catalog.addresses import check_base_url, origin_of
@@ -18,6 +18,9 @@ from touchstone.models.chat_line import Line, Terms
 from touchstone.models.chat_reply import read_reply
 from touchstone.models.chat_request import request_body
 from touchstone.models.secret_key import SecretKey
+
+if TYPE_CHECKING:
+    from touchstone.models.relay import Relay
 
 ADAPTER = "openai-compatible/1"
 """Name and version for the ledger; a change of how requests are written or replies are read raises the version."""
@@ -154,6 +157,17 @@ class OpenAICompatible:
             ModelError: it is no answer.
         """
         return read_reply(reply, place=self._place, price=self.price, requested=self.served_name)
+
+    def relay(self) -> Relay:
+        """
+        Passes other requests on to the same server, with the same key and deadlines; for gateways.
+
+        Raises:
+            AccessDenied: the key is missing or cannot be used.
+        """
+        from touchstone.models.relay import Relay
+
+        return Relay(self._line_here())
 
     async def close(self) -> None:
         """Close the connections; the next send would open new ones."""

@@ -38,7 +38,7 @@ def reply_of(found: dict[str, Any], model: str, served_name: str) -> Reply:
     if "too_long" in found:
         tokens, most = found["too_long"]
         raise RequestRejected(
-            "{model} reads at most {most} tokens and this is {tokens}; show fewer examples or passages",
+            "{model} reads at most {most} tokens and this is {tokens}; shorten the system text, examples or passages",
             model=model,
             most=most,
             tokens=tokens,

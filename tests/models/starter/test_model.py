@@ -101,7 +101,7 @@ async def test_what_is_too_long_or_no_text_is_refused() -> None:
     model = StarterModel("s")
     picture = Message(role="user", content=(TextPart(text="what"), ImagePart(url="data:image/png;base64,aa")))
     try:
-        with pytest.raises(RequestRejected, match="show fewer examples or passages"):
+        with pytest.raises(RequestRejected, match="shorten the system text, examples or passages"):
             await model.send(asked("word " * 2_000))
         with pytest.raises(RequestRejected, match="text only"):
             await model.send(ChatRequest(messages=(picture,)))
