@@ -15,9 +15,12 @@ Every error a caller can meet.
     │   ├── StoreDamaged            its file is damaged, and left as it is
     │   └── StoreFull               there is no room left for it
     ├── BudgetStop                  the money cap stopped the run (3)
+    ├── TrainingFailed              a training ended without a model; its last checkpoint is kept
+    │   └── TrainingStopped         somebody stopped it; the same call goes on (130)
     ├── GateNotMet                  a threshold of the task's gate was not met (100)
     └── ModelError                  one call of a model failed; an outcome, never a score
         ├── RequestRejected         400, 404, 413, 422: this request will not succeed
+        │   └── ContentFiltered     the provider's own filter blocked it
         ├── AccessDenied            401, 403: no request to this endpoint will succeed
         ├── OutOfCredit             429 or 402 that means money
         ├── RateLimited             429: later
@@ -210,6 +213,16 @@ class BudgetStop(TouchstoneError):
     exit_code = 3
 
 
+class TrainingFailed(TouchstoneError):
+    """A training ended without a model; what it had learned until its last checkpoint is kept."""
+
+
+class TrainingStopped(TrainingFailed):
+    """Somebody stopped it; the same call goes on from its checkpoint."""
+
+    exit_code = 130
+
+
 class GateNotMet(TouchstoneError):
     """A comparison finished and a threshold of its gate was not met."""
 
@@ -242,6 +255,10 @@ class ModelError(TouchstoneError):
 
 class RequestRejected(ModelError):
     """This request will not succeed however often it is sent."""
+
+
+class ContentFiltered(RequestRejected):
+    """The provider's own filter blocked the request; of a trial it is an outcome, of a served request an error."""
 
 
 class AccessDenied(ModelError):

@@ -120,11 +120,13 @@ async def test_a_cancellation_stays_one() -> None:
 
 async def test_a_reply_that_is_too_long_is_ended() -> None:
     """What came until then was passed on, and it is said that it was cut."""
-    async with FakeServer(faults=[Fault(kind="huge", size=1 << 20)]) as server:
-        async with model_of(server, stream=True, max_reply_bytes=100_000) as model:
-            passing = await model.relay().open("/chat/completions", STREAM)
-            size = sum([len(piece) async for piece in passing])
-            await passing.close()
+    async with (
+        FakeServer(faults=[Fault(kind="huge", size=1 << 20)]) as server,
+        model_of(server, stream=True, max_reply_bytes=100_000) as model,
+    ):
+        passing = await model.relay().open("/chat/completions", STREAM)
+        size = sum([len(piece) async for piece in passing])
+        await passing.close()
     assert passing.capped
     assert size <= 100_000 + 65_536
 
