@@ -154,6 +154,8 @@ class Endpoint(Noun):
     """A version that is asked too and answers nobody; its answers are kept to be scored."""
     shadow_percent: int = Field(default=100, ge=1, le=100)
     state: Literal["running", "stopped"] = "running"
+    restarts: int = 0
+    """How often new processes were asked for."""
     policy: Policy = Policy()
     created_at: str
 
@@ -268,6 +270,20 @@ class Asked(NamedTuple):
     """Id of the request."""
 
 
+class Ready(NamedTuple):
+    """A request that was understood, and what it takes at most; nobody was asked yet but the finder of passages."""
+
+    asked: Asked
+    sent: Any
+    """What the upstream will send, in a form of its own."""
+    input_tokens: int
+    """At most: exact, or one token a byte of everything that is sent."""
+    output_tokens: int
+    """At most: the limit that is sent along, for every answer that is asked for."""
+    ignored: tuple[str, ...] = ()
+    """Fields of the request that do not count, because the recipe was measured with values of its own."""
+
+
 class Answered(NamedTuple):
     """A whole reply in OpenAI's shape."""
 
@@ -275,25 +291,24 @@ class Answered(NamedTuple):
     usage: Usage
     model: str
     """The name that answered."""
-    finish: str | None = None
     content_type: str = "application/json"
-
-
-class Piece(NamedTuple):
-    """A part of a streamed reply: bytes of the event stream as they are sent on."""
-
-    data: bytes
-    text: str = ""
-    """What of it a person would read; only filled in where a guard asks for it."""
 
 
 class Flow(Protocol):
     """A reply that comes piece by piece. It is left by `close`, however it ended."""
 
-    model: str
+    @property
+    def model(self) -> str:
+        """The name that answers."""
+        ...
 
-    def __aiter__(self) -> AsyncIterator[Piece]:
-        """The pieces; the end mark `[DONE]` is none of them. Raises `ModelError` where it breaks off."""
+    @property
+    def first_token_s(self) -> float | None:
+        """Seconds from sending to the first content; None while there is none."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Whole events of the stream, without the end mark `[DONE]`. Raises `ModelError` where it breaks off."""
         ...
 
     @property
@@ -315,15 +330,21 @@ class Upstream(Protocol):
     kinds: frozenset[Kind]
     """What it can be asked for."""
 
-    def most_tokens(self, asked: Asked) -> tuple[int, int]:
-        """Input and output tokens that it takes at most: exact, or one token a byte of everything that is sent."""
+    async def prepare(self, asked: Asked) -> Ready:
+        """
+        Understand a request, find what its recipe reads, and say how much it takes at most, before money is held.
+
+        Raises:
+            RequestRejected: it cannot be asked.
+            ModelError: what the recipe reads cannot be found now.
+        """
         ...
 
-    async def answer(self, asked: Asked) -> Answered:
-        """The whole reply. Raises `ModelError`; `RequestRejected` before anything is sent where it cannot be asked."""
+    async def answer(self, ready: Ready) -> Answered:
+        """The whole reply. Raises `ModelError`."""
         ...
 
-    async def open(self, asked: Asked) -> Flow:
+    async def open(self, ready: Ready) -> Flow:
         """The reply as it comes, from its first byte on. Raises `ModelError` before that."""
         ...
 
@@ -351,6 +372,10 @@ class Compute(Protocol):
 
     def command(self, settings: ComputeSettings, folder: Path, port: int) -> Sequence[str]:
         """The argument list of one process that listens on 127.0.0.1."""
+        ...
+
+    def environment(self, settings: ComputeSettings, folder: Path, port: int) -> Mapping[str, str]:
+        """Variables that the program reads its settings from, beside those every such process gets; never a secret."""
         ...
 
     def served_name(self, settings: ComputeSettings, folder: Path) -> str:

@@ -136,18 +136,27 @@ class OpenAICompatible:
         Raises:
             ModelError: as the tree in `errors.py` says.
         """
-        body, text_bytes = request_body(
-            request,
-            self.served_name,
-            stream=self.stream,
-            stream_usage=self.stream_usage,
-            max_tokens_field=self.max_tokens_field,
-        )
+        body, text_bytes = self.write(request, stream=self.stream)
         try:
             return await self._line_here().ask(body, text_bytes)
         except ModelError as error:
             error.__cause__ = error.__context__ = None  # what lies behind may hold the request's headers
             raise
+
+    def write(self, request: ChatRequest, *, stream: bool) -> tuple[bytes, int]:
+        """
+        The body of a request as this endpoint wants it, and how many bytes of text its messages hold.
+
+        Raises:
+            RequestRejected: it cannot be written down.
+        """
+        return request_body(
+            request,
+            self.served_name,
+            stream=stream,
+            stream_usage=self.stream_usage,
+            max_tokens_field=self.max_tokens_field,
+        )
 
     def read(self, reply: Reply) -> Completion:
         """

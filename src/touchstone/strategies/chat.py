@@ -194,6 +194,11 @@ class PromptCandidate:
         own = draw + _DRAWS_APART * case.copy_number + _TWINS_APART * self.twin
         return ChatRequest(messages=self.messages(case, passages), draw=own, **self.fields)
 
+    def request_without_turn(self) -> ChatRequest:
+        """What is asked where a conversation has no turn of a user: the system text alone, examples being of a case."""
+        head = (Message(role="system", content=self.system),) if self.system else ()
+        return ChatRequest(messages=head, **self.fields)
+
     async def passages(self, case: Case) -> tuple[ContextPassage, ...]:
         """What the model is given to read for a case, best first; found again, it is the same. Raises `ModelError`."""
         if self.finder is None:

@@ -1,0 +1,1 @@
+"""Which recipe answers under which name, and how it is asked."""

@@ -1,0 +1,188 @@
+"""
+A provider's event stream as it is passed on: whole events, byte for byte, counted while they pass.
+
+Events are looked into only where they may hold what is of interest: the end mark, a usage, an error, the first words.
+All others go on as they came, which is what keeps a stream of a hundred pieces below two milliseconds of work.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from touchstone.deployment.base import Usage
+from touchstone.errors import ProviderFailed, StreamCut
+from touchstone.models.chat_failure import Said, failure_of, shown
+from touchstone.models.chat_reply import BYTES_PER_TOKEN
+from touchstone.models.event_stream import events
+from touchstone.models.heard import Heard
+from touchstone.models.relay import Passing
+
+_OF_INTEREST = re.compile(rb'\[DONE\]|"usage": ?\{|"error"|"finish_reason": ?"|"object": ?"error"')
+_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_LONGEST_EVENT_BYTES = 4 * 1024 * 1024
+
+
+class PassedFlow:
+    """
+    A chat stream of a provider, as a `Flow`.
+
+    Args:
+        passing: The reply.
+        model: Whom was asked, until the reply names itself.
+        place: Whose reply it is, for errors.
+        request_bytes: Of text that was sent, for an estimate where the provider does not count.
+        usage_wanted: Whether the client asked for the chunk that counts.
+    """
+
+    def __init__(
+        self,
+        passing: Passing,
+        model: str,
+        place: str,
+        *,
+        request_bytes: int,
+        usage_wanted: bool,
+    ) -> None:
+        self.model = model
+        self.first_token_s: float | None = None
+        self._passing = passing
+        self._place = place
+        self._request_bytes = request_bytes
+        self._usage_wanted = usage_wanted
+        self._heard = Heard()
+        self._finished = False
+        self._blocks: list[bytes] = []
+        self._named = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Whole events, without the end mark. Raises `ModelError` where it breaks off."""
+        left = b""
+        async for chunk in self._passing:
+            left += chunk
+            end = _last_end(left)
+            if not end:
+                if len(left) > _LONGEST_EVENT_BYTES:
+                    raise ProviderFailed("{place}: an event of the stream does not end", place=self._place)
+                continue
+            block, left = left[:end], left[end:]
+            block = self._looked_at(block)
+            if block:
+                yield block
+        if left.strip():
+            # Some servers close the connection right after their last event.
+            block = self._looked_at(left + b"\n\n")
+            if block:
+                yield block
+        if not self._finished and not self._passing.capped:
+            raise StreamCut(
+                "{place}: the stream ended without a finish reason after {bytes} bytes; its text is not scored",
+                place=self._place,
+                bytes=self._passing.size,
+            )
+
+    @property
+    def usage(self) -> Usage:
+        """What the provider counted; estimated from what passed where it did not."""
+        said = Heard()
+        if not {"input", "output"} <= self._heard.usage.keys():
+            for block in self._blocks:
+                for event in events(block):
+                    for choice in _parsed(event.data).get("choices") or ():
+                        delta = choice.get("delta") if isinstance(choice, dict) else None
+                        if isinstance(delta, dict):
+                            said.hear(delta)
+        return heard_usage(self._heard, said, self._request_bytes)
+
+    async def close(self) -> None:
+        """End the request upstream, if it still runs; may be called twice."""
+        await self._passing.close()
+
+    def _looked_at(self, block: bytes) -> bytes:
+        """A block of whole events as it is passed on."""
+        if self.first_token_s is None or not self._named or _OF_INTEREST.search(block):
+            block = b"".join(self._event(raw) for raw in _split(block))
+        if block:
+            self._blocks.append(block)
+        return block
+
+    def _event(self, raw: bytes) -> bytes:
+        for event in events(raw):
+            if event.data.startswith(b"[DONE]"):
+                return b""
+            chunk = _parsed(event.data)
+            if chunk.get("error") or chunk.get("object") == "error" or event.name == b"error":
+                said = Said(chunk)
+                raise failure_of(
+                    said, None, self._place, shown(said.message or event.data[:2000].decode("utf-8", "replace"))
+                )
+            self._heard.hear_about(chunk)
+            if not self._named:
+                self.model, self._named = self._heard.model or self.model, True
+            choices = [one for one in chunk.get("choices") or () if isinstance(one, dict)]
+            for choice in choices:
+                self._heard.count(choice.get("usage"))
+                self._finished = self._finished or bool(choice.get("finish_reason"))
+                delta = choice.get("delta")
+                if self.first_token_s is None and isinstance(delta, dict) and _says(delta):
+                    self.first_token_s = time.perf_counter() - self._passing.sent_at
+            if not choices and chunk.get("usage") and not self._usage_wanted:
+                return b""
+        return raw
+
+
+def heard_usage(counted: Heard, said: Heard, request_bytes: int) -> Usage:
+    """
+    The usage that was counted; what was not is estimated at four bytes a token, and flagged.
+
+    Args:
+        counted: What the provider said of itself.
+        said: What it answered.
+        request_bytes: Of what was sent.
+    """
+    read, written = counted.usage.get("input"), counted.usage.get("output")
+    estimated = read is None or written is None
+    if read is not None and written is not None:
+        written = max(written, counted.usage.get("total", 0) - read)  # reasoning that only the total counts is billed
+    size = len("".join((*said.text, *said.reasoning, *said.refusal)).encode("utf-8", "replace"))
+    return Usage(
+        -(-request_bytes // BYTES_PER_TOKEN) if read is None else read,
+        -(-size // BYTES_PER_TOKEN) if written is None else written,
+        counted.usage.get("cached"),
+        counted.usage.get("reasoning"),
+        estimated,
+    )
+
+
+def _says(delta: dict[str, Any]) -> bool:
+    return any(delta.get(name) for name in ("content", "reasoning_content", "reasoning", "refusal", "tool_calls"))
+
+
+def _last_end(data: bytes) -> int:
+    """Offset after the last empty line; 0 where there is none."""
+    end = data.rfind(b"\n\n")
+    other = data.rfind(b"\r\n\r\n")
+    return max(end + 2 if end >= 0 else 0, other + 4 if other >= 0 else 0)
+
+
+def _split(block: bytes) -> list[bytes]:
+    """The events of a block, each with the empty line that ends it."""
+    found, start = [], 0
+    for end in _END.finditer(block):
+        found.append(block[start : end.end()])
+        start = end.end()
+    if start < len(block):
+        found.append(block[start:])
+    return found
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,155 @@
+"""
+From a conversation that a client sends to the case that a recipe was measured on, and to the messages that are sent.
+
+A recipe was measured on cases: one input, with the words, examples and passages that belong to it. In a conversation
+the last user turn is that input. The same input alone gives the same messages as in the trial; earlier turns and tool
+replies stand between the examples and the last turn as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from touchstone.data.base import Case
+from touchstone.errors import RequestRejected
+from touchstone.models.base import AudioPart, ImagePart, Message, Part, TextPart
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_FIRST = frozenset({"system", "developer"})
+_OURS = frozenset({"fields", "options"})
+
+
+class Question(NamedTuple):
+    """What a client asks."""
+
+    case: Case | None
+    """The last user turn; None where no user has said anything."""
+    before: tuple[Mapping[str, Any], ...]
+    """The turns before it, as they came."""
+    after: tuple[Mapping[str, Any], ...]
+    """The turns after it: calls of tools and what they gave."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is just what a trial asks: one turn of a user."""
+        return self.case is not None and not self.before and not self.after
+
+
+def question(body: Mapping[str, Any], request: str, image_hosts: Collection[str] = ()) -> Question:
+    """
+    The question of a chat request.
+
+    Args:
+        body: Parsed JSON; `touchstone.fields` gives further columns of the case by name, `touchstone.options` the
+            options of a choice.
+        request: Names the case.
+        image_hosts: Hosts whose images may be named by address; other images come as `data:`.
+
+    Raises:
+        RequestRejected: the messages cannot be read, or an image is none that may be named.
+    """
+    turns = body.get("messages")
+    if not isinstance(turns, list) or not turns:
+        raise RequestRejected("messages must be a list of at least one message")
+    for place, turn in enumerate(turns):
+        if not isinstance(turn, dict) or turn.get("role") not in ROLES:
+            raise RequestRejected("message {place} has no role that is known", place=place)
+        _check_images(turn.get("content"), image_hosts, place)
+    fields, options = _about(body.get("touchstone"))
+    last = next((place for place in reversed(range(len(turns))) if turns[place]["role"] == "user"), None)
+    if last is None:
+        return Question(None, tuple(turns), ())
+    case = _case(turns[last].get("content"), fields, options, request, last)
+    return Question(case, tuple(turns[:last]), tuple(turns[last + 1 :]))
+
+
+def _about(said: Any) -> tuple[dict[str, str], tuple[str, ...]]:
+    if said is None:
+        return {}, ()
+    if not isinstance(said, dict) or set(said) - _OURS:
+        raise RequestRejected("touchstone may hold fields and options only")
+    fields, options = said.get("fields") or {}, said.get("options") or []
+    texts = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
+    if not texts or not isinstance(options, list) or not all(isinstance(one, str) for one in options):
+        raise RequestRejected("touchstone.fields maps names to texts, and touchstone.options lists texts")
+    return fields, tuple(options)
+
+
+def _check_images(content: Any, hosts: Collection[str], place: int) -> None:
+    """No request makes us or a provider fetch what it likes, and none names a file of ours (promises.md, R13, R15)."""
+    for part in content if isinstance(content, list) else ():
+        found = part.get("image_url") if isinstance(part, dict) else None
+        url = found.get("url") if isinstance(found, dict) else found
+        if url is None:
+            continue
+        if isinstance(url, str) and url.startswith("data:image/"):
+            continue
+        parts = urlsplit(url) if isinstance(url, str) else None
+        if parts is None or parts.scheme != "https" or parts.hostname not in hosts or parts.username or parts.port:
+            raise RequestRejected("the image of message {place} must come as a data: URL", place=place)
+
+
+def _case(content: Any, fields: Mapping[str, str], options: tuple[str, ...], request: str, place: int) -> Case:
+    if isinstance(content, str):
+        return Case(id=request, input=content, fields=fields, options=options)
+    if not isinstance(content, list) or not content:
+        raise RequestRejected("message {place} has no content", place=place)
+    parts = tuple(_part(part, place) for part in content)
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    if len(texts) == len(parts):
+        return Case(id=request, input="\n".join(texts), fields=fields, options=options)
+    images = [part.url for part in parts if isinstance(part, ImagePart)]
+    recordings = [part for part in parts if isinstance(part, AudioPart)]
+    if len(images) <= 1 and len(recordings) <= 1:
+        # As the columns of a file of cases have it, so that a template of the recipe finds its text.
+        audio = [f"data:audio/{one.format};base64,{one.data}" for one in recordings]
+        return Case(
+            id=request,
+            input="\n".join(texts),
+            image=images[0] if images else None,
+            audio=audio[0] if audio else None,
+            fields=fields,
+            options=options,
+        )
+    return Case(id=request, messages=(Message(role="user", content=parts),), fields=fields, options=options)
+
+
+def _part(found: Any, place: int) -> Part:
+    """A part of a message; images by address were looked at before, see the guard of the gateway."""
+    try:
+        kind = found["type"]
+        if kind in ("text", "input_text"):
+            return TextPart(text=found["text"])
+        if kind == "image_url":
+            url = found["image_url"]
+            return ImagePart(url=url if isinstance(url, str) else url["url"])
+        if kind == "input_audio":
+            return AudioPart(data=found["input_audio"]["data"], format=found["input_audio"].get("format", "wav"))
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise RequestRejected(
+        "message {place} has a part that cannot be read; known are text, image_url, input_audio", place=place
+    )
+
+
+def sent_messages(asked: Question, own: Sequence[Mapping[str, Any]], head: int, shots: int) -> list[Mapping[str, Any]]:
+    """
+    The messages that go to the model.
+
+    Args:
+        asked: What the client asks.
+        own: What the recipe sends for the case alone: system text, examples, turn.
+        head: How many of them are its system text.
+        shots: How many are examples.
+    """
+    lead = next((place for place, turn in enumerate(asked.before) if turn["role"] not in _FIRST), len(asked.before))
+    return [
+        *own[:head],
+        *asked.before[:lead],
+        *own[head : head + shots],
+        *asked.before[lead:],
+        *own[head + shots :],
+        *asked.after,
+    ]

@@ -1,0 +1,267 @@
+"""
+What answers for a version: the candidate that was measured, in front of whatever runs its model.
+
+Two ways lead from a candidate to a reply. A chat candidate whose model is behind OpenAI's protocol is passed through:
+its messages are made, sent, and the reply goes on as bytes while it comes. Any other candidate answers a case as it
+does in a trial, and the completion is written in OpenAI's shape.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any, Literal
+
+import orjson
+
+from touchstone.catalog.base import Price
+from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
+from touchstone.deployment.endpoints.caller import ServingCaller
+from touchstone.deployment.endpoints.fields import Passing, passing
+from touchstone.deployment.endpoints.flow import PassedFlow, heard_usage
+from touchstone.deployment.endpoints.question import Question, question, sent_messages
+from touchstone.errors import ProviderFailed, RequestRejected
+from touchstone.evaluation.base import Candidate
+from touchstone.models.base import Completion
+from touchstone.models.chat_serve import STREAM_END, completion_body, stream_events
+from touchstone.models.heard import Heard
+from touchstone.models.openai_compatible import OpenAICompatible
+from touchstone.strategies.chat import PromptCandidate
+
+CHAT: frozenset[Kind] = frozenset({"chat"})
+_IMAGE_TOKENS = 49_152
+"""Of one picture. The dearest count known is that of gpt-4o-mini: 2,833 and 5,667 for each of at most eight tiles
+(OpenAI's guide to images, as of 2025)."""
+_FRAME_TOKENS = 16
+"""A provider's own words around a message: role, separators and the like; OpenAI counts 3 or 4."""
+
+
+class _Recipe:
+    """What both ways share: the rules of a request, and how much it takes at most."""
+
+    kinds = CHAT
+
+    def __init__(
+        self,
+        price: Price | None,
+        *,
+        sampling: Literal["measured", "client"],
+        most_output_tokens: int,
+        image_hosts: Collection[str],
+    ) -> None:
+        self.price = price
+        self.sampling = sampling
+        self.most_output_tokens = most_output_tokens
+        self.image_hosts = image_hosts
+
+    def rules(self, asked: Asked, own: Mapping[str, Any]) -> Passing:
+        """Which fields of a request pass. Raises `RequestRejected`."""
+        return passing(asked.body, own, sampling=self.sampling, most_output_tokens=self.most_output_tokens)
+
+    def question(self, asked: Asked) -> Question:
+        """What is asked. Raises `RequestRejected`."""
+        return question(asked.body, asked.request, self.image_hosts)
+
+
+class PassedThrough(_Recipe):
+    """
+    A chat candidate whose model is behind OpenAI's protocol, as an `Upstream`.
+
+    Args:
+        candidate: What was measured.
+        model: Its model.
+        price: What a request is charged.
+        sampling, most_output_tokens, image_hosts: See `Policy`.
+    """
+
+    def __init__(self, candidate: PromptCandidate, model: OpenAICompatible, price: Price | None, **policy: Any) -> None:
+        super().__init__(price, **policy)
+        self.candidate = candidate
+        self._model = model
+        self.model = model.name
+
+    async def prepare(self, asked: Asked) -> Ready:
+        """The body that is sent, with the examples and passages that belong to the question."""
+        rules = self.rules(asked, self.candidate.fields)
+        found = self.question(asked)
+        if found.case is None:
+            request = self.candidate.request_without_turn()
+        else:
+            request = self.candidate.request(found.case, 0, await self.candidate.passages(found.case))
+        whole, _ = self._model.write(request, stream=asked.stream)
+        body = orjson.loads(whole)
+        own = body["messages"]
+        head = 1 if self.candidate.system else 0
+        shots = len(own) - head - (0 if found.case is None else 1)
+        body.update(rules.fields)
+        body["messages"] = sent_messages(found, own, head, shots)
+        body[self._model.max_tokens_field] = rules.max_tokens
+        return Ready(
+            asked,
+            orjson.dumps(body),
+            most_input_tokens(body),
+            rules.max_tokens * int(rules.fields.get("n", 1)),
+            rules.ignored,
+        )
+
+    async def answer(self, ready: Ready) -> Answered:
+        """The whole reply, as the provider wrote it."""
+        passed = await self._model.relay().ask("/chat/completions", ready.sent)
+        found = _document(passed.body, self.model)
+        return Answered(passed.body, stated_usage(found, len(ready.sent)), str(found.get("model") or self.model))
+
+    async def open(self, ready: Ready) -> Flow:
+        """The reply as it comes."""
+        stream = await self._model.relay().open("/chat/completions", ready.sent)
+        return PassedFlow(
+            stream, self.model, self.model, request_bytes=len(ready.sent), usage_wanted=wants_usage(ready.asked)
+        )
+
+    async def close(self) -> None:
+        """Release the candidate."""
+        await self.candidate.close()
+
+
+class AnsweredWhole(_Recipe):
+    """
+    Any candidate that answers cases, as an `Upstream`: a baseline, a starter model, weights of one's own.
+
+    Args:
+        candidate: What was measured.
+        price: What a request is charged.
+        sampling, most_output_tokens, image_hosts: See `Policy`.
+    """
+
+    def __init__(self, candidate: Candidate, price: Price | None, **policy: Any) -> None:
+        super().__init__(price, **policy)
+        self.candidate = candidate
+        self.model = candidate.recipe.model
+
+    async def prepare(self, asked: Asked) -> Ready:
+        """The case that is answered."""
+        rules = self.rules(asked, {})
+        refused = sorted(set(rules.fields) & {"tools", "functions", "logprobs", "top_logprobs"})
+        if refused or rules.fields.get("n", 1) != 1:
+            raise RequestRejected("{model} has no {field}", model=self.model, field=(refused or ["n"])[0])
+        found = self.question(asked)
+        if found.case is None or not found.alone:
+            raise RequestRejected(
+                "{model} was measured on single questions; send one message of a user", model=self.model
+            )
+        return Ready(asked, found.case, most_input_tokens(asked.body), rules.max_tokens, rules.ignored)
+
+    async def answer(self, ready: Ready) -> Answered:
+        """The completion of the case, in OpenAI's shape."""
+        completion = await self.candidate.answer(ready.sent)
+        body = completion_body(completion, self.model, reply_id=f"chatcmpl-{ready.asked.request}")
+        return Answered(body, usage_of(completion), completion.served_model or self.model)
+
+    async def open(self, ready: Ready) -> Flow:
+        """The completion, piece by piece, once it is there."""
+        sent_at = time.perf_counter()
+        completion = await self.candidate.answer(ready.sent)
+        return WholeFlow(completion, self.model, ready.asked, time.perf_counter() - sent_at)
+
+    async def close(self) -> None:
+        """Release the candidate."""
+        await self.candidate.close()
+
+
+class WholeFlow:
+    """A completion that is there already, as a `Flow`."""
+
+    def __init__(self, completion: Completion, model: str, asked: Asked, seconds: float) -> None:
+        self.model = completion.served_model or model
+        self.first_token_s: float | None = seconds
+        self.usage = usage_of(completion)
+        self._events = stream_events(completion, model, reply_id=f"chatcmpl-{asked.request}", usage=wants_usage(asked))
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The events of its stream."""
+        for event in self._events:
+            if event != STREAM_END:
+                yield event
+
+    async def close(self) -> None:
+        """There is nothing to end."""
+
+
+def usage_of(completion: Completion) -> Usage:
+    """The usage of a completion."""
+    used = completion.usage
+    return Usage(used.input_tokens, used.output_tokens, used.cached_input_tokens, used.reasoning_tokens, used.estimated)
+
+
+def upstream_of(
+    candidate: Candidate,
+    price: Price | None,
+    *,
+    sampling: Literal["measured", "client"],
+    most_output_tokens: int,
+    image_hosts: Collection[str],
+) -> PassedThrough | AnsweredWhole:
+    """
+    What serves a candidate.
+
+    Args:
+        candidate: As it was measured, its callers made by `ServingCaller`.
+        price: What a request is charged; None where nobody knows.
+        sampling, most_output_tokens, image_hosts: See `Policy`.
+    """
+    policy: dict[str, Any] = {
+        "sampling": sampling, "most_output_tokens": most_output_tokens, "image_hosts": image_hosts,
+    }  # fmt: skip
+    if isinstance(candidate, PromptCandidate) and isinstance(candidate.caller, ServingCaller):
+        model = candidate.caller.model
+        if isinstance(model, OpenAICompatible):
+            return PassedThrough(candidate, model, price, **policy)
+    return AnsweredWhole(candidate, price, **policy)
+
+
+def _document(body: bytes, place: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or "choices" not in found:
+        raise ProviderFailed("{place}: status 200, but the reply is no chat completion", place=place)
+    return found
+
+
+def wants_usage(asked: Asked) -> bool:
+    """Whether the client wants the chunk of a stream that counts."""
+    options = asked.body.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def most_input_tokens(body: Mapping[str, Any]) -> int:
+    """
+    An upper end of the input tokens of a chat request: no token is shorter than a byte of the text that it stands for.
+
+    Pictures are billed by their size on the screen, not by their bytes, so each counts as much as the dearest of the
+    usual models takes for one.
+    """
+    size = 0
+    for turn in body["messages"]:
+        size += _FRAME_TOKENS
+        content = turn.get("content")
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                size += _IMAGE_TOKENS - len(orjson.dumps(part))
+        size += len(orjson.dumps(turn))
+    return size + sum(
+        len(orjson.dumps(body[name])) for name in ("tools", "functions", "response_format") if name in body
+    )
+
+
+def stated_usage(found: Mapping[str, Any], request_bytes: int) -> Usage:
+    """The usage that a whole chat reply states; estimated from its text where it states none."""
+    heard = Heard()
+    heard.hear_about(found)
+    for choice in found.get("choices") or ():
+        if isinstance(choice, dict):
+            heard.count(choice.get("usage"))
+            message = choice.get("message")
+            if isinstance(message, dict):
+                heard.hear(message)
+    return heard_usage(heard, heard, request_bytes)
