@@ -92,6 +92,16 @@ def load_no_pydantic_plugins() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
 
+def user_name() -> str:
+    """Who works at this machine, for the audit log."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):  # Windows; a container whose user has no name
+        return os.environ.get("USERNAME") or f"user {os.getuid() if hasattr(os, 'getuid') else 'unknown'}"
+
+
 def takes_styles(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the terminal understands bold and dim and the user wants them: `TERM`, and `NO_COLOR` (no-color.org)."""
     variables = os.environ if environment is None else environment

@@ -40,9 +40,7 @@ class Registry:
 
     def all(self) -> tuple[Endpoint, ...]:
         """Every endpoint, by name."""
-        with store_errors(), self.engine.connect() as connection:
-            rows = connection.execute(sa.select(endpoints.c.document).order_by(endpoints.c.name))
-            return tuple(Endpoint.model_validate_json(row.document) for row in rows)
+        return read_all(self.engine)
 
     def find(self, name: str) -> Endpoint:
         """
@@ -261,6 +259,13 @@ class Registry:
             begin_write(connection)
             yield connection
             connection.commit()
+
+
+def read_all(engine: sa.Engine) -> tuple[Endpoint, ...]:
+    """Every endpoint of a store, by name. Raises `StoreError`."""
+    with store_errors(), engine.connect() as connection:
+        rows = connection.execute(sa.select(endpoints.c.document).order_by(endpoints.c.name))
+        return tuple(Endpoint.model_validate_json(row.document) for row in rows)
 
 
 def _read(connection: sa.Connection, name: str) -> Endpoint | None:

@@ -1,0 +1,190 @@
+"""
+What the gateway serves now: endpoints as the store has them, and an upstream for every version that is asked.
+
+Upstreams are made when they are first needed and closed when their version is gone and nobody waits for it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from touchstone.deployment.base import Endpoint, Upstream, Version
+from touchstone.deployment.endpoints.registry import WHOLE, read_all
+from touchstone.deployment.govern.state import revision
+from touchstone.errors import TouchstoneError, Unreachable
+
+MakeUpstream = Callable[[Endpoint, Version], Awaitable[Upstream]]
+
+_AGAIN_S = 10.0
+"""After an upstream could not be made, so long nobody tries again."""
+
+_log = logging.getLogger("touchstone.endpoints")
+
+
+class Target(NamedTuple):
+    """Whom a request goes to."""
+
+    endpoint: Endpoint
+    version: Version
+
+
+@dataclass
+class _Kept:
+    upstream: asyncio.Future[Upstream]
+    policy: str
+    """The policy that it was made under: upstreams hold parts of it."""
+    users: int = 0
+    gone: bool = False
+    failed_at: float | None = None
+
+
+class Serving:
+    """
+    Endpoints and their upstreams.
+
+    Args:
+        engine: The store.
+        make_upstream: Makes what answers for a version.
+        today: For whoever asks whether evidence has expired.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, make_upstream: MakeUpstream, *, today: Callable[[], date]
+    ) -> None:
+        self._engine = engine
+        self._make = make_upstream
+        self._today = today
+        self._revision = -1
+        self._endpoints: Mapping[str, Endpoint] = {}
+        self._kept: dict[tuple[str, int], _Kept] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """By name, as they were at the last look."""
+        return self._endpoints
+
+    async def refresh(self) -> bool:
+        """Look whether the desired state has changed, and take it over; returns whether it had. Raises `StoreError`."""
+        found = await asyncio.to_thread(revision, self._engine)
+        if found == self._revision:
+            return False
+        endpoints = {one.name: one for one in await asyncio.to_thread(read_all, self._engine)}
+        self._revision, self._endpoints = found, endpoints
+        for (name, number), kept in list(self._kept.items()):
+            endpoint = endpoints.get(name)
+            served = endpoint is not None and number in {one.number for one in endpoint.versions}
+            if not served or (endpoint is not None and kept.policy != _policy(endpoint)):
+                self._let_go((name, number))
+        return True
+
+    def find(self, name: str) -> Endpoint | None:
+        """A running endpoint; None where there is none of this name, or it is stopped."""
+        found = self._endpoints.get(name)
+        return found if found is not None and found.state == "running" else None
+
+    def pick(self, endpoint: Endpoint, request: str) -> Version:
+        """The version that answers a request: the split, decided by the request's id, so that it can be told later."""
+        at = int.from_bytes(hashlib.blake2b(request.encode(), digest_size=8).digest()) % WHOLE
+        for number, percent in sorted(endpoint.split.items()):
+            if at < percent:
+                return endpoint.version(number)
+            at -= percent
+        raise AssertionError("the split of an endpoint is 100 together")
+
+    def shadow_of(self, endpoint: Endpoint, request: str) -> Version | None:
+        """The version that is asked too, without answering anybody; None where there is none for this request."""
+        if endpoint.shadow is None:
+            return None
+        at = int.from_bytes(hashlib.blake2b(b"shadow" + request.encode(), digest_size=8).digest()) % WHOLE
+        return endpoint.version(endpoint.shadow) if at < endpoint.shadow_percent else None
+
+    def expired(self, version: Version) -> bool:
+        """Whether the evidence of a version is older than its decision allows."""
+        evidence = version.evidence
+        return evidence is not None and evidence.expires_on is not None and evidence.expires_on <= self._today()
+
+    @asynccontextmanager
+    async def upstream(self, target: Target) -> AsyncIterator[Upstream]:
+        """
+        What answers for a version, kept open while the block lasts.
+
+        Raises:
+            Unreachable: it could not be made; the reason is in the log and in `endpoints show`, not in a reply.
+        """
+        place = target.endpoint.name, target.version.number
+        kept = self._kept.get(place)
+        loop = asyncio.get_running_loop()
+        if kept is not None and kept.failed_at is not None and loop.time() - kept.failed_at > _AGAIN_S:
+            kept = None
+        if kept is None:
+            kept = self._kept[place] = _Kept(loop.create_future(), _policy(target.endpoint))
+            kept.upstream.add_done_callback(lambda found: found.cancelled() or found.exception())
+            task = asyncio.create_task(self._fill(kept, target))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        kept.users += 1
+        try:
+            yield await asyncio.shield(kept.upstream)
+        finally:
+            kept.users -= 1
+            if kept.gone and not kept.users:
+                self._close(kept)
+
+    async def _fill(self, kept: _Kept, target: Target) -> None:
+        try:
+            made = await self._make(target.endpoint, target.version)
+        except (TouchstoneError, OSError) as error:
+            _log.error(
+                "endpoint %s version %d cannot be served: %s", target.endpoint.name, target.version.number, error
+            )
+            kept.failed_at = asyncio.get_running_loop().time()
+            if not kept.upstream.done():
+                kept.upstream.set_exception(
+                    Unreachable("{endpoint} cannot be served at the moment", endpoint=target.endpoint.name)
+                )
+            return
+        if kept.upstream.done():
+            await made.close()
+        else:
+            kept.upstream.set_result(made)
+
+    def _let_go(self, place: tuple[str, int]) -> None:
+        kept = self._kept.pop(place)
+        kept.gone = True
+        if not kept.users:
+            self._close(kept)
+
+    def _close(self, kept: _Kept) -> None:
+        async def close() -> None:
+            try:
+                upstream = await kept.upstream
+            except (TouchstoneError, asyncio.CancelledError):
+                return
+            await upstream.close()
+
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close every upstream; whoever still waits for a reply loses it."""
+        for place in list(self._kept):
+            kept = self._kept.pop(place)
+            kept.gone = True
+            self._close(kept)
+        while self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def _policy(endpoint: Endpoint) -> str:
+    return endpoint.policy.model_dump_json()
