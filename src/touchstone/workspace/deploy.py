@@ -227,7 +227,7 @@ async def _try_out(
             _same(bundle.spec.name, candidate, settings, measured)
         price = _price(candidate)
         agreement = None
-        cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if price == FREE else 0
+        cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if _costs_nothing(price) else 0
         if trial is not None and bundle.dataset is not None and cases:
             notice(bundle.spec.name)
             agreement = await _agreement(candidate, workspace.ledger, bundle.dataset, trial, cases)
@@ -323,6 +323,10 @@ def _price(candidate: Candidate) -> Price | None:
     if isinstance(candidate, PromptCandidate):
         return candidate.caller.price if candidate.caller.paid else candidate.caller.price or FREE
     return FREE
+
+
+def _costs_nothing(price: Price | None) -> bool:
+    return price is not None and not (price.input_usd or price.output_usd or price.per_call_usd or price.tiers)
 
 
 def _columns(ledger: Ledger, dataset: str) -> tuple[str, ...]:
