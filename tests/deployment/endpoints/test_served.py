@@ -14,7 +14,8 @@ from touchstone.catalog.base import Price
 from touchstone.data.base import Case
 from touchstone.deployment.base import Asked
 from touchstone.deployment.endpoints.caller import ServingCaller
-from touchstone.deployment.endpoints.served import AnsweredWhole, PassedThrough, upstream_of
+from touchstone.deployment.endpoints.make import upstream_of
+from touchstone.deployment.endpoints.served import AnsweredWhole, PassedThrough
 from touchstone.errors import ContentFiltered, ProviderFailed, RequestRejected, StreamCut
 from touchstone.evaluation.base import Recipe
 from touchstone.models.base import ChatRequest, Completion, TextPart, Usage

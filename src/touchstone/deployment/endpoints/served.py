@@ -16,7 +16,6 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
-from touchstone.deployment.endpoints.caller import ServingCaller
 from touchstone.deployment.endpoints.fields import Passing, passing
 from touchstone.deployment.endpoints.flow import PassedFlow, heard_usage
 from touchstone.deployment.endpoints.question import Question, question, sent_messages
@@ -190,32 +189,6 @@ def usage_of(completion: Completion) -> Usage:
     """The usage of a completion."""
     used = completion.usage
     return Usage(used.input_tokens, used.output_tokens, used.cached_input_tokens, used.reasoning_tokens, used.estimated)
-
-
-def upstream_of(
-    candidate: Candidate,
-    price: Price | None,
-    *,
-    sampling: Literal["measured", "client"],
-    most_output_tokens: int,
-    image_hosts: Collection[str],
-) -> PassedThrough | AnsweredWhole:
-    """
-    What serves a candidate.
-
-    Args:
-        candidate: As it was measured, its callers made by `ServingCaller`.
-        price: What a request is charged; None where nobody knows.
-        sampling, most_output_tokens, image_hosts: See `Policy`.
-    """
-    policy: dict[str, Any] = {
-        "sampling": sampling, "most_output_tokens": most_output_tokens, "image_hosts": image_hosts,
-    }  # fmt: skip
-    if isinstance(candidate, PromptCandidate) and isinstance(candidate.caller, ServingCaller):
-        model = candidate.caller.model
-        if isinstance(model, OpenAICompatible):
-            return PassedThrough(candidate, model, price, **policy)
-    return AnsweredWhole(candidate, price, **policy)
 
 
 def _document(body: bytes, place: str) -> dict[str, Any]:

@@ -57,9 +57,7 @@ class Serving:
         today: For whoever asks whether evidence has expired.
     """
 
-    def __init__(
-        self, engine: sa.Engine, make_upstream: MakeUpstream, *, today: Callable[[], date]
-    ) -> None:
+    def __init__(self, engine: sa.Engine, make_upstream: MakeUpstream, *, today: Callable[[], date]) -> None:
         self._engine = engine
         self._make = make_upstream
         self._today = today
