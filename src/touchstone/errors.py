@@ -18,6 +18,7 @@ Every error a caller can meet.
     ├── TrainingFailed              a training ended without a model; its last checkpoint is kept
     │   └── TrainingStopped         somebody stopped it; the same call goes on (130)
     ├── GateNotMet                  a threshold of the task's gate was not met (100)
+    ├── SafetyUnavailable           a text could not be checked, and so it was not let through
     └── ModelError                  one call of a model failed; an outcome, never a score
         ├── RequestRejected         400, 404, 413, 422: this request will not succeed
         │   └── ContentFiltered     the provider's own filter blocked it
@@ -227,6 +228,24 @@ class GateNotMet(TouchstoneError):
     """A comparison finished and a threshold of its gate was not met."""
 
     exit_code = 100
+
+
+class SafetyUnavailable(TouchstoneError):
+    """
+    Nobody could tell whether a text may pass, so it was not let through.
+
+    Attributes:
+        code: How it is told apart from a text that was blocked.
+        reason: Why: `timeout`, `failed`, `no_verdict`, `contradiction`, `breaker_open`, `unreadable`, `too_long`.
+        retry_after_s: When it is worth asking again, seconds; None when nobody knows.
+    """
+
+    code = "safety_unavailable"
+
+    def __init__(self, template: str, /, *, reason: str, retry_after_s: float | None = None, **values: object) -> None:
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        super().__init__(template, reason=reason, **values)
 
 
 class ModelError(TouchstoneError):

@@ -1,4 +1,8 @@
-"""Exit codes and channels: 0 fine, 2 change something, 3 money, 100 gate; JSON alone on stdout."""
+"""
+Exit codes and channels: 0 fine, 2 change something, 3 money, 100 gate; JSON alone on stdout.
+
+Every code is seen at least once in a process as a user starts it (`touchstone_anew`).
+"""
 
 from __future__ import annotations
 
@@ -28,21 +32,21 @@ def _write(folder: Path, **changes: object) -> None:
     (folder / "task.yaml").write_text(json.dumps({**TASK, **changes}))
 
 
-def test_a_gate_that_is_not_met_exits_with_100(folder: Path, touchstone: Run) -> None:
+def test_a_gate_that_is_not_met_exits_with_100(folder: Path, touchstone_anew: Run) -> None:
     """CI turns red; the JUnit file says why; the result is still on stdout."""
     _write(folder, gate={"min_score": 0.9})
-    result = touchstone("compare", "task.yaml", "--json", "--junit", "gate.xml")
+    result = touchstone_anew("compare", "task.yaml", "--json", "--junit", "gate.xml")
     assert result.returncode == 100
     assert json.loads(result.stdout)["gate"]["passed"] is False
     assert "<failure" in (folder / "gate.xml").read_text()
     _write(folder, gate={"min_score": 0.2})
-    assert touchstone("compare", "task.yaml", "--json").returncode == 0
+    assert touchstone_anew("compare", "task.yaml", "--json").returncode == 0
 
 
-def test_a_cap_that_stops_the_run_exits_with_3(folder: Path, touchstone: Run) -> None:
+def test_a_cap_that_stops_the_run_exits_with_3(folder: Path, touchstone_anew: Run) -> None:
     """Money stops the run before it passes the cap."""
     _write(folder, candidates=[{**TASK["candidates"][0], "max_tokens": 10}])
-    result = touchstone("compare", "task.yaml", "--json", "--max-usd", "0.0005")
+    result = touchstone_anew("compare", "task.yaml", "--json", "--max-usd", "0.0005")
     assert result.returncode == 3, result.stderr
     found = json.loads(result.stdout)
     assert found["race"]["finish"] == "stopped"
@@ -59,30 +63,30 @@ def test_every_command_has_help_in_both_languages(touchstone: Run) -> None:
         assert not any("\u4e00" <= character <= "\u9fff" for character in english.stdout)
 
 
-def test_the_demo_decides(tmp_path: Path, touchstone: Run) -> None:
+def test_the_demo_decides(tmp_path: Path, touchstone_anew: Run) -> None:
     """The first part really trains and measures, decides, writes its report and names commands to try next."""
-    result = touchstone("demo", "intents")
+    result = touchstone_anew("demo", "intents")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "touchstone-demo" / "report.html").stat().st_size > 10_000
-    for verb in ("decide latest", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
+    listed = json.loads(touchstone_anew("trials", "--json").stdout)
+    for verb in (f"decide {listed[0]['id']}", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
         assert f"touchstone {verb}" in result.stdout
-    listed = json.loads(touchstone("trials", "--json").stdout)
     assert listed[0]["task"] == "helpdesk-intents"
     assert listed[0]["candidates"] == 4
 
 
 @pytest.mark.parametrize("arguments", [("compare",), ("compare", "task.yaml", "--nonsense"), ("nonsense",)])
-def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone: Run) -> None:
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone_anew: Run) -> None:
     """The command line itself is checked."""
-    result = touchstone(*arguments)
+    result = touchstone_anew(*arguments)
     assert result.returncode == 2
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
 
 
-def test_the_version_needs_no_verb(touchstone: Run) -> None:
+def test_the_version_needs_no_verb(touchstone_anew: Run) -> None:
     """`touchstone --version` is complete."""
-    result = touchstone("--version")
+    result = touchstone_anew("--version")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("touchstone ")
 

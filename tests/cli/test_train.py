@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import warm
 
 from touchstone.plugins import names
 
@@ -45,20 +46,12 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
+    told = ("train", "task.yaml", *arguments)
+    return warm.run(*told, folder=folder, environment=environment(folder), timeout_s=300)
 
 
 def test_a_forecast_trains_nothing_and_needs_no_library(task: Path) -> None:
-    """Memory and tokens; time and money are unknown until steps are timed, and are not zero."""
+    """Memory and tokens, and about how long it takes here, which is said to be no measurement."""
     done = run(task, "--base", "starter/m", "--forecast", "--json", "--usd-per-hour", "2")
     said = json.loads(done.stdout)
 
@@ -66,8 +59,9 @@ def test_a_forecast_trains_nothing_and_needs_no_library(task: Path) -> None:
     assert said["schema"] == "touchstone.training/1"
     assert said["rows"] == 42
     assert said["forecast"]["memory_bytes"] > 4e8
-    assert said["forecast"]["seconds"] is None
-    assert said["forecast"]["usd"] is None
+    assert said["forecast"]["from_what"] == "stated"
+    assert said["forecast"]["usd"] == pytest.approx(said["forecast"]["seconds"] / 3600 * 2)
+    assert "time on this machine: about 0:" in done.stderr
     assert said["training"] is None
     assert "memory up to" in done.stderr
 
@@ -111,6 +105,8 @@ def test_a_test_case_in_train_is_told_before_anything_begins(task: Path) -> None
         (("--base", "starter/s", "--family", "encoder-only"), "from nothing"),
         (("--base", "starter/s", "--name", "***"), "--name"),
         (("--base", "starter/s", "--train-cases", "1000"), "42 cases"),
+        (("--base", "starter/s", "--general", "nowhere.csv"), "nowhere.csv"),
+        (("--way", "pretrain", "--general", "mail.csv"), "nothing to forget"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_next_step(task: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -127,7 +123,8 @@ def test_a_mistake_is_one_line_with_the_next_step(task: Path, arguments: tuple[s
 def test_interrupted_it_goes_on_and_the_result_is_in_the_catalog(task: Path) -> None:
     """The second run takes up the checkpoint; the card says base, rows and losses, the entry how to use it."""
     pytest.importorskip("torch", reason="the extra `train` is not installed")
-    wanted = ("--base", "starter/s", "--epochs", "40", "--name", "mail", "--json")
+    wanted = ("--base", "starter/s", "--epochs", "40", "--name", "mail", "--json", "--general", "general.csv")
+    (task / "general.csv").write_text("input,target\nWhat is it?,something\nWho are you?,nobody\n")
     with subprocess.Popen(
         command(*wanted), cwd=task, env=environment(task), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as first:
@@ -143,7 +140,8 @@ def test_interrupted_it_goes_on_and_the_result_is_in_the_catalog(task: Path) -> 
 
     assert done.returncode == 0
     assert said["id"] == "own/mail"
-    assert said["entry"]["model"] == "starter/mail"
+    assert {said["entry"][key] for key in ("model", "strategy", "name")} == {"starter/s", "fine_tune", "mail"}
+    assert said["general"]["after"]["n"] == 2
     assert said["trained"]["held_back_loss"] < said["trained"]["held_back_loss_before"]
     assert "| base model | touchstone/starter-s |" in Path(task / said["page"]).read_text()
     shown = subprocess.run(

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchstone.decision.base import Reason
-from touchstone.decision.ladder import break_even, make_ladder
-from touchstone.decision.ladder_base import Ladder, Making, Rung, Stretch
+from touchstone.decision.ladder import make_ladder
+from touchstone.decision.ladder_base import Amount, Ladder, Machine, Making, Rung, Stretch
+from touchstone.decision.ladder_costs import break_even
 from touchstone.evaluation.base import PairResult, TrialSummary
 
 Scores = Callable[..., list[float]]
@@ -155,13 +156,92 @@ def test_an_unknown_price_makes_no_total(trial: Trial, compare: Compare, scores:
     assert found.rung("b").break_even == found.rung("c").break_even == "unknown"
 
 
+def on_machine(mean: float | None, spread: float = 0.0) -> Machine:
+    """A machine of 2 USD an hour and a request's mean time on it, in seconds."""
+    seconds = None if mean is None else Amount(mean=mean, low=mean - spread, high=mean + spread)
+    return Machine(usd_per_hour=2.0, seconds=seconds)
+
+
 def test_a_machine_costs_by_the_hour(trial: Trial, compare: Compare, scores: Scores) -> None:
-    """What runs on one's own machine costs the time that an answer takes, one after another."""
-    table = {"a": scores(0.5, 100), "b": scores(0.5, 100)}
-    trials = [trial("a", table["a"], usd=0.0, seconds=1.8), trial("b", table["b"], usd=0.0, seconds=None)]
-    found = make_ladder(trials, compare(table), baseline="a", makings={}, stretch=YEAR, hourly_usd={"a": 2.0, "b": 2.0})
+    """By the mean time of a request and not the median, which is less; its interval is in the total."""
+    table = {"a": scores(0.5, 100), "b": scores(0.5, 100), "c": scores(0.5, 100)}
+    trials = [trial(name, values, usd=0.0, seconds=1.2) for name, values in table.items()]
+    one_time = Machine(usd_per_hour=2.0, seconds=Amount(mean=1.8, low=1.0, high=None))
+    machines = {"a": on_machine(1.8, 0.6), "b": on_machine(None), "c": one_time}
+    found = make_ladder(trials, compare(table), baseline="a", makings={}, stretch=YEAR, machines=machines)
     assert found.rung("a").usd_per_request == pytest.approx(2.0 * 1.8 / 3600)
     assert found.rung("b").usd_per_request is None
+    total = found.rung("a").total
+    assert total is not None
+    assert (total.low, total.usd, total.high) == pytest.approx([12_000 * 2.0 * s / 3600 for s in (1.2, 1.8, 2.4)])
+    unsure = found.rung("c").total
+    assert unsure is not None
+    assert unsure.high is None
+
+
+@pytest.fixture
+def clocked(trial: Trial, compare: Compare, scores: Scores) -> Callable[..., Ladder]:
+    """Three level candidates on one machine; the last takes twice as long as the first."""
+
+    def made(spread: float, **makings: Making) -> Ladder:
+        table = {"a": scores(0.8, 300), "b": scores(0.8, 300, first=False), "c": scores(0.8, 300)}
+        trials = [trial(name, values, usd=0.0) for name, values in table.items()]
+        machines = {name: on_machine(mean, spread) for name, mean in (("a", 0.026), ("b", 0.028), ("c", 0.052))}
+        return make_ladder(trials, compare(table), baseline="a", makings=makings, stretch=YEAR, machines=machines)
+
+    return made
+
+
+def test_noise_of_the_clock_names_no_break_even(clocked: Callable[..., Ladder]) -> None:
+    """26 ms against 28 ms, each known to 3 ms: about the same, whatever making one of them cost."""
+    made = {"b": Making(usd=1.0)}
+    assert clocked(0.003, **made).rung("b").break_even == "level"
+    assert clocked(0.003, **made).rung("c").break_even == "dearer"
+    assert clocked(0.0001, **made).rung("b").break_even == "dearer"
+
+
+def test_noise_of_the_clock_makes_nobody_the_cheapest(clocked: Callable[..., Ladder]) -> None:
+    """Who is as good and costs about the same is named, and the sentence says so; making may decide all the same."""
+    found = clocked(0.003)
+    assert (found.pays, found.level) == ("a", ("b",))
+    assert found.why.text().endswith("and 1 more of them about the same: the difference may be noise of the clock")
+    assert clocked(0.0001).level == ()
+    assert "costs least" in clocked(0.0001).why.text()
+    assert clocked(0.003, b=Making(usd=10.0)).level == ()
+
+
+def test_prices_of_the_same_cases_are_no_noise(ladder: Callable[..., Ladder]) -> None:
+    """Their intervals are about other cases that might come, which would cost all candidates more or less."""
+    found = ladder()
+    assert found.level == ()
+    assert "level" not in {one.break_even for one in found.rungs}
+
+
+def test_whom_nobody_compared_with_the_best_is_not_as_good(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """That nothing shows it to be worse means nothing where they share no case."""
+    table = {"best": scores(0.8, 300), "other": scores(0.8, 300)}
+    trials = [trial("best", table["best"], usd=0.01), trial("other", scores(0.2, 300), usd=0.0)]
+    known: dict[str, Any] = {"baseline": "best", "makings": {}, "stretch": YEAR}
+    assert make_ladder(trials, compare(table), **known).pays == "other"
+    assert make_ladder(trials, (), **known).pays == "best"
+
+
+def test_too_little_evidence_makes_nobody_pay(ladder: Callable[..., Ladder]) -> None:
+    """The reason of the decision is the sentence; the numbers stay."""
+    few = Reason(template="{n} cases are too few to rank", values={"n": 20})
+    found = ladder(withheld=few)
+    assert (found.pays, found.best, found.why) == (None, "rag", few)
+    assert found.rung("rag").gain is not None
+    assert ladder(withheld=few, qualifying=()).why.text() == "nobody qualifies, so nothing pays"
+
+
+def test_what_is_made_again_is_in_the_break_even(ladder: Callable[..., Ladder]) -> None:
+    """Made five times in the year, the tuned one needs five times the requests; so say the totals."""
+    dear = {"tuned": Making(usd=24.0, renewal="again"), "plain": Making(usd=0.0)}
+    stretch = YEAR.model_copy(update={"facts_change_days": 90})
+    once, again = (ladder(baseline="rag", makings=dear, stretch=one).rung("tuned") for one in (YEAR, stretch))
+    assert once.break_even_requests == pytest.approx(24 / 0.003)
+    assert again.break_even_requests == pytest.approx(5 * 24 / 0.003)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +259,7 @@ def test_a_machine_costs_by_the_hour(trial: Trial, compare: Compare, scores: Sco
 )
 def test_where_two_costs_cross(once: float | None, each: float | None, kind: str, requests: float | None) -> None:
     """A baseline at 0.002 USD a request and 5 USD to make, against one of other prices."""
-    found = break_even(rung("other", None if once is None else once + 5.0, each), rung("base", 5.0, 0.002))
+    found = break_even(rung("other", None if once is None else once + 5.0, each), rung("base", 5.0, 0.002), YEAR)
     assert found[0] == kind
     assert found[1] == (None if requests is None else pytest.approx(requests))
 
@@ -189,7 +269,7 @@ def test_at_the_break_even_both_cost_the_same(
     once: float, other_once: float, each: float, other_each: float, requests: float
 ) -> None:
     """And on either side of it the one that is named is cheaper."""
-    kind, at = break_even(rung("one", once, each), rung("base", other_once, other_each))
+    kind, at = break_even(rung("one", once, each), rung("base", other_once, other_each), YEAR)
     mine, others = once + each * requests, other_once + other_each * requests
     slack = 1e-9 * (mine + others)
     if kind == "cheaper":

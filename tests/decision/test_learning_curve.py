@@ -59,6 +59,17 @@ def test_few_cases_cannot_tell(scores: Scores, compare: Compare) -> None:
     assert "these test cases cannot tell" in found.said.text()
 
 
+def test_a_race_that_asked_no_more_is_no_lack_of_cases(scores: Scores, compare: Compare) -> None:
+    """What it left open more calls might tell, so it says how to get them."""
+    table = {"few": scores(0.7, 40), "many": scores(0.75, 40, first=False)}
+    points = [
+        CurvePoint(examples=at, candidate=name, score=estimate(table[name])) for at, name in ((5, "few"), (50, "many"))
+    ]
+    found = make_curve("m", "shown", points, compare(table), matters=0.01, settled=["many"])
+    assert found.trend == "open"
+    assert "the race asked them no more" in found.said.text()
+
+
 def test_candidates_without_a_common_case_say_nothing(scores: Scores) -> None:
     """No pair, no sentence about a difference."""
     points = [CurvePoint(examples=n, candidate=str(n), score=estimate(scores(0.5, 20))) for n in (1, 2)]

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.decision.conftest import make_pairs, make_trial
 
 from touchstone.decision.ladder import make_ladder
 from touchstone.decision.ladder_base import Ladder, Making, Stretch
-from touchstone.decision.what_if import after_the_facts_changed, difference_of, what_changes
+from touchstone.decision.what_if import after_the_facts_changed, difference_of, fall_p, what_changes
 from touchstone.evaluation.base import Estimate, PairResult, TrialSummary
 from touchstone.evaluation.intervals import estimate
 
@@ -74,6 +75,49 @@ def test_what_was_learned_goes_stale(remake: Callable[..., Remake]) -> None:
     assert found.stale == ("tuned",)
     assert (found.before, found.pays, found.turns) == ("tuned", "rag", True)
     assert found.scores["tuned"].mean == pytest.approx(0.6)
+
+
+def test_a_fall_among_many_may_be_chance(remake: Callable[..., Remake]) -> None:
+    """Of one candidate 7.2 points are shown at 95 %; where forty are looked at, somebody falls so far by chance."""
+    one = {"plain": 0.5}
+    many = {**one, **{f"p{number}": 0.5 for number in range(40)}}
+    for shares, stale in ((one, ("plain",)), (many, ())):
+        trials = [make_trial(name, _right(share)) for name, share in shares.items()]
+        fallen = [make_trial(name, _right(0.428 if name == "plain" else share)) for name, share in shares.items()]
+        before, after = (
+            make_ladder(each, (), baseline="plain", makings={}, stretch=Stretch()) for each in (trials, fallen)
+        )
+        assert after_the_facts_changed(before, after).stale == stale
+
+
+def test_the_same_questions_show_a_fall_that_two_means_do_not() -> None:
+    """Twenty of four hundred turned wrong and none right: far beyond chance, and within two intervals of 5 points."""
+    before = {"plain": _right(0.5)}
+    after = {"plain": _right(0.45)}
+    [change] = make_pairs({"after": after["plain"], "before": before["plain"]})
+    first, second = (
+        make_ladder([make_trial("plain", one["plain"])], (), baseline="plain", makings={}, stretch=Stretch())
+        for one in (before, after)
+    )
+    assert after_the_facts_changed(first, second).stale == ()
+    assert after_the_facts_changed(first, second, {"plain": change}).stale == ("plain",)
+    risen = change.model_copy(update={"difference": 0.05})
+    assert after_the_facts_changed(first, second, {"plain": risen}).stale == ()
+
+
+def _right(share: float) -> list[float]:
+    return [1.0] * round(400 * share) + [0.0] * (400 - round(400 * share))
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_a_fall_is_shown_where_its_interval_says_so(one: int, other: int) -> None:
+    """The p value of one candidate is below 5 % just where the interval at 95 % lies below 0."""
+    after, before = (estimate([1.0] * k + [0.0] * (300 - k)) for k in (one, other))
+    p = fall_p(after, before)
+    assert 0 <= p <= 1
+    high = difference_of(after, before)[1]
+    if abs(high) > 1e-9:
+        assert (p < 0.05) == (high < 0)
 
 
 def _at(make: Remake) -> Remake:

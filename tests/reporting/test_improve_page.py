@@ -14,13 +14,14 @@ from touchstone.decision.base import Reason
 from touchstone.decision.improve_base import Circumstances
 from touchstone.decision.improve_plan import plan_ways
 from touchstone.decision.ladder import make_ladder
-from touchstone.decision.ladder_base import Making, Stretch
+from touchstone.decision.ladder_base import Amount, Making, Stretch
 from touchstone.decision.learning_curve import CurvePoint, make_curve
 from touchstone.decision.what_if import after_the_facts_changed, what_changes
 from touchstone.language import set_language
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
-from touchstone.reporting.improve_page import improve_page, plan_page
+from touchstone.reporting.improve_page import improve_page
+from touchstone.reporting.improve_plan_page import plan_page
 from touchstone.reporting.page_html import html_page
 from touchstone.reporting.page_terminal import terminal_page
 
@@ -81,7 +82,6 @@ def improvement(two: ReportData) -> Made:
         planned = plan_ways(
             Circumstances(
                 situation=Situation(train_cases=97, rests_on_documents=True),
-                model=name,
                 dev_cases=48,
                 facts_change_days=30,
                 kind="weights",
@@ -116,7 +116,7 @@ def test_the_answer_comes_first(improvement: Made) -> None:
 def test_every_number_has_its_unit_and_its_interval(improvement: Made) -> None:
     """Scores in percent, gains in points, money over time, and what chance may have done is marked."""
     text = lines(improvement())
-    assert "m rag passages from documents (RAG) 80.0% (75.1–84.1%) +40.0 (+" in text
+    assert "m rag (pays) passages from documents (RAG) 80.0% (75.1–84.1%) +40.0 (+" in text
     assert "1.00 s $720.00" in text
     assert "m few_shot, k=4 examples in the prompt (few-shot)" in text
     assert "< $0.00001, 0.50 s" in text
@@ -165,6 +165,53 @@ def test_models_of_which_the_same_is_said_share_a_table(improvement: Made) -> No
     assert "m and n" in text
 
 
+def test_a_part_of_a_joined_way_is_named_like_a_way(improvement: Made) -> None:
+    """The plan of a service without documents says that passages are not tried, and not `rag`."""
+    ways = plan_ways(Circumstances(situation=Situation(train_cases=97), kind="service"))
+    plan = improvement().plan.model_copy(update={"models": (ModelPlan(model="m", ways=ways),)})
+    text = " ".join(terminal_page(plan_page(plan), width=200, colour=False).split())
+    assert "passages from documents (RAG) is not tried (joined.missing)" in text
+    assert "rag is not tried" not in text
+
+
+def test_models_of_which_other_numbers_are_said_have_their_own_table(improvement: Made) -> None:
+    """The same rule with another number is another sentence."""
+    plan = improvement().plan
+    few = plan_ways(Circumstances(situation=Situation(train_cases=3), kind="weights", can_train=True))
+    many = plan_ways(Circumstances(situation=Situation(train_cases=9), kind="weights", can_train=True))
+    models = tuple(ModelPlan(model=name, ways=ways) for name, ways in (("a", few), ("b", many)))
+    text = terminal_page(plan_page(plan.model_copy(update={"models": models})), width=200, colour=False)
+    assert "3 cases to learn from are fewer than 20" in text
+    assert "9 cases to learn from are fewer than 20" in text
+
+
+def test_too_little_evidence_stands_first(improvement: Made) -> None:
+    """Nobody is marked, and the lead says why."""
+    found = improvement()
+    few = Reason(template="{n} cases are too few to rank", values={"n": 20})
+    ladder = found.ladder.model_copy(update={"pays": None, "why": few})
+    page = improve_page(found.model_copy(update={"ladder": ladder}))
+    assert page.lead == "Not enough evidence to say which pays: 20 cases are too few to rank."
+
+
+def test_noise_of_the_clock_is_said_to_be_noise(improvement: Made) -> None:
+    """No number of requests, who is about as cheap, and what an hour was taken to cost."""
+    plain = improvement()
+    seconds = Amount(mean=1.0, low=0.9, high=1.2)
+    rungs = tuple(
+        one.model_copy(
+            update={"machine_usd_per_request": seconds, "break_even": "level", "making": Making(usd=usd, seconds=1.0)}
+        )
+        for one, usd in zip(plain.ladder.rungs, (0.0, 1.0, 0.0, 0.0), strict=True)
+    )
+    ladder = plain.ladder.model_copy(update={"rungs": rungs, "level": ("m few_shot, k=4",)})
+    text = lines(plain.model_copy(update={"ladder": ladder, "machine_usd_per_hour": 0.08}))
+    assert "about the same a request, dearer to make" in text
+    assert "As good as m rag, and about as cheap: m few_shot, k=4." in text
+    assert "is priced by the mean time of a request in this run" in text
+    assert "An hour of your machine $0.08" in text
+
+
 def test_names_are_text(improvement: Made) -> None:
     """Markup, direction marks and terminal codes of a name do nothing anywhere."""
     name = "".join(sign for sign in HOSTILE if sign != "\ud800")
@@ -180,4 +227,5 @@ def test_the_page_is_chinese_where_that_is_read(improvement: Made) -> None:
     text = terminal_page(improve_page(improvement()), width=200, colour=False)
     ours = r"touchstone report|support-intents|few_shot|few-shot|fine_tune|train row.*asks|\([a-z_.-]+\)"
     words = re.sub(ours, "", text)
+    assert "。 " not in words
     assert not re.findall(r"[A-Za-z]{4,}", words)

@@ -17,6 +17,8 @@ from touchstone.strategies.base import CandidateSpec, Workshop
 from touchstone.strategies.chat import PromptCandidate
 from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.joined import strategy_named
+from touchstone.training.leaks import TestTexts
+from touchstone.workspace.leaks import named_in_test
 
 LABELS = AnswerSpec(kind="label", labels=("refund", "shipping", "login"))
 TRAIN = (
@@ -66,6 +68,7 @@ class Shop:
             ledger=ledger,
             seed=7,
             asked_in_test=lambda keys: keys & tested_keys,
+            named_in_test=lambda keys, questions: named_in_test(TestTexts(tested), keys, questions),
             **more,
         )
         self.parameters: Mapping[str, Any] = {}

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from touchstone.data.base import Case
 from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
-from touchstone.evaluation.base import Recipe
+from touchstone.evaluation.base import Finding, Recipe
 from touchstone.evaluation.ledger import Ledger
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec, Workshop
@@ -167,6 +168,18 @@ async def test_a_learning_curve_only_adds_cases(ledger: Ledger, seed: int) -> No
         assert known <= right
         assert len(right) == wanted
         known = right
+
+
+@pytest.mark.parametrize("kind", ["majority", "nearest", "logistic"])
+async def test_a_test_case_in_train_is_told_of_whoever_learned_from_it(ledger: Ledger, kind: str) -> None:
+    """A nearest example that is the test case itself is no merit; the majority reads no question."""
+    found = Finding(kind="leak", template="{row}", values={"row": 3}, blocks=True)
+    place = replace(workshop(ledger, Split(EXAMPLES)), leaks=lambda split: (found,) if split == "train" else ())
+    candidate = await Baseline().prepare(spec(kind), place)
+    told = Baseline().settings(spec(kind), candidate).get("findings", [])
+    await candidate.close()
+
+    assert told == ([] if kind == "majority" else [found.model_dump()])
 
 
 async def test_a_task_without_train_cases_says_what_to_do(ledger: Ledger) -> None:

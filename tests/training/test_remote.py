@@ -14,9 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.training.tiny import EXAMPLES, HELD_BACK
 
-from touchstone.errors import AccessDenied, BudgetStop, DataError, ModelError, NoReply, SettingsError
+from touchstone.errors import (
+    AccessDenied,
+    BudgetStop,
+    DataError,
+    ModelError,
+    NoReply,
+    SettingsError,
+    TrainingFailed,
+    TrainingStopped,
+)
 from touchstone.models.tuning_service import TuningService, service_of
-from touchstone.training.base import Example, TrainingFailed, TrainingStopped
+from touchstone.training.base import Example
 from touchstone.training.remote import (
     RemoteSettings,
     remote_forecast,

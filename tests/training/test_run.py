@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from tests.training.tiny import EXAMPLES, HELD_BACK, LOOP, job, processes_of
 
-from touchstone.errors import DataError, ExtraMissing, StoreBusy
+from touchstone.errors import DataError, ExtraMissing, StoreBusy, TrainingFailed, TrainingStopped
 from touchstone.models.starter.folder import read_model
 from touchstone.models.starter.write import write
 from touchstone.storage.process_lock import ProcessLock
 from touchstone.training import run
-from touchstone.training.base import Trained, TrainingFailed, TrainingStopped, training_digest
+from touchstone.training.base import Trained, training_digest
 from touchstone.training.run import PARENT_LOCK, run_training, stored_training
 from touchstone.training.steps import Step
 from touchstone.training.timing import timed_device

@@ -64,6 +64,12 @@ class Learner:
         body |= {"candidates": list(entries), "limits": {"concurrency": 4}, **more}
         (self.folder / "task.yaml").write_text(json.dumps(body))
 
+    def updated(self, old: str, new: str) -> None:
+        """Write `updated.csv`: the cases with other words in their test rows alone."""
+        rows = (self.folder / "cases.csv").read_text().splitlines()
+        changed = [row.replace(old, new) if ",test," in row else row for row in rows]
+        (self.folder / "updated.csv").write_text("\n".join(changed) + "\n")
+
     def compare(self, *flags: str, code: int = 0) -> dict[str, Any]:
         done = self.run("compare", "task.yaml", "--json", *flags)
         assert done.returncode == code, done.stderr

@@ -173,7 +173,7 @@ async def test_candidates_answer_with_what_they_were_made_from(ledger: Ledger, t
 
 async def test_what_was_made_is_closed_when_a_later_one_fails(ledger: Ledger, tmp_path: Path) -> None:
     """No connection or model is left open by a task that is refused."""
-    task = task_of(tmp_path, "baseline/majority", "fake/parrot", {"model": "baseline/nearest", "c": 1})
+    task = task_of(tmp_path, "baseline/majority", "fake/parrot", {"model": "fake/parrot", "name": "b", "k": 1})
     seen: list[Any] = []
     shop = workshop(task, ledger)
     open_callers = shop.make_caller

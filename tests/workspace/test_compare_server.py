@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
+def test_two_candidates_end_to_end(folder: Path, touchstone_anew: Run) -> None:
     """Usage, cost, latency and first-token time come from the wire; a second run prints the same bytes, unasked."""
     with (
         serve_in_thread(FakeServer(FakeModel("plain-1", reply=_right))) as plain,
@@ -58,12 +58,12 @@ def test_two_candidates_end_to_end(folder: Path, touchstone: Run) -> None:
         (folder / "task.yaml").write_text(TASK.format(plain=plain.base_url, streamed=streamed.base_url))
         key = {"OWN_KEY": "sk-canary-4711"}
 
-        first = touchstone("compare", "task.yaml", "--full", "--json", environment=key)
+        first = touchstone_anew("compare", "task.yaml", "--full", "--json", environment=key)
         assert first.returncode == 0, first.stderr
         found = json.loads(first.stdout)
         assert plain.requests == streamed.requests == 60
 
-        again = touchstone("compare", "task.yaml", "--full", "--json", environment=key)
+        again = touchstone_anew("compare", "task.yaml", "--full", "--json", environment=key)
         assert again.returncode == 0, again.stderr
         assert plain.requests == streamed.requests == 60
 

@@ -12,6 +12,11 @@ import pytest
 from tests.conftest import Run
 from tests.workspace.learner import TOPICS, Learner, learner
 
+from touchstone.config import load_settings
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.workspace.gather import load
+from touchstone.workspace.workspace import Workspace
+
 
 @pytest.fixture
 def shop(tmp_path: Path, touchstone: Run) -> Iterator[Learner]:
@@ -103,14 +108,37 @@ def test_a_sweep_over_two_things_has_a_curve_for_each_value_of_the_other(shop: L
     assert "learner few_shot" in found["plan"]["candidates"]
 
 
+def test_examples_begin_at_the_same_candidate_without_them(shop: Learner) -> None:
+    """Another prompt of the same model is no point of the curve, and a curve without its own beginning has none."""
+    kind = shop.entry(name="kind", system="Be kind.")
+    sweep: dict[str, Any] = {"strategy": "few_shot", "sweep": {"k": [1, 2]}}
+    few = [shop.entry(name=f"few {word}", system=f"Be {word}.", **sweep) for word in ("kind", "brief")]
+    shop.task(shop.entry(), kind, *few, improve={"models": ["learner"], "ways": ["prompt"]}, **VOLUME)
+    curves = {one["name"]: one["points"] for one in improve(shop, "--full")["curves"]}
+    assert [point["candidate"] for point in curves["few kind"]] == ["kind", "few kind, k=1", "few kind, k=2"]
+    assert [point["examples"] for point in curves["few brief"]] == [1, 2]
+
+
 def test_a_machine_of_ones_own_costs_by_the_hour(shop: Learner) -> None:
-    """For what runs here; a provider's price is its own."""
+    """For what runs here, by the mean time of a request and its interval; a provider's price is its own."""
     shop.task(shop.entry(), improve={"ways": ["prompt", "baseline"], "machine_usd_per_hour": 3600}, **VOLUME)
-    rungs = {one["candidate"]: one for one in improve(shop, "--full")["ladder"]["rungs"]}
+    found = improve(shop, "--full")
+    rungs = {one["candidate"]: one for one in found["ladder"]["rungs"]}
+    place = Workspace(load_settings(shop.folder / ".touchstone"))
+    cells = load(place.ledger, Comparisons(place.ledger).find("latest") or {}).cells
+    place.close()
+    seconds = {
+        one["name"]: one_cells.latency_s
+        for one, one_cells in zip(found["comparison"]["candidates"], cells, strict=True)
+    }
     nearest = rungs["baseline/nearest"]
-    assert nearest["usd_per_request"] == pytest.approx(nearest["latency_p50_s"])
+    each = nearest["machine_usd_per_request"]
+    assert nearest["usd_per_request"] == pytest.approx(float(seconds["baseline/nearest"].mean()))
+    assert each["low"] < each["mean"] < each["high"]
+    assert nearest["total"]["high"] == pytest.approx(12_000 * each["high"] + nearest["making"]["usd"])
     assert nearest["making"]["usd"] == pytest.approx(nearest["making"]["seconds"])
     assert rungs["learner"]["usd_per_request"] < 0.01
+    assert found["machine_usd_per_hour"] == 3600
 
 
 def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> None:
@@ -127,6 +155,7 @@ def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> N
     shop.task(shop.entry(), improve=section, answer=answer, **VOLUME)
     found = improve(shop, "--full")
     [change] = [one for one in found["changes"] if one["change"] == "facts"]
+    assert found["ladder"]["rungs"][0]["making"]["renewal"] == "again"
     assert change["stale"] == ["learner few_shot"]
     assert change["scores"]["learner few_shot"]["mean"] == 0
     # Nobody is asked what was asked before: the questions are the same, and so are the examples.
@@ -187,8 +216,7 @@ def test_a_cap_that_is_reached_ends_with_its_code(shop: Learner) -> None:
 
 def test_before_and_after_the_facts_changed_keep_to_one_cap(shop: Learner) -> None:
     """What the first comparison spent is taken off for the second, and how that one ended is the exit code."""
-    rows = (shop.folder / "cases.csv").read_text().replace("mend my", "please mend my")
-    (shop.folder / "updated.csv").write_text(rows)
+    shop.updated("mend my", "please mend my")
     section = {"ways": ["prompt"], "updated": {"cases": "updated.csv"}}
     shop.task(shop.entry(), improve=section, **VOLUME)
     first = improve(shop, "--full", "--max-usd", "0.0016", code=3)
@@ -197,3 +225,50 @@ def test_before_and_after_the_facts_changed_keep_to_one_cap(shop: Learner) -> No
         [(spent,)] = connection.execute("SELECT SUM(spent_usd) FROM budget")
     connection.close()
     assert spent <= 0.0016
+
+
+def test_ten_times_the_volume_meets_the_limit_of_a_month_or_not(shop: Learner) -> None:
+    """Who is within the limit today and beyond it then does not pay then; half the price lets it in again."""
+    limits = {"max_usd_per_month": 0.05, "min_score": 0.5}
+    section = {"ways": ["prompt", "few_shot"], "shots": [1]}
+    shop.task(shop.entry(), improve=section, constraints=limits, **VOLUME)
+    found = improve(shop, "--full")
+    monthly = next(one for one in found["ladder"]["rungs"] if one["way"] == "few_shot")["usd_per_request"] * 1_000
+    assert 0.0125 < monthly < 0.05
+    assert {one["change"]: one["pays"] for one in found["changes"]} == {
+        "volume-up": None,
+        "volume-down": "learner few_shot",
+        "prices-down": "learner few_shot",
+        "prices-up": None if monthly > 0.025 else "learner few_shot",
+    }
+
+
+def test_too_few_cases_make_nobody_pay(shop: Learner) -> None:
+    """As a comparison chooses nobody: the lead says what is missing."""
+    rows = (shop.folder / "cases.csv").read_text().splitlines()
+    (shop.folder / "cases.csv").write_text("\n".join(rows[:-20]) + "\n")
+    shop.task(shop.entry(), improve={"ways": ["prompt", "few_shot"], "shots": [1]}, **VOLUME)
+    found = improve(shop, "--full")
+    assert found["comparison"]["decision"]["verdict"] == "insufficient"
+    assert found["ladder"]["pays"] is None
+    assert "Not enough evidence to say which pays" in shop.run("improve", "task.yaml", "--full").stdout
+
+
+def test_what_a_later_candidate_misses_is_found_before_a_search_buys(shop: Learner) -> None:
+    """Documents that are not there cost no reply, in whatever order the entries stand."""
+    search = shop.entry(name="searched", strategy="prompt_search")
+    rag = shop.entry(name="reads", strategy="rag", documents="missing.md")
+    shop.task(search, rag)
+    done = shop.run("compare", "task.yaml")
+    assert done.returncode == 2
+    assert "missing.md" in done.stderr
+    assert shop.sold == 0
+
+
+def test_after_both_measurements_the_latest_is_the_one_that_was_shown(shop: Learner) -> None:
+    """Whoever decides again decides over the table that was seen, and not over the new facts'."""
+    shop.updated("send my", "please send my")
+    shop.task(shop.entry(), improve={"ways": ["prompt"], "updated": {"cases": "updated.csv"}}, **VOLUME)
+    shown = improve(shop, "--full")["comparison"]["comparison_id"]
+    decided = json.loads(shop.run("decide", "latest", "--json").stdout)
+    assert decided["comparison_id"] == shown

@@ -14,7 +14,7 @@ from touchstone.evaluation.purse import Purse
 from touchstone.strategies.example_pool import question_key
 from touchstone.training.leaks import TestTexts
 from touchstone.workspace.candidates import Lanes, make_workshop
-from touchstone.workspace.leaks import leak_findings
+from touchstone.workspace.leaks import leak_findings, named_in_test
 from touchstone.workspace.taskfile import load_task
 
 
@@ -52,6 +52,17 @@ def test_as_many_as_there_are(learned: list[str], tested: list[str]) -> None:
     assert all(str(one.values["pairs"]).count("=") <= 10 or "=" in "".join(learned + tested) for one in found)
 
 
+def test_test_cases_are_named_from_keys_and_from_questions() -> None:
+    """Each once, in the order of the rows; of a key the whole question is known, of a question its pieces too."""
+    long = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    asked = [one.model_copy(update={"row": 9 - at}) for at, one in enumerate(cases("test", ["Two!", long, "other"]))]
+    tested = TestTexts(asked)
+    keys = {question_key(asked[0]), 5}
+
+    assert named_in_test(tested, keys, ["two", f"Tell me: {long.upper()}!"]) == ("test1 (row 8)", "test0 (row 9)")
+    assert named_in_test(tested, [], [long.removesuffix(" thirteen")]) == ()
+
+
 def test_a_workshop_tells_leaks_and_no_test_case(tmp_path: Path) -> None:
     """A strategy asks for a split and gets findings; of its own keys it learns which are asked in test."""
     (tmp_path / "cases.csv").write_text("id,input,target\n1,a,x\n")
@@ -66,4 +77,5 @@ def test_a_workshop_tells_leaks_and_no_test_case(tmp_path: Path) -> None:
     assert shop.leaks("dev") == ()
     keys = frozenset(question_key(case) for case in both if case.split == "train")
     assert shop.asked_in_test(keys) == {question_key(both[1])}
+    assert shop.named_in_test(keys, ["four"]) == ("test0", "test1")
     ledger.close()

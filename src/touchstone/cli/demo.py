@@ -61,7 +61,7 @@ def demo(
     intents, handbook = write_intents(folder), write_handbook(folder / "ladder")
     with open_workspace(workspace) as place:
         if part != Part.LADDER:
-            _compare(place, intents, json=json and part == Part.INTENTS, quiet=json)
+            seen = _compare(place, intents, json=json and part == Part.INTENTS, quiet=json)
         if part != Part.INTENTS:
             shown = improve.run(
                 place,
@@ -70,6 +70,7 @@ def demo(
                 command=f"touchstone improve {handbook} --full",
                 html=folder / "ladder.html",
             )
+            seen = shown.data.comparison.comparison_id
             if json:
                 answer_json(to_json(shown.data.comparison))
             else:
@@ -78,12 +79,13 @@ def demo(
     if not json:
         answer("")
         answer(_("Try next:"))
-        for command, meaning in next_steps(intents, handbook, _program()):
+        for command, meaning in next_steps(intents, handbook, seen, _program()):
             answer(f"  {command}")
             answer(f"      {meaning}")
 
 
-def _compare(place: Workspace, task_file: Path, *, json: bool, quiet: bool) -> None:
+def _compare(place: Workspace, task_file: Path, *, json: bool, quiet: bool) -> str:
+    """Compare, and show it; returns the comparison's id."""
     from touchstone.reporting.live import LiveTable
     from touchstone.workspace.base import CompareOptions, Files
 
@@ -93,6 +95,7 @@ def _compare(place: Workspace, task_file: Path, *, json: bool, quiet: bool) -> N
     files = place.write_files(data, Files(report=task_file.parent / "report.html"), language=current_language())
     if json or not quiet:
         show(data, files, json=json)
+    return data.comparison.comparison_id
 
 
 def _program() -> str:

@@ -140,17 +140,30 @@ def show_plan(place: Workspace, task: Task, options: CompareOptions, *, train: b
     from touchstone.workspace import improve as front
 
     planned = front.plan(task, place.ledger, options, train=train)
-    priced = place.plan(planned.task, options, notice=lambda line: say(one_line(line)))
+
+    def notice(line: str) -> None:
+        say(one_line(line))
+
+    priced = place.plan(planned.task, options, notice=notice)
+    after = None
+    if planned.section.updated is not None:
+        after = place.plan(front.after_the_change(planned), options, notice=notice)
     if json:
         import orjson
 
-        answer_json(
-            orjson.dumps({"plan": planned.plan.model_dump(mode="json"), "price": priced.model_dump(mode="json")})
-        )
+        found = {"plan": planned.plan.model_dump(mode="json"), "price": priced.model_dump(mode="json")}
+        if after is not None:
+            found["price_after_the_change"] = after.model_dump(mode="json")
+        answer_json(orjson.dumps(found))
         return
-    from touchstone.reporting.improve_page import plan_page
+    from touchstone.reporting.improve_plan_page import plan_page
     from touchstone.reporting.page_terminal import terminal_page
 
     answer(terminal_page(plan_page(planned.plan)))
     for line in priced.lines(_):
         answer(one_line(line))
+    if after is not None:
+        answer("")
+        answer(_("Once more after the facts changed; what is asked both times is paid once:"))
+        for line in after.lines(_):
+            answer(one_line(line))

@@ -67,11 +67,17 @@ def train(
     memory_gb: Annotated[
         float | None, typer.Option("--memory-gb", help=_("Most memory of the process that trains."))
     ] = None,
+    general: Annotated[
+        Path | None,
+        typer.Option(
+            "--general", help=_("Cases of another kind with their answers, asked before and after: what is forgotten.")
+        ),
+    ] = None,
     forecast_only: Annotated[
         bool, typer.Option("--forecast", help=_("Say what it will take, and train nothing."))
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help=_("Time a few steps first, so that the forecast knows hours and money."))
+        bool, typer.Option("--measure", help=_("Time a few steps first, so that time and money are better known."))
     ] = False,
     usd_per_hour: Annotated[
         float | None, typer.Option("--usd-per-hour", min=0.0, help=_("What an hour of the machine costs."))
@@ -92,6 +98,7 @@ def train(
     given = {
         "rank": rank, "epochs": epochs, "learning_rate": learning_rate, "batch_tokens": batch_tokens,
         "train_cases": train_cases, "max_hours": max_hours, "memory_gb": memory_gb, "family": family,
+        "general": None if general is None else str(general.resolve()),
     }  # fmt: skip
     with open_workspace(workspace) as place:
         task = place.load_task(task_file)
@@ -115,11 +122,12 @@ def _options(way: str | None, base: str | None, name: str, given: dict[str, Any]
     Raises:
         SettingsError: two of them do not go together.
     """
+    from touchstone.strategies.trained_card import own_name
     from touchstone.workspace.train import TrainOptions
 
     if way not in (None, "lora", "full", "pretrain"):
         raise SettingsError("--way is {value!r}; use lora, full or pretrain", value=way)
-    own = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
+    own = own_name(name)
     if not _NAME.fullmatch(own):
         raise SettingsError(
             "the name {name!r} cannot be used; write --name with letters, digits and hyphens", name=name
@@ -130,6 +138,8 @@ def _options(way: str | None, base: str | None, name: str, given: dict[str, Any]
             raise SettingsError("--way pretrain begins with nothing; leave out --base {base}", base=base)
         if "rank" in given:
             raise SettingsError("--rank is of adapters; leave it out with --way pretrain")
+        if "general" in given:
+            raise SettingsError("a network from nothing has nothing to forget; leave out --general")
         return TrainOptions(strategy=strategy, model="starter/s", parameters=given, name=own)
     if base is None:
         raise SettingsError(
@@ -163,8 +173,6 @@ async def _run(
     h100_usd_per_hour: float | None,
     json: bool,
 ) -> None:
-    from datetime import UTC, datetime
-
     from touchstone.workspace.train import forecast_training, ready_to_train, train
 
     ready = await ready_to_train(task, ledger, options, workspace=folder, notice=lambda line: say(one_line(line)))
@@ -177,7 +185,7 @@ async def _run(
         (say if json or not forecast_only else answer)(one_line(line))
     made = None
     if not forecast_only:
-        made = await train(ready, catalog=folder / "catalog", today=datetime.now(UTC).date())
+        made = await train(ready, workspace=folder)
     if json:
         answer_json(_as_json(ready, expected, real, made))
     elif made is not None:
@@ -189,12 +197,12 @@ def forecast_lines(expected: Forecast, real: tuple[RealSize, ...], ready: ReadyT
     """What a training will take, for people."""
     from touchstone.strategies.trained import clock
 
-    unknown = _("unknown; --measure times a few steps")
+    about = _("about {time}") if expected.from_what == "stated" else "{time}"
     memory = expected.memory
     lines = [
         _("Forecast for {name}: {rows:,} rows, {parameters:,} parameters, {trained:,} of them learn").format(
             name=ready.options.name,
-            rows=len(ready.rows.examples),
+            rows=len(ready.lesson.rows.examples),
             parameters=expected.parameters,
             trained=expected.trained_parameters,
         ),
@@ -208,8 +216,8 @@ def forecast_lines(expected: Forecast, real: tuple[RealSize, ...], ready: ReadyT
         _("  tokens about {tokens:,}, operations {flops:.2g}, time on {device}: {time}").format(
             tokens=expected.tokens,
             flops=expected.flops,
-            device=expected.device,
-            time=unknown if expected.seconds is None else clock(expected.seconds),
+            device=_(expected.device),
+            time=_("unknown") if expected.seconds is None else about.format(time=clock(expected.seconds)),
         ),
     ]
     if expected.usd is not None:
@@ -222,7 +230,9 @@ def forecast_lines(expected: Forecast, real: tuple[RealSize, ...], ready: ReadyT
             "{device}{usd}"
         )
         usd = "" if one.usd is None else _(", {usd:,.0f} USD").format(usd=one.usd)
-        lines.append(words.format(name=one.name, tokens=one.tokens, hours=one.device_hours, device=one.device, usd=usd))
+        lines.append(
+            words.format(name=one.name, tokens=one.tokens, hours=one.device_hours, device=_(one.device), usd=usd)
+        )
     return lines
 
 
@@ -247,6 +257,9 @@ def result_lines(made: TrainedModel, usd_per_hour: float | None) -> list[str]:
                 before=before, after=trained.held_back_loss
             )
         )
+    if made.general is not None:
+        told = made.general.finding(made.id)
+        lines.append(_(told.template).format(**told.values))
     if usd_per_hour is not None:
         lines.append(_("Money: {usd:.4f} USD").format(usd=trained.seconds / 3600 * usd_per_hour))
     entry = ", ".join(f"{key}: {value}" for key, value in made.entry.items())
@@ -266,8 +279,8 @@ def _as_json(ready: ReadyToTrain, expected: Forecast, real: tuple[RealSize, ...]
         {
             "schema": "touchstone.training/1",
             "name": ready.options.name,
-            "rows": len(ready.rows.examples),
-            "left_out_for_test": ready.rows.in_test,
+            "rows": len(ready.lesson.rows.examples),
+            "left_out_for_test": ready.lesson.rows.in_test,
             "findings": [one.model_dump(mode="json") for one in ready.findings],
             "forecast": {**expected.model_dump(mode="json"), "memory_bytes": expected.memory.total},
             "real_sizes": [one.model_dump(mode="json") for one in real],

@@ -30,7 +30,6 @@ class Circumstances(Noun):
     """What decides which ways are worth trying for one model."""
 
     situation: Situation
-    model: str
     dev_cases: int = Field(default=0, ge=0)
     facts_change_days: float | None = Field(default=None, gt=0)
     kind: Literal["starter", "weights", "service"]
@@ -42,7 +41,7 @@ class Circumstances(Noun):
     stored_fine_tune: bool = False
     """Whether a fine-tuned model for this task lies ready."""
     search_usd: float | None = None
-    """What a prompt search would cost; None where a price is missing."""
+    """What a prompt search would cost; None where a price is missing, nothing is left to buy, or there is no budget."""
     asked: frozenset[Way] = frozenset()
     """Ways the user names; empty leaves it to the rules."""
     only: bool = False

@@ -13,11 +13,10 @@ from touchstone.decision.advice_base import ENOUGH_TO_TRAIN, FEWEST_TO_LEARN
 from touchstone.decision.base import Reason
 from touchstone.decision.improve_base import WAYS, Circumstances, Prospect, Way
 from touchstone.language import N_
+from touchstone.training.forecast import TOKENS_A_PARAMETER
 
 RESTLESS_DAYS = 90
 """Facts that change more often than this make what was trained on them old before it has paid."""
-TOKENS_PER_PARAMETER = 20
-"""To train a model that writes (Hoffmann et al. 2022, arXiv:2203.15556)."""
 
 
 def plan_ways(given: Circumstances) -> tuple[Prospect, ...]:
@@ -30,7 +29,8 @@ def plan_ways(given: Circumstances) -> tuple[Prospect, ...]:
         found[way] = one
     if given.only:
         for way, one in found.items():
-            if one.tried and way not in given.asked:
+            # Without the model as it is there would be nothing to hold the others against.
+            if one.tried and way not in given.asked and way != "prompt":
                 found[way] = _prospect(way, False, "not-asked", N_("the task file names other ways"))
     return tuple(found.values())
 
@@ -159,8 +159,7 @@ def _fine_tune(given: Circumstances, _found: _Found) -> Prospect:
             way,
             False,
             "tune.missing",
-            N_("the weights of {model} are not here; name a base with weights, or a service that tunes"),
-            model=given.model,
+            N_("the weights are not on this machine; name a base with weights, or a service that tunes"),
         )
     if given.kind != "service" and not given.can_train:
         return _prospect(
@@ -225,7 +224,7 @@ def _pretrain(given: Circumstances, _found: _Found) -> Prospect:
                 "a model that writes needs some {tokens} tokens for each of its parameters, far more than {train:,} "
                 "cases hold"
             ),
-            tokens=TOKENS_PER_PARAMETER,
+            tokens=TOKENS_A_PARAMETER,
             train=train,
         )
     if train <= ENOUGH_TO_TRAIN:

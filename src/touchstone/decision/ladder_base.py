@@ -11,7 +11,10 @@ from touchstone.evaluation.base import Estimate
 from touchstone.noun import Noun
 
 Renewal = Literal["by-itself", "again"]
-"""What a change of the facts asks for: nothing, because they are looked up; or that the candidate is made again."""
+"""
+What a change of the facts asks for: nothing, because they are looked up or never learned; or that the candidate is made
+again, because old right answers are in its weights or stand in its examples.
+"""
 
 DAYS_PER_MONTH = 365.25 / 12
 
@@ -59,19 +62,42 @@ class Gain(Noun):
     shown_worse: bool = False
 
 
+class Amount(Noun):
+    """The mean of an amount with its interval."""
+
+    mean: float
+    low: float
+    high: float | None
+    """None where it is not known, as of a single answer."""
+
+    def times(self, factor: float) -> Amount:
+        """So many times of it; `factor` is not negative."""
+        high = None if self.high is None else self.high * factor
+        return Amount(mean=self.mean * factor, low=self.low * factor, high=high)
+
+
+class Machine(Noun):
+    """A machine of one's own that a candidate runs on."""
+
+    usd_per_hour: float
+    seconds: Amount | None = None
+    """Of a request; None where nothing was measured."""
+
+
 class Total(Noun):
     """USD over the whole stretch, making included."""
 
     usd: float
     low: float
-    high: float
-    """By the interval of the cost of a request; what making cost is known."""
+    high: float | None
+    """By the intervals of a request's price and of its time on a machine; None where one is not known."""
 
 
-BreakEven = Literal["baseline", "cheaper", "dearer", "from", "until", "unknown"]
+BreakEven = Literal["baseline", "cheaper", "dearer", "from", "until", "level", "unknown"]
 """
 The baseline itself; cheaper or dearer than it at every volume; cheaper from a number of requests on, because making it
-costs more and asking it less; cheaper up to a number of requests, the other way round; a number is not known.
+costs more and asking it less; cheaper up to a number of requests, the other way round; a request of both takes about
+the same time on a machine, so no number can be told; a number is not known.
 """
 
 
@@ -87,13 +113,15 @@ class Rung(Noun):
     """None for the baseline, and where the two share no case."""
     making: Making
     usd_per_request: float | None = None
+    machine_usd_per_request: Amount | None = None
+    """What of it is time on a machine of one's own: measured, and so known within an interval only."""
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
     total: Total | None = None
     """None where the volume or a price is not known."""
     break_even: BreakEven = "unknown"
     break_even_requests: float | None = None
-    """For `from` and `until`: requests in all, not a month."""
+    """For `from` and `until`: requests over the whole stretch, with what is made again in it."""
     usd_per_further_right: float | None = None
     """Further USD per further right answer, against the baseline; None where it brings none or a number is missing."""
     on_front: bool = False
@@ -109,7 +137,12 @@ class Ladder(Noun):
     rungs: tuple[Rung, ...]
     stretch: Stretch
     pays: str | None
-    """The cheapest of those that nothing shows to be worse than the best; None where nobody qualifies."""
+    """
+    The cheapest of those that nothing shows to be worse than the best; None where nobody qualifies, or the evidence is
+    not enough to rank by.
+    """
+    level: tuple[str, ...] = ()
+    """Who is as good and costs about the same as who pays: their difference in cost may be noise of the clock."""
     why: Reason
     best: str | None = None
     """Highest mean of those that qualify."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from touchstone.decision.base import Reason
@@ -46,6 +46,7 @@ def make_curve(
     pairs: Sequence[PairResult],
     *,
     matters: float,
+    settled: Collection[str] = (),
     confidence: float = 0.95,
 ) -> LearningCurve:
     """
@@ -58,6 +59,7 @@ def make_curve(
     Args:
         points: In any order; two of one number of examples are refused.
         matters: A rise smaller than this does not matter, as a score from 0 to 1.
+        settled: Whom a race asked no more; what their cases cannot tell, more calls might.
 
     Raises:
         ValueError: there are fewer than two points, or two of one number.
@@ -85,9 +87,18 @@ def make_curve(
         "falling" if pair.high < 0 else "flat" if pair.high < matters else "rising" if pair.low > 0 else "open"
     )
     values |= {"points": 100 * pair.difference, "low": 100 * pair.low, "high": 100 * pair.high}
+    template = _SAID[kind, trend]
+    if trend == "open" and not {last.candidate, before.candidate}.isdisjoint(settled):
+        template = _STOPPED
     return LearningCurve(
-        name=name, kind=kind, points=ordered, trend=trend, said=Reason(template=_SAID[kind, trend], values=values)
+        name=name, kind=kind, points=ordered, trend=trend, said=Reason(template=template, values=values)
     )
+
+
+_STOPPED = N_(
+    "from {few:,} to {many:,} examples the difference is {points:.1f} points ({low:.1f} to {high:.1f}): the race asked "
+    "them no more before that could be told; --full asks on"
+)
 
 
 _SAID: Mapping[tuple[str, Trend], str] = {

@@ -8,7 +8,9 @@ from typing import Literal
 
 from touchstone.decision.base import Reason
 from touchstone.decision.ladder_base import Ladder, Stretch
-from touchstone.evaluation.base import Estimate
+from touchstone.evaluation.base import Estimate, PairResult
+from touchstone.evaluation.distributions import normal_cdf, normal_quantile
+from touchstone.evaluation.holm import holm
 from touchstone.language import N_
 from touchstone.noun import Noun
 
@@ -33,7 +35,7 @@ class Changed(Noun):
     scores: Mapping[str, Estimate] = {}
     """For `facts`: every candidate's score on the cases of the new facts, as it was made for the old ones."""
     stale: tuple[str, ...] = ()
-    """For `facts`: who is shown to have become worse."""
+    """For `facts`: who is shown to have become worse, all of them being looked at."""
 
     @property
     def turns(self) -> bool:
@@ -83,19 +85,29 @@ def _changed(change: str, what: Reason, ladder: Ladder, other: Ladder) -> Change
     )
 
 
-def after_the_facts_changed(before: Ladder, after: Ladder) -> Changed:
+def after_the_facts_changed(
+    before: Ladder, after: Ladder, changes: Mapping[str, PairResult] | None = None, confidence: float = 0.95
+) -> Changed:
     """
     Two measurements: on the cases of the old facts, and on those of the new ones with nothing made again.
 
-    A candidate is stale where the interval of (after - before) lies below 0; see `difference_of`.
+    A candidate is stale where it is shown to be worse after than before, after Holm over all of them.
+
+    Args:
+        before: On the cases of the old facts.
+        after: On those of the new ones.
+        changes: Candidate to (after - before) on the questions that both have; who is missing is judged by its two
+            means (`fall_p`), which shows less.
+        confidence: Of the intervals of the scores, and of what is shown.
     """
     scores = {rung.candidate: rung.score for rung in after.rungs if rung.score is not None}
-    earlier = {rung.candidate: rung.score for rung in before.rungs}
-    stale = []
-    for name, score in sorted(scores.items()):
-        was = earlier.get(name)
-        if was is not None and difference_of(score, was)[1] < 0:
-            stale.append(name)
+    earlier = {rung.candidate: rung.score for rung in before.rungs if rung.score is not None}
+    both = sorted(scores.keys() & earlier.keys())
+    pairs = changes or {}
+    adjusted = holm(
+        [_fall_of(pairs[name]) if name in pairs else fall_p(scores[name], earlier[name], confidence) for name in both]
+    )
+    stale = [name for name, p in zip(both, adjusted, strict=True) if p <= 1 - confidence]
     total = None if after.pays is None else after.rung(after.pays).total
     return Changed(
         change="facts",
@@ -106,6 +118,27 @@ def after_the_facts_changed(before: Ladder, after: Ladder) -> Changed:
         scores=scores,
         stale=tuple(stale),
     )
+
+
+def _fall_of(change: PairResult) -> float:
+    return change.p if change.difference < 0 else 1.0
+
+
+def fall_p(after: Estimate, before: Estimate, confidence: float = 0.95) -> float:
+    """
+    Two-sided p value of a fall from one mean to another; 1 where there is none.
+
+    The upper side of `difference_of` is read as so many standard errors as the confidence asks for. At that confidence
+    this says just what the interval says, and it can be adjusted for several candidates being looked at.
+    """
+    fall = before.mean - after.mean
+    if fall <= 0:
+        return 1.0
+    side = difference_of(after, before)[1] + fall
+    if side == 0:
+        return 0.0
+    errors = fall / side * normal_quantile(1 - (1 - confidence) / 2)
+    return 2 * normal_cdf(-errors)
 
 
 def difference_of(one: Estimate, other: Estimate) -> tuple[float, float]:

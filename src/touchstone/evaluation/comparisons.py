@@ -137,17 +137,20 @@ class Comparisons:
             connection.execute(tables.comparisons.update().where(tables.comparisons.c.id == identity).values(**values))
 
     def find(self, identity: str) -> Mapping[str, Any] | None:
-        """The row of one comparison; `latest` is the newest one that has ended."""
-        query = sa.select(tables.comparisons)
-        if identity == "latest":
-            query = (
-                query.where(tables.comparisons.c.state != "running")
-                .order_by(tables.comparisons.c.created.desc())
-                .limit(1)
-            )
-        else:
-            query = query.where(tables.comparisons.c.id == identity)
-        return self._one(query)
+        """
+        The row of one comparison; `latest` is the newest one that has ended.
+
+        What was measured beside another, such as the same candidates after the facts changed, is not the latest.
+        """
+        table = tables.comparisons
+        if identity != "latest":
+            return self._one(sa.select(table).where(table.c.id == identity))
+        query = sa.select(table).where(table.c.state != "running").order_by(table.c.created.desc())
+        with store_errors(), self._ledger.engine.connect() as connection:
+            for row in connection.execute(query).mappings():
+                if not orjson.loads(row["spec"]).get("options", {}).get("beside"):
+                    return dict(row)
+        return None
 
     def to_go_on_with(self, run_key: str) -> Mapping[str, Any] | None:
         """The newest comparison of exactly this run: the same command goes on with it."""

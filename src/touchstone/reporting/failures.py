@@ -72,7 +72,7 @@ TEMPLATES = (
     "{place}: the reply is no fine-tuning job",
     "{place}: the request was sent and no whole reply came",
     "{model} cannot be loaded: {reason}",
-    "{model} reads at most {most} tokens and this is {tokens}; show fewer examples or passages",
+    "{model} reads at most {most} tokens and this is {tokens}; shorten the system text, examples or passages",
     "{model} reads text only; leave images and recordings out",
     "{source} has no output of {model} for case {case}",
 )

@@ -11,7 +11,7 @@ from touchstone.decision.ladder_base import Ladder
 from touchstone.decision.learning_curve import LearningCurve
 from touchstone.decision.what_if import Changed
 from touchstone.noun import Noun
-from touchstone.reporting.base import Comparison, Note
+from touchstone.reporting.base import Comparison
 
 
 class ModelPlan(Noun):
@@ -39,5 +39,6 @@ class Improvement(Noun):
     curves: tuple[LearningCurve, ...] = ()
     changes: tuple[Changed, ...] = ()
     comparison: Comparison
-    """The comparison that all of it was measured in."""
-    warnings: tuple[Note, ...] = ()
+    """The comparison that all of it was measured in, with what is to be said against it."""
+    machine_usd_per_hour: float | None = None
+    """What an hour of the user's machine was taken to cost; None where it was left out of the costs."""

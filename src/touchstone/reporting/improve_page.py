@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from touchstone.decision.improve_base import Prospect
 from touchstone.decision.ladder_base import Ladder, Rung, Stretch
 from touchstone.decision.what_if import Changed
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
 from touchstone.reporting.curve_chart import curve_chart
-from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
+from touchstone.reporting.improve_nouns import Improvement
+from touchstone.reporting.improve_plan_page import plan_blocks, way_name
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
 from touchstone.reporting.scatter import Point, scatter
@@ -22,8 +22,8 @@ def improve_page(found: Improvement) -> Page:
     return Page(
         title=_("What improves {task}").format(task=found.plan.task),
         kicker=_("Improve"),
-        lead=_("{sentence}.").format(sentence=ladder.why.text(_)),
-        warnings=[note.text(_) for note in found.warnings],
+        lead=_lead(ladder),
+        warnings=[note.text(_) for note in found.comparison.warnings],
         sections=[
             Section(_("The ladder"), list(_ladder(found)), "ladder"),
             Section(_("Whether more examples would pay"), list(_curves(found)), "curves"),
@@ -37,53 +37,10 @@ def improve_page(found: Improvement) -> Page:
     )
 
 
-def plan_page(plan: ImprovePlan) -> Page:
-    """What would be tried, before anybody is asked."""
-    return Page(
-        title=_("What would be tried for {task}").format(task=plan.task),
-        kicker=_("Improve"),
-        lead=ngettext(
-            "{count} candidate in one table.", "{count} candidates in one table.", len(plan.candidates)
-        ).format(count=len(plan.candidates)),
-        sections=[Section(_("Ways"), list(plan_blocks(plan)), "plan")],
-    )
-
-
-def plan_blocks(plan: ImprovePlan) -> Iterator[Block]:
-    """
-    A table of the ways, whether they are tried, and the rule and numbers that say so.
-
-    Models of which the same is said share one.
-    """
-    same: dict[tuple[object, ...], list[ModelPlan]] = {}
-    for one in plan.models:
-        key = tuple((way.way, way.tried, way.rule) for way in one.ways)
-        same.setdefault(key, []).append(one)
-    for group in same.values():
-        ways = group[0].ways
-        rows = [(way_name(way.way), _("tried") if way.tried else _("left out"), _because(way)) for way in ways]
-        marked = frozenset(place for place, way in enumerate(ways) if way.tried)
-        title = numbers.listing(one.model for one in group)
-        yield Table((_("Way"), "", _("Why")), rows, marked=marked, title=title)
-
-
-def way_name(way: str) -> str:
-    """A way of improving in the reader's language; joined ones with a plus."""
-    names = {
-        "prompt": _("as it is"),
-        "baseline": _("classical baseline"),
-        "recorded": _("recorded answers"),
-        "few_shot": _("examples in the prompt (few-shot)"),
-        "prompt_search": _("searched prompt"),
-        "rag": _("passages from documents (RAG)"),
-        "fine_tune": _("fine-tuned"),
-        "pretrain": _("trained from nothing"),
-    }
-    return " + ".join(names.get(part, part) for part in way.split("+"))
-
-
-def _because(way: Prospect) -> str:
-    return f"{way.reason.text(_)} ({way.rule})"
+def _lead(ladder: Ladder) -> str:
+    if ladder.pays is None and ladder.best is not None:
+        return _("Not enough evidence to say which pays: {why}.").format(why=ladder.why.text(_))
+    return _("{sentence}.").format(sentence=ladder.why.text(_))
 
 
 # The ladder -----------------------------------------------------------------------------------------------------------
@@ -96,7 +53,10 @@ def _ladder(found: Improvement) -> Iterator[Block]:
     rows = [
         (
             str(number),
-            rung.candidate,
+            # In words, since not every reader sees how a row is marked.
+            _("{candidate} (pays)").format(candidate=rung.candidate)
+            if rung.candidate == ladder.pays
+            else rung.candidate,
             way_name(rung.way),
             _score(rung),
             _gain(rung),
@@ -128,7 +88,7 @@ def _ladder(found: Improvement) -> Iterator[Block]:
             _making(rung),
             numbers.count(rung.making.labelled_cases) if rung.making.labelled_cases else "–",
             _money(None if rung.usd_per_request is None else 1_000 * rung.usd_per_request),
-            _crossing(rung),
+            _crossing(rung, ladder),
             "–" if rung.usd_per_further_right is None else _money(rung.usd_per_further_right),
         )
         for number, rung in enumerate(ladder.rungs, start=1)
@@ -169,7 +129,13 @@ def _making(rung: Rung) -> str:
     return f"{_money(usd)}, {numbers.seconds(seconds)}"
 
 
-def _crossing(rung: Rung) -> str:
+def _crossing(rung: Rung, ladder: Ladder) -> str:
+    if rung.break_even == "level":
+        made, other = rung.making.usd or 0.0, ladder.rung(ladder.baseline).making.usd or 0.0
+        if made == other:
+            return _("about the same")
+        more = _("about the same a request, dearer to make")
+        return more if made > other else _("about the same a request, cheaper to make")
     at = None if rung.break_even_requests is None else f"{rung.break_even_requests:,.0f}"
     words = {
         "baseline": _("the baseline"),
@@ -199,7 +165,28 @@ def _note(ladder: Ladder) -> str:
                     stretch.renewals,
                 ).format(days=stretch.facts_change_days, count=stretch.renewals)
             )
-    return " ".join(parts)
+    if any(rung.machine_usd_per_request is not None for rung in ladder.rungs):
+        parts.append(
+            _(
+                "What runs on your machine is priced by the mean time of a request in this run; beside other programs "
+                "it takes longer."
+            )
+        )
+    if ladder.level and ladder.pays is not None:
+        parts.append(
+            _("As good as {pays}, and about as cheap: {named}.").format(
+                pays=ladder.pays, named=numbers.listing(ladder.level)
+            )
+        )
+    return _in_a_row(parts)
+
+
+def _in_a_row(sentences: Iterable[str]) -> str:
+    """Sentences one after another; no space follows a Chinese full stop."""
+    found = ""
+    for sentence in sentences:
+        found += sentence if not found or found.endswith("。") else f" {sentence}"
+    return found
 
 
 def ladder_picture(ladder: Ladder) -> Picture | None:
@@ -314,5 +301,7 @@ def _assumed(stretch: Stretch, found: Improvement) -> Iterator[tuple[str, str]]:
     yield _("Time looked at"), _("{months:g} months").format(months=stretch.months)
     days = stretch.facts_change_days
     yield _("Facts change"), unknown if days is None else _("every {days:g} days").format(days=days)
+    hourly = found.machine_usd_per_hour
+    yield _("An hour of your machine"), unknown if hourly is None else numbers.money(hourly)
     yield _("Baseline"), found.ladder.baseline
     yield _("Cases"), numbers.count(found.comparison.task.cases)

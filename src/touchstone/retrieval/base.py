@@ -214,6 +214,20 @@ class LearnedEmbedder(Embedder, Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsLibraries(Protocol):
+    """Whoever imports libraries before it first works, which takes seconds once in a process and is no work itself."""
+
+    def load_libraries(self) -> None:
+        """
+        Import them; the second time at once.
+
+        Raises:
+            ExtraMissing: one is not installed.
+        """
+        ...
+
+
 class VectorStore(Protocol):
     """
     Vectors by passage id.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from touchstone.errors import StoreDamaged
 from touchstone.retrieval import folder as files
-from touchstone.retrieval.base import Chunker, Embedder, LearnedEmbedder, Passage, Unread, VectorStore
+from touchstone.retrieval.base import Chunker, Embedder, LearnedEmbedder, NeedsLibraries, Passage, Unread, VectorStore
 from touchstone.retrieval.documents import REASONS, DocumentSource, refuse_nothing
 from touchstone.retrieval.index_state import Changes, IndexState, SegmentState
 from touchstone.retrieval.opened import OpenIndex, Part
@@ -102,6 +102,16 @@ class Change:
         self._sweep(state)
         return Changes(**self._counts, unread=unread, repaired=tuple(self._repaired), fitted=self._fitted)
 
+    def _load_libraries(self, embedder: object) -> None:
+        """
+        Import what fitting needs, off the clock: whoever is first in a process would pay for all others, and the order
+        of candidates would say what an index costs.
+        """
+        if isinstance(embedder, NeedsLibraries):
+            began_s = time.monotonic()
+            embedder.load_libraries()
+            self._started_s += time.monotonic() - began_s
+
     def _sweep(self, state: IndexState) -> None:
         names = [segment.name for segment in state.segments]
         files.sweep(
@@ -162,6 +172,8 @@ class Change:
                     counts["documents_added" if there is None else "documents_changed"] += 1
                     if there is not None:
                         old[entry.id] = _ids(there[0], there[2].first, there[2].passages)
+                    if writer is None:
+                        self._load_libraries(getattr(index.chunker, "embedder", None))
                     passages = index.chunker.chunk(document)
                     fresh[entry.id] = [passage.id for passage in passages]
                     if writer is None:
@@ -227,6 +239,7 @@ class Change:
             if not whole or state.added_since_fit > GROWTH * embedder.fitted_on:
                 # In the order of ids: what is learned depends on the passages alone, not on when each of them came.
                 ordered = sorted(view.passages(), key=lambda passage: passage.id)
+                self._load_libraries(embedder)
                 embedder = embedder.fit([passage.searched for passage in ordered])
                 place = files.fresh(index.folder, "learned")
                 embedder.save(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -176,6 +176,11 @@ class Workshop:
     """Says a line, in the reader's language, to whoever waits while something is built."""
     asked_in_test: Callable[[frozenset[int]], frozenset[int]] = lambda _keys: frozenset()
     """Which of these keys of questions (`example_pool.question_key`) are keys of test cases; all it says of them."""
+    named_in_test: Callable[[frozenset[int], Iterable[str]], Sequence[str]] = lambda _keys, _texts: ()
+    """
+    (keys, questions) to the names of the test cases, with their rows, that ask what one of the keys stands for or one
+    of the questions asks, or share 13 words in a row with one.
+    """
     leaks: Callable[[str], Sequence[Finding]] = lambda _split: ()
     """What the cases of a learning split give away of test; whoever learns from them passes it on as a finding."""
     open_bench: Callable[[str, float | None], Bench] | None = None

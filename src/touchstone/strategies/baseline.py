@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 from touchstone.data.base import Case
-from touchstone.data.digests import digest64
 from touchstone.errors import ExtraMissing, SettingsError, UnknownName, UserError
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.language import N_
 from touchstone.models.base import Completion, TextPart, Usage
-from touchstone.strategies.base import BuildCost, CandidateSpec, Workshop
+from touchstone.strategies.base import BuildCost, CandidateSpec, Finding, Workshop
+from touchstone.strategies.drawn import drawn_cases
 
 Predict = Callable[[str], str]
 """Text of a case to the label it gets."""
@@ -37,6 +37,7 @@ class BaselineCandidate:
         trained_on: Number of examples.
         instant: Whether predicting takes no time worth a thread.
         build: What training took.
+        findings: What its examples give away of test.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class BaselineCandidate:
         *,
         instant: bool = False,
         build: BuildCost = BuildCost(),  # noqa: B008 - frozen
+        findings: Sequence[Finding] = (),
     ) -> None:
         self.name = name
         self.recipe = recipe
         self.predict = predict
         self.trained_on = trained_on
         self.build = build
+        self.findings = tuple(findings)
         # One thread of its own: predictions beside each other would only wait for the interpreter, and that on the
         # clock; in the event loop's thread they would stop the clocks of the models measured beside it.
         self._thread = None if instant else ThreadPoolExecutor(max_workers=1)
@@ -127,6 +130,15 @@ DEFAULT_C = 10.0
 """Inverse strength of the L2 penalty where the task file says nothing."""
 
 
+def _load_libraries() -> None:
+    """Import what logistic regression needs, so that no clock that runs over the training counts it."""
+    try:
+        import sklearn.linear_model
+        import sklearn.pipeline  # noqa: F401 - that it is there is what counts
+    except ImportError as error:
+        raise ExtraMissing(feature="baseline/logistic", extra="classical") from error
+
+
 def train_logistic(
     examples: Iterable[tuple[str, str]], *, features: str = "both", c: float = DEFAULT_C, seed: int = 0
 ) -> tuple[Predict, int]:
@@ -139,15 +151,14 @@ def train_logistic(
         c: Inverse strength of the L2 penalty.
         seed: Of the stochastic solver.
     """
-    try:
-        import numpy as np
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_union
-    except ImportError as error:
-        raise ExtraMissing(feature="baseline/logistic", extra="classical") from error
+    _load_libraries()
     import warnings
+
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_union
 
     from touchstone.retrieval.tokens import words
 
@@ -247,11 +258,17 @@ class Baseline:
         options = {name: value for name, value in spec.parameters.items() if name != "train_cases"}
         if kind == "logistic":
             options["seed"] = workshop.seed
+        if kind == "logistic":
+            _load_libraries()
         start = time.perf_counter()
         predict, trained_on = train(_chain(first, examples), **options)
         build = BuildCost(usd=0.0, took_s=time.perf_counter() - start)
         recipe = Recipe(model=spec.model, strategy=self.name, parameters=spec.parameters, seed=workshop.seed)
-        return BaselineCandidate(spec.name, recipe, predict, trained_on, instant=kind == "majority", build=build)
+        # Whoever always says the same cannot know an answer.
+        findings = () if kind == "majority" else workshop.leaks("train")
+        return BaselineCandidate(
+            spec.name, recipe, predict, trained_on, instant=kind == "majority", build=build, findings=findings
+        )
 
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
         """What it learned from; it costs nothing to ask."""
@@ -262,15 +279,14 @@ class Baseline:
             "endpoint": N_("this process"),
             "trained_on": candidate.trained_on,
             "build": candidate.build.model_dump(),
+            **({"findings": [one.model_dump() for one in candidate.findings]} if candidate.findings else {}),
             **spec.parameters,
         }
 
 
 def _so_many(cases: Iterator[Case], spec: CandidateSpec, seed: int) -> Iterable[Case]:
     """
-    As many cases as `train_cases` says, drawn with the seed; all without it.
-
-    A draw holds every smaller one, so that candidates of a learning curve differ by what was added.
+    As many cases as `train_cases` says, drawn with the seed; all, streamed, without it.
 
     Raises:
         SettingsError: it is no number, or there are not so many.
@@ -284,16 +300,7 @@ def _so_many(cases: Iterator[Case], spec: CandidateSpec, seed: int) -> Iterable[
             name=spec.name,
             value=wanted,
         )
-    known = list(cases)
-    if wanted > len(known):
-        raise SettingsError(
-            "{name}: train_cases is {value} and the train split has {n} cases with a target; lower it or add cases",
-            name=spec.name,
-            value=wanted,
-            n=len(known),
-        )
-    drawn = sorted(range(len(known)), key=lambda place: (digest64(str(seed), known[place].id), place))[:wanted]
-    return [known[place] for place in sorted(drawn)]
+    return drawn_cases(list(cases), wanted, seed, spec.name)
 
 
 def _chain(first: tuple[str, str], rest: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

@@ -9,10 +9,14 @@ and `add` besides. `add` returns `draft.with_part(NAME, RECIPE, …)`, changing 
 
 | what it adds | field | stage |
 | --- | --- | --- |
-| a model of its own making | `model`, `model_parameters` (as beside `model` in a task file) | 10 |
+| a model of its own making | `model`, `model_parameters` (as beside `model` in a task file) | 10, with `turn` 40 |
 | examples | `shots` | 20 |
 | passages | `finder` (a `ContextFinder`), `context` | 30 |
 | what came out of trying variants | any | 90 |
+
+Stages say in which order names are joined. Each adds when it is its turn: `turn` where it has one, its stage else. A
+model that is trained is, so, trained on what it will be asked, with examples and passages. An ingredient that uses
+nothing of the entry's model says `from_nothing = True`.
 
 What it needs comes with the `Workshop`: train and dev cases by `learning_cases`, the task file's folder, the
 workspace's folder to keep what it builds, whether only a plan is made. What it took to build and what was found on the
@@ -35,6 +39,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import Caller, CandidateSpec, ContextFinder, Workshop
 from touchstone.strategies.chat import PASSAGES_ABOVE, PromptCandidate, Shots
 from touchstone.strategies.jinja_text import JinjaTemplate
+from touchstone.strategies.known_weights import known_of
 from touchstone.strategies.request_fields import OWN_FIELDS, begin_words, request_fields
 from touchstone.strategies.template import check_names, slots
 
@@ -233,7 +238,10 @@ async def compose(ingredients: Sequence[Ingredient], spec: CandidateSpec, worksh
         finding = {"passages"} if any(one.stage == _PASSAGES for one in ingredients) else set()
         named = slots(words.template) if words.jinja is None else words.jinja.names()
         check_names(named, workshop.columns | finding, where=spec.name)
-    for one in ingredients:
+    if not any(getattr(one, "from_nothing", False) for one in ingredients):
+        known, took = known_of(spec.name, rest, workshop)
+        draft = replace(draft, findings=known, build=draft.build + took)
+    for one in sorted(ingredients, key=lambda one: (getattr(one, "turn", one.stage), one.name)):
         draft = await one.add(draft, dealt[one.name], workshop)
     candidate = finish(draft, spec, joined_name(ingredients), workshop)
     await _look_at_examples(candidate)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
 
-from touchstone.errors import ExtraMissing, SettingsError
+from touchstone.errors import SettingsError
 from touchstone.evaluation.base import BuildCost, Candidate, Finding
 from touchstone.models.local.weights_kind import read_config
 from touchstone.noun import Noun
 from touchstone.strategies.base import CandidateSpec, Workshop
 from touchstone.strategies.draft import Draft, compose, describe
+from touchstone.strategies.general import General, measure_general, read_general
+from touchstone.strategies.planned import planned
 from touchstone.strategies.rag_settings import read_settings
+from touchstone.strategies.task_path import task_path
 from touchstone.strategies.trained import (
     Base,
+    Lesson,
     asking,
-    below,
     find_base,
     findings_of_ready,
     findings_of_rows,
@@ -27,10 +31,11 @@ from touchstone.strategies.trained import (
     told,
     took,
 )
+from touchstone.strategies.trained_card import write_cards_once
 from touchstone.strategies.trained_rows import LearningRows, batch_tokens_for, epochs_for, read_rows
-from touchstone.training.base import LoraSettings, Trained, TrainingJob, training_digest
-from touchstone.training.forecast import Device, Shape, forecast, shape_of_config, with_adapters
-from touchstone.training.run import can_train, stored_training
+from touchstone.training.base import LoraSettings, Trained, TrainingJob
+from touchstone.training.forecast import shape_of_config
+from touchstone.training.run import stored_training
 from touchstone.training.steps import LoopSettings
 
 _SMALL = 50_000_000
@@ -67,6 +72,8 @@ class FineTuneSettings(Noun):
     """Learn from so many, drawn; None takes all."""
     weights: str | None = None
     """A folder in which they lie ready: of a training, or of a model. Nothing is trained then."""
+    general: str | None = None
+    """Cases of another kind with their answers, asked before and after: what the training made it forget."""
     max_hours: float | None = Field(default=None, gt=0)
     """After so long it is stopped, and a later run goes on."""
     memory_gb: float | None = Field(default=None, gt=0)
@@ -90,6 +97,8 @@ class FineTune:
 
     name = "fine_tune"
     stage = 10
+    turn = 40
+    """After examples and passages, which stand in the rows."""
     parameters = frozenset(FineTuneSettings.model_fields)
 
     async def add(self, draft: Draft, given: Mapping[str, Any], workshop: Workshop) -> Draft:
@@ -99,67 +108,41 @@ class FineTune:
             from touchstone.strategies.fine_tune_remote import add_remote
 
             return await add_remote(draft, wanted, workshop)
-        base = find_base(draft, workshop)
-        if base.family == "encoder-only":
-            raise SettingsError(
-                "{name}: {model} is an encoder; train it with strategy: pretrain", name=draft.name, model=draft.model
-            )
-        rows = read_rows(draft, workshop, wanted.train_cases)
-        job = make_job(wanted, base, rows, workshop.seed)
+        base = base_to_train(draft, workshop)
+        general = _General(wanted, base, draft, workshop)
         if wanted.weights is not None:
-            return self._from_ready(draft, wanted, base, job, rows, workshop)
-        if workshop.planning:
-            return self._planned(draft, wanted, base, job, rows, workshop)
-        trained = await learn(job, rows, draft, workshop, hours=wanted.max_hours, memory_gb=wanted.memory_gb)
-        return self._asking(draft, base, job, rows, trained, workshop)
+            return await self._from_ready(draft, wanted, base, general, workshop)
+        lesson = await make_lesson(draft, wanted, workshop, base)
+        trained = None if workshop.planning else await learn(lesson, draft.name, workshop)
+        if trained is None:
+            trained = stored_training(home(workshop) / lesson.digest, lesson.digest)
+        if trained is None:
+            return planned(draft, self.name, lesson, _about(lesson.job, base), workshop)
+        about = {**_about(lesson.job, base), **told(trained, lesson.rows)}
+        made = self._of(draft, base, trained, about, findings_of_rows(lesson.rows, workshop))
+        measured = await general.measured(made)
+        if not workshop.planning:
+            write_cards_once(draft.name, lesson, trained, home(workshop).parent, measured)
+        return _telling(made, measured)
 
-    def _from_ready(
-        self,
-        draft: Draft,
-        wanted: FineTuneSettings,
-        base: Base,
-        job: TrainingJob,
-        rows: LearningRows,
-        workshop: Workshop,
+    async def _from_ready(
+        self, draft: Draft, wanted: FineTuneSettings, base: Base, general: _General, workshop: Workshop
     ) -> Draft:
-        folder = below(wanted.weights or "", workshop)
+        folder = task_path(workshop.folder, wanted.weights or "")
         found = ready(folder, draft.name)
-        expected = training_digest(job, rows.examples, rows.held_back)
-        findings = findings_of_ready(folder, found, expected, workshop)
+
+        async def lesson_of(other: Draft) -> Lesson:
+            return await make_lesson(other, wanted, workshop, base)
+
+        findings = await findings_of_ready(folder, found, draft, lesson_of, workshop)
         if isinstance(found, Trained):
-            return self._of(draft, base, found, {"ready": True, **_about(job, base), **told(found, None)}, findings)
-        about = {"ready": True, "base": base.reference}
-        build = BuildCost(usd=None, took_s=None)
-        return asking(draft, self.name, found, _served(base), {}, about=about, build=build, findings=findings)
-
-    def _planned(
-        self,
-        draft: Draft,
-        wanted: FineTuneSettings,
-        base: Base,
-        job: TrainingJob,
-        rows: LearningRows,
-        workshop: Workshop,
-    ) -> Draft:
-        digest = training_digest(job, rows.examples, rows.held_back)
-        found = stored_training(home(workshop) / digest, digest)
-        if found is not None:
-            return self._asking(draft, base, job, rows, found, workshop)
-        if not can_train():
-            raise ExtraMissing(feature="fine-tuning", extra="train")
-        expected = forecast_of(job, base, rows)
-        workshop.notice(expected)
-        build = BuildCost(usd=0.0, took_s=None, forecast=True)
-        findings = findings_of_rows(rows, workshop)
-        return draft.with_part(
-            self.name, {"planned": digest[:16]}, about=_about(job, base), build=build, findings=findings
-        )
-
-    def _asking(
-        self, draft: Draft, base: Base, job: TrainingJob, rows: LearningRows, trained: Trained, workshop: Workshop
-    ) -> Draft:
-        about = {**_about(job, base), **told(trained, rows)}
-        return self._of(draft, base, trained, about, findings_of_rows(rows, workshop))
+            about = {"ready": True, **_told_base(base), **told(found, None)}
+            made = self._of(draft, base, found, about, findings)
+        else:
+            about = {"ready": True, "base": base.reference}
+            build = BuildCost(usd=None, took_s=None)
+            made = asking(draft, self.name, found, _served(base), {}, about=about, build=build, findings=findings)
+        return _telling(made, await general.measured(made))
 
     def _of(
         self, draft: Draft, base: Base, trained: Trained, about: Mapping[str, Any], findings: Sequence[Finding]
@@ -183,6 +166,54 @@ class FineTune:
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
         """As of `prompt`, with base, settings, rows, losses and what the training took."""
         return describe(spec, candidate)
+
+
+class _General:
+    """What of a general set is wanted; a file that is missing is told before anything is trained."""
+
+    def __init__(self, wanted: FineTuneSettings, base: Base, draft: Draft, workshop: Workshop) -> None:
+        self._path = None if wanted.general is None else task_path(workshop.folder, wanted.general)
+        self._cases = () if self._path is None else read_general(self._path, draft.name)
+        self._before = (draft.model, draft.model_parameters)
+        self._workshop = workshop
+
+    async def measured(self, made: Draft) -> General | None:
+        """What the draft that asks the trained model forgot; None where nobody asks, or only a plan is made."""
+        if self._path is None or self._workshop.planning:
+            return None
+        after = (made.model, made.model_parameters)
+        return await measure_general(self._path, self._cases, self._before, after, made.fields, self._workshop)
+
+
+def _telling(draft: Draft, general: General | None) -> Draft:
+    """The draft with what was forgotten among its findings."""
+    return draft if general is None else replace(draft, findings=(*draft.findings, general.finding(draft.name)))
+
+
+def base_to_train(draft: Draft, workshop: Workshop) -> Base:
+    """
+    The weights that a draft begins with.
+
+    Raises:
+        SettingsError: they are not on this machine, or are an encoder's.
+    """
+    base = find_base(draft, workshop)
+    if base.family == "encoder-only":
+        raise SettingsError(
+            "{name}: {model} is an encoder; train it with strategy: pretrain", name=draft.name, model=draft.model
+        )
+    return base
+
+
+async def make_lesson(draft: Draft, wanted: FineTuneSettings, workshop: Workshop, base: Base) -> Lesson:
+    """
+    What an entry learns, and how; the same for `touchstone train`.
+
+    Raises:
+        UserError: there is nothing to learn from.
+    """
+    rows = await read_rows(draft, workshop, wanted.train_cases)
+    return Lesson(base, rows, make_job(wanted, base, rows, workshop.seed), wanted.max_hours, wanted.memory_gb)
 
 
 def make_job(wanted: FineTuneSettings, base: Base, rows: LearningRows, seed: int) -> TrainingJob:
@@ -213,44 +244,20 @@ def make_job(wanted: FineTuneSettings, base: Base, rows: LearningRows, seed: int
     )
 
 
-def forecast_of(job: TrainingJob, base: Base, rows: LearningRows) -> str:
-    """A line with what a training will take, in the reader's language; its time is not known before it runs."""
-    from touchstone.language import _
-
-    shape: Shape = shape_of_config(read_config(base.folder))
-    if job.way == "lora":
-        shape = with_adapters(shape, job.lora.rank)
-    found = forecast(
-        shape,
-        tokens=rows.estimated_tokens,
-        epochs=job.loop.epochs,
-        batch_tokens=job.loop.batch_tokens,
-        row_tokens=job.longest,
-        device=Device(name="this machine"),
-    )
-    return _(
-        "fine-tuning {model}: {rows:,} rows, about {tokens:,} tokens in all, {flops:.2g} floating-point operations, "
-        "up to {memory:,.0f} MB"
-    ).format(
-        model=base.reference,
-        rows=len(rows.examples),
-        tokens=found.tokens,
-        flops=found.flops,
-        memory=found.memory.total / 1e6,
-    )
-
-
 def _served(base: Base) -> str:
     return f"{base.reference.partition('/')[2] or base.reference}-tuned"
 
 
 def _about(job: TrainingJob, base: Base) -> dict[str, Any]:
     return {
-        "base": base.reference,
-        "base_digest": base.digest[:16],
+        **_told_base(base),
         "way": job.way,
         **({"rank": job.lora.rank} if job.way == "lora" else {}),
         "epochs": job.loop.epochs,
         "learning_rate": job.loop.learning_rate,
         "batch_tokens": job.loop.batch_tokens,
     }
+
+
+def _told_base(base: Base) -> dict[str, Any]:
+    return {"base": base.reference, "base_digest": base.digest[:16]}

@@ -33,8 +33,12 @@ async def add_remote(draft: Draft, wanted: FineTuneSettings, workshop: Workshop)
             "{name}: nobody says what training costs; write train_usd, USD for a million tokens, and train_max_usd",
             name=draft.name,
         )
+    if wanted.general is not None:
+        raise SettingsError(
+            "{name}: general is asked of weights on this machine; leave it out with backend: service", name=draft.name
+        )
     service, served_name = service_of(draft.model, draft.model_parameters)
-    rows = read_rows(draft, workshop, wanted.train_cases)
+    rows = await read_rows(draft, workshop, wanted.train_cases)
     settings = RemoteSettings(
         model=served_name,
         epochs=max(1, round(wanted.epochs or 3)),

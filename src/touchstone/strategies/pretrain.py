@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
-from touchstone.errors import ExtraMissing, UserError
-from touchstone.evaluation.base import BuildCost, Candidate
-from touchstone.language import _
-from touchstone.models.local.weights_kind import Family
+from touchstone.errors import SettingsError, UserError
+from touchstone.evaluation.base import Candidate, Finding
+from touchstone.models.local.weights_kind import Family, family_of, read_config
 from touchstone.noun import Noun
 from touchstone.strategies.base import CandidateSpec, Workshop
 from touchstone.strategies.draft import Draft, compose, describe
+from touchstone.strategies.planned import planned
 from touchstone.strategies.rag_settings import read_settings
-from touchstone.strategies.trained import asking, findings_of_rows, home, learn, told, took
+from touchstone.strategies.task_path import task_path
+from touchstone.strategies.trained import (
+    Lesson,
+    asking,
+    findings_of_ready,
+    findings_of_rows,
+    home,
+    learn,
+    ready,
+    told,
+    took,
+)
+from touchstone.strategies.trained_card import write_cards_once
 from touchstone.strategies.trained_rows import LearningRows, batch_tokens_for, read_rows
-from touchstone.training.base import Trained, TrainingJob, training_digest
-from touchstone.training.forecast import Device, forecast, real_sizes, shape_of
+from touchstone.training.base import Trained, TrainingJob
 from touchstone.training.networks import NetworkSizes
-from touchstone.training.run import can_train, stored_training
+from touchstone.training.run import stored_training
 from touchstone.training.steps import LoopSettings
 
 _RATE = 2e-3
@@ -48,6 +59,8 @@ class PretrainSettings(Noun):
     """Tokens of a row; longer ones are cut."""
     train_cases: int | None = Field(default=None, ge=1)
     """Learn from so many, drawn; None takes all."""
+    weights: str | None = None
+    """A folder in which they lie ready, of a training of `touchstone train`. Nothing is trained then."""
     max_hours: float | None = Field(default=None, gt=0)
     memory_gb: float | None = Field(default=None, gt=0)
 
@@ -62,42 +75,50 @@ class Pretrain:
 
     name = "pretrain"
     stage = 10
+    turn = 40
+    """After examples and passages, which stand in the rows."""
     parameters = frozenset(PretrainSettings.model_fields)
+    from_nothing = True
 
     async def add(self, draft: Draft, given: Mapping[str, Any], workshop: Workshop) -> Draft:
         """The draft that asks the new network."""
         wanted = read_settings(PretrainSettings, given, draft.name)
-        if wanted.width % wanted.heads or (wanted.width // wanted.heads) % 2:
-            raise UserError(
-                "{name}: width {width} cannot be split into {heads} heads of an even size; write a multiple",
+        draft = without_task(draft)
+        if wanted.weights is not None:
+            return await self._from_ready(draft, wanted, workshop)
+        lesson = await make_lesson(draft, wanted, workshop)
+        trained = None if workshop.planning else await learn(lesson, draft.name, workshop)
+        if trained is None:
+            trained = stored_training(home(workshop) / lesson.digest, lesson.digest)
+        if trained is None:
+            return planned(draft, self.name, lesson, _about(lesson.job), workshop)
+        if not workshop.planning:
+            write_cards_once(draft.name, lesson, trained, home(workshop).parent, None)
+        about = {**_about(lesson.job), **told(trained, lesson.rows)}
+        return self._of(draft, trained, about, findings_of_rows(lesson.rows, workshop))
+
+    async def _from_ready(self, draft: Draft, wanted: PretrainSettings, workshop: Workshop) -> Draft:
+        folder = task_path(workshop.folder, wanted.weights or "")
+        found = ready(folder, draft.name)
+        if not isinstance(found, Trained):
+            raise SettingsError(
+                "{name}: the weights in {folder} are of no training of Touchstone's; name them beside the model as "
+                "folder",
                 name=draft.name,
-                width=wanted.width,
-                heads=wanted.heads,
+                folder=str(folder),
             )
-        if not draft.own_system:
-            draft = replace(draft, system="")
-        rows = read_rows(draft, workshop, wanted.train_cases)
-        family = wanted.family or ("encoder-only" if workshop.answer.kind in ("label", "choice") else "decoder-only")
-        job = make_job(wanted, family, rows, workshop.seed)
-        digest = training_digest(job, rows.examples, rows.held_back)
-        stored = stored_training(home(workshop) / digest, digest)
-        if stored is None and not can_train():
-            raise ExtraMissing(feature="training from nothing", extra="train")
-        if workshop.planning and stored is None:
-            for line in forecast_lines(job, rows):
-                workshop.notice(line)
-            build = BuildCost(usd=0.0, took_s=None, forecast=True)
-            findings = findings_of_rows(rows, workshop)
-            return draft.with_part(
-                self.name, {"planned": digest[:16]}, about=_about(job), build=build, findings=findings
-            )
-        trained: Trained = stored or await learn(
-            job, rows, draft, workshop, hours=wanted.max_hours, memory_gb=wanted.memory_gb
-        )
+
+        async def lesson_of(other: Draft) -> Lesson:
+            return await make_lesson(other, wanted, workshop)
+
+        findings = await findings_of_ready(folder, found, draft, lesson_of, workshop)
+        return self._of(draft, found, {"ready": True, **told(found, None)}, findings)
+
+    def _of(self, draft: Draft, trained: Trained, about: Mapping[str, Any], findings: Sequence[Finding]) -> Draft:
+        family = family_of(read_config(trained.folder))
         return asking(
             draft, self.name, trained.folder, f"own-{family}", {"training": trained.digest[:16]},
-            about={**_about(job), **told(trained, rows)},
-            build=took(trained), findings=findings_of_rows(rows, workshop),
+            about=about, build=took(trained), findings=findings,
         )  # fmt: skip
 
     async def prepare(self, spec: CandidateSpec, workshop: Workshop) -> Candidate:
@@ -107,6 +128,40 @@ class Pretrain:
     def settings(self, spec: CandidateSpec, candidate: Candidate) -> Mapping[str, Any]:
         """As of `prompt`, with sizes, settings, rows, losses and what the training took."""
         return describe(spec, candidate)
+
+
+def without_task(draft: Draft) -> Draft:
+    """
+    The draft as a network with one task is asked: without the words that say what the task is.
+
+    What the user wrote stays, and so does what ingredients added, such as where citations are asked for.
+    """
+    if draft.own_system:
+        return draft
+    return replace(draft, system=draft.system.removeprefix(draft.begun_with).lstrip("\n"), begun_with="")
+
+
+async def make_lesson(draft: Draft, wanted: PretrainSettings, workshop: Workshop) -> Lesson:
+    """
+    What an entry learns, and how; the same for `touchstone train`.
+
+    Args:
+        draft: As `without_task` leaves it.
+
+    Raises:
+        UserError: there is nothing to learn from, or an encoder has fewer than two labels to learn.
+    """
+    if wanted.width % wanted.heads or (wanted.width // wanted.heads) % 2:
+        raise UserError(
+            "{name}: width {width} cannot be split into {heads} heads of an even size; write a multiple",
+            name=draft.name,
+            width=wanted.width,
+            heads=wanted.heads,
+        )
+    labelled = workshop.answer.kind in ("label", "choice")
+    family: Family = wanted.family or ("encoder-only" if labelled else "decoder-only")
+    rows = await read_rows(draft, workshop, wanted.train_cases, cites=family != "encoder-only")
+    return Lesson(None, rows, make_job(wanted, family, rows, workshop.seed), wanted.max_hours, wanted.memory_gb)
 
 
 def make_job(wanted: PretrainSettings, family: Family, rows: LearningRows, seed: int) -> TrainingJob:
@@ -143,33 +198,6 @@ def make_job(wanted: PretrainSettings, family: Family, rows: LearningRows, seed:
             checkpoint_steps=100,
         ),
     )
-
-
-def forecast_lines(job: TrainingJob, rows: LearningRows, device: Device | None = None) -> list[str]:
-    """What it will take, and what a network of a real size would, in the reader's language."""
-    assert job.sizes is not None
-    found = forecast(
-        shape_of(job.family, job.sizes, job.vocabulary, len(job.labels)),
-        tokens=rows.estimated_tokens,
-        epochs=job.loop.epochs,
-        batch_tokens=job.loop.batch_tokens,
-        row_tokens=job.longest,
-        device=device or Device(name="this machine"),
-    )
-    seven = next(one for one in real_sizes() if one.name == "7B")
-    own = _(
-        "a network from nothing: {parameters:,} parameters, about {tokens:,} tokens in all, {flops:.2g} floating-point "
-        "operations, up to {memory:,.0f} MB"
-    )
-    real = _(
-        "a network of {name} parameters would take {tokens:.2g} tokens and about {hours:,.0f} hours of one {device}"
-    )
-    return [
-        own.format(
-            parameters=found.parameters, tokens=found.tokens, flops=found.flops, memory=found.memory.total / 1e6
-        ),
-        real.format(name=seven.name, tokens=seven.tokens, hours=seven.device_hours, device=seven.device),
-    ]
 
 
 def _about(job: TrainingJob) -> dict[str, Any]:

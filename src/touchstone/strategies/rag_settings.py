@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from touchstone.errors import InvalidValue, SettingsError, refusal
 from touchstone.noun import Noun
 from touchstone.strategies.search_settings import SearchSettings
+from touchstone.strategies.task_path import task_path
 
 Read = TypeVar("Read", bound=Noun)
 
@@ -259,7 +260,7 @@ def below(folder: Path, documents: tuple[str, ...], name: str) -> tuple[tuple[st
     """
     found: dict[str, Path] = {}
     for written in documents:
-        place = folder / Path(written).expanduser()
+        place = task_path(folder, written)
         if not place.exists():
             raise SettingsError(
                 "{name}: the documents {place} do not exist; mend the path, which starts at the task file",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import orjson
 
 from touchstone.errors import DataError, SettingsError, UserError
 from touchstone.evaluation.base import BuildCost, Finding
@@ -24,30 +22,27 @@ from touchstone.models.starter.network import read_sizes
 from touchstone.models.starter.tokens import Tokens
 from touchstone.strategies.base import Workshop
 from touchstone.strategies.draft import Draft
+from touchstone.strategies.known_weights import findings_of_weights, given_folder, keep_what_is_learned, keys_of
 from touchstone.strategies.trained_rows import LearningRows
 from touchstone.training.base import Trained, TrainingJob, training_digest
+from touchstone.training.forecast import shape_of_config
 from touchstone.training.run import run_training, stored_training
 from touchstone.training.steps import Step
 
 TRAINED = "trained"
 """Folder in the workspace's: a training each, under its digest."""
-ASKED = "asked.json"
-"""Keys of the questions that a training learned from, so that a leak is found wherever its weights are used."""
 
 _QUICK_PARAMETERS = 20_000_000
 """Up to this size a decoder of ours runs on NumPy alone as quickly as it needs to."""
 _SAY_EVERY_S = 5.0
 
-_UNKNOWN_ROWS = N_(
-    "nobody knows what the weights in {folder} were trained on, so nobody can say whether test cases were among it"
-)
 _OTHER_ROWS = N_(
-    "the weights in {folder} were trained on other rows, words or settings than this entry has; train again to learn "
-    "what is there now"
+    "{name}: the weights in {folder} were trained on other rows, words or settings than this entry has; train again to "
+    "learn what is there now"
 )
-_LEAK = N_(
-    "{count} questions that the weights in {folder} were trained on are asked in test: they know the answers; take "
-    "them out of test, or train without them"
+_BARE_ROWS = N_(
+    "{name}: the weights in {folder} were trained on questions without the examples or passages that this entry shows; "
+    "leave out weights to train on what is asked"
 )
 _LEFT_OUT = N_(
     "{count} train cases ask what test cases ask; they were left out of the training, take them out of train or test"
@@ -71,12 +66,12 @@ def find_base(draft: Draft, workshop: Workshop) -> Base:
     The weights of the model that a draft asks.
 
     Raises:
-        SettingsError: they are not on this machine.
+        SettingsError: they are not on this machine, or their config does not say their sizes.
     """
     kind, _slash, size = draft.model.partition("/")
-    given = draft.model_parameters.get("folder")
-    if isinstance(given, str):
-        folder = below(given, workshop)
+    given = given_folder(draft.model_parameters, workshop)
+    if given is not None:
+        folder = given
     elif kind == "starter" and size in SIZES:
         folder = SHIPPED / size
     else:
@@ -89,15 +84,11 @@ def find_base(draft: Draft, workshop: Workshop) -> Base:
     try:
         if not (folder / TOKENIZER).exists() and (folder.parent / TOKENIZER).exists():
             folder = _gathered(folder, workshop)
-        return Base(draft.model, folder, folder_digest(folder), family_of(read_config(folder)))
-    except (DataError, OSError) as error:
+        config = read_config(folder)
+        shape_of_config(config)
+        return Base(draft.model, folder, folder_digest(folder), family_of(config))
+    except (DataError, OSError, ValueError) as error:
         raise SettingsError("{name}: {reason}", name=draft.name, reason=error) from error
-
-
-def below(given: str, workshop: Workshop) -> Path:
-    """A path of the task file: relative to it where something lies there, to the working directory else."""
-    beside = workshop.folder / given
-    return (beside if beside.exists() else Path(given)).resolve()
 
 
 def _gathered(folder: Path, workshop: Workshop) -> Path:
@@ -128,43 +119,56 @@ def home(workshop: Workshop) -> Path:
     return workshop.workspace / TRAINED
 
 
-async def learn(
-    job: TrainingJob,
-    rows: LearningRows,
-    draft: Draft,
-    workshop: Workshop,
-    *,
-    hours: float | None,
-    memory_gb: float | None,
-) -> Trained:
+@dataclass(frozen=True)
+class Lesson:
+    """Everything that decides what a training gives, and what it may take."""
+
+    base: Base | None
+    """None for a new network."""
+    rows: LearningRows
+    job: TrainingJob
+    hours: float | None
+    """After so long it is stopped, and a later run goes on."""
+    memory_gb: float | None
+
+    @property
+    def digest(self) -> str:
+        """As `training_digest` has it."""
+        return training_digest(self.job, self.rows.examples, self.rows.held_back)
+
+
+async def learn(lesson: Lesson, name: str, workshop: Workshop) -> Trained:
     """
-    The training of a job, made now or earlier; lines tell how it goes.
+    What a lesson gives, learned now or earlier; lines tell how it goes.
+
+    Args:
+        name: The candidate's, for the lines.
 
     Raises:
         UserError: a library is missing, or the base cannot be trusted.
         TrainingFailed: the process that trains failed; what it had learned is kept.
     """
-    place = home(workshop) / training_digest(job, rows.examples, rows.held_back)
+    place = home(workshop) / lesson.digest
     said = 0.0
 
     def tell(step: Step) -> None:
         nonlocal said
         if monotonic() - said >= _SAY_EVERY_S or step.step == step.of:
             said = monotonic()
-            workshop.notice(progress_line(draft.name, step))
+            workshop.notice(progress_line(name, step))
 
+    rows = lesson.rows
     trained = await run_training(
-        job,
+        lesson.job,
         rows.examples,
         rows.held_back,
         place,
         report=tell,
-        memory_bytes=None if memory_gb is None else round(memory_gb * 2**30),
-        deadline_s=None if hours is None else 3600 * hours,
+        memory_bytes=None if lesson.memory_gb is None else round(lesson.memory_gb * 2**30),
+        deadline_s=None if lesson.hours is None else 3600 * lesson.hours,
     )
-    keys = place / ASKED
-    if not keys.exists():
-        keys.write_bytes(orjson.dumps(sorted(rows.keys)))
+    if keys_of(place) is None:
+        keep_what_is_learned(place, rows.keys, rows.questions, None if lesson.base is None else lesson.base.folder)
     return trained
 
 
@@ -208,19 +212,35 @@ def ready(folder: Path, name: str) -> Trained | Path:
     return folder
 
 
-def findings_of_ready(
-    folder: Path, found: Trained | Path, expected: str | None, workshop: Workshop
+async def findings_of_ready(
+    folder: Path,
+    found: Trained | Path,
+    draft: Draft,
+    make_lesson: Callable[[Draft], Awaitable[Lesson]],
+    workshop: Workshop,
 ) -> tuple[Finding, ...]:
-    """What bears on weights that lie ready: rows that are tested, rows nobody knows, rows that are others now."""
-    named = {"folder": folder.name}
+    """
+    What bears on weights that lie ready: rows that are tested, rows nobody knows, rows that are others now.
+
+    Args:
+        folder: As the entry names it.
+        found: What lies there.
+        draft: What will be asked.
+        make_lesson: From a draft to what the entry would learn.
+    """
+    findings = findings_of_weights(draft.name, folder, workshop)
+    if not isinstance(found, Trained) or any(one.kind == "unknown_rows" for one in findings):
+        return findings
+    bare = replace(draft, system=draft.begun_with, shots=None, finder=None)
     try:
-        keys = frozenset(int(key) for key in orjson.loads((folder / ASKED).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return (Finding(kind="unknown_rows", template=_UNKNOWN_ROWS, values=named),)
-    tested = workshop.asked_in_test(keys)
-    leaks = (Finding(kind="leak", template=_LEAK, values={"count": len(tested), **named}, blocks=True),)
-    stale = isinstance(found, Trained) and expected is not None and found.digest != expected
-    return (leaks if tested else ()) + ((Finding(kind="stale", template=_OTHER_ROWS, values=named),) if stale else ())
+        if found.digest == (await make_lesson(draft)).digest:
+            return findings
+        as_bare = found.digest == (await make_lesson(bare)).digest
+    except UserError:
+        # There is nothing here to learn from, so nobody can say that the weights learned something else.
+        return findings
+    kind, template = ("bare_rows", _BARE_ROWS) if as_bare else ("stale", _OTHER_ROWS)
+    return (*findings, Finding(kind=kind, template=template, values={"name": draft.name, "folder": folder.name}))
 
 
 def findings_of_rows(rows: LearningRows, workshop: Workshop) -> Sequence[Finding]:
@@ -258,7 +278,9 @@ def asking(
         changes: Other fields of the draft.
     """
     kind = model_kind(weights)
-    kept = {name: value for name, value in draft.model_parameters.items() if name == "price"}
+    # A service's price is of its own machines; what these weights cost is the time on ours.
+    ran_here = draft.model.partition("/")[0] in ("starter", "local")
+    kept = {name: value for name, value in draft.model_parameters.items() if name == "price" and ran_here}
     return draft.with_part(
         ingredient,
         {**recipe, "weights": folder_digest(weights)[:16]},

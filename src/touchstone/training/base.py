@@ -9,7 +9,6 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from touchstone.errors import TouchstoneError
 from touchstone.models.local.model import folder_digest
 from touchstone.models.local.weights_kind import Family
 from touchstone.noun import Noun
@@ -23,21 +22,13 @@ _RECIPE_VERSION = 1
 """Part of a training's digest; higher once the same job would give other weights."""
 
 
-class TrainingFailed(TouchstoneError):
-    """A training ended without a model; what it had learned until its last checkpoint is kept."""
-
-
-class TrainingStopped(TrainingFailed):
-    """Somebody stopped it; the same call goes on from its checkpoint."""
-
-    exit_code = 130
-
-
 class Example(Noun):
     """One conversation to learn from; only what the assistant says is learned to be said."""
 
     turns: tuple[tuple[str, str], ...] = Field(min_length=1)
     """(role, text): system, user, assistant. An encoder learns its last turn as a label, from all turns before it."""
+    last_alone: bool = Field(default=False, exclude_if=lambda alone: not alone)
+    """Whether the last turn alone is learned to be said; examples before it are read."""
 
 
 class LoraSettings(Noun):

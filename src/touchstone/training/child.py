@@ -21,7 +21,7 @@ JOB, PROGRESS, RESULT, PROBLEM, LOCK = "job.json", "progress.jsonl", "result.jso
 STOPPED = 75
 """Exit code of a process that was asked to stop and kept a checkpoint (EX_TEMPFAIL)."""
 
-_SMALL = 20_000_000
+SMALL = 20_000_000
 """Parameters below which a second thread waits more than it works; measured on two cores (docs/experiments.md)."""
 _PATIENCE_S = 60.0
 """So long one waits for the process of a session that died to keep its checkpoint and leave."""
@@ -98,7 +98,7 @@ def train_in(folder: Path, stop: threading.Event, learning: threading.Event) -> 
     held_back = rows_by(read_examples(folder / HELD_BACK), words, job, place=folder / HELD_BACK).rows
     network = make_network(job, start)
     all_values = list(network.parameters())
-    if sum(value.numel() for value in all_values) < _SMALL:
+    if sum(value.numel() for value in all_values) < SMALL:
         import torch
 
         torch.set_num_threads(1)

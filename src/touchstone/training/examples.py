@@ -54,6 +54,13 @@ class Prepared:
     """Rows that were longer than the job allows."""
 
 
+def last_run(said: list[bool]) -> list[bool]:
+    """The last turn of an assistant alone; between two of its turns there are always tokens that are not its own."""
+    ends = next((at for at in range(len(said), 0, -1) if said[at - 1]), 0)
+    begins = next((at for at in range(ends, 0, -1) if not said[at - 1]), 0)
+    return [begins <= at < ends for at in range(len(said))]
+
+
 def rows_by(examples: Iterable[Example], words: Words, job: TrainingJob, *, place: Path) -> Prepared:
     """
     Rows of tokens, in the form that the family learns from.
@@ -73,6 +80,7 @@ def rows_by(examples: Iterable[Example], words: Words, job: TrainingJob, *, plac
         for row, example in enumerate(examples, start=1):
             if job.family == "decoder-only":
                 numbers, said = words.conversation(example.turns)
+                said = last_run(said) if example.last_alone else said
                 cut += len(numbers) > longest
                 yield numbers[:longest], said[:longest]
                 continue

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from touchstone.language import N_
 from touchstone.noun import Noun
 from touchstone.training.networks import Family, NetworkSizes
 
@@ -41,7 +42,7 @@ class Device(Noun):
     memory_bytes: float | None = Field(default=None, gt=0)
 
 
-H100 = Device(name="NVIDIA H100 at 40 % of its peak", flops=0.4 * 989e12, memory_bytes=80e9)
+H100 = Device(name=N_("NVIDIA H100 at 40 % of its peak"), flops=0.4 * 989e12, memory_bytes=80e9)
 """
 989 teraflops of bfloat16 without sparsity (NVIDIA H100 SXM data sheet); 38 to 43 % of the peak is what the Llama 3 team
 got out of them (Grattafiori et al. 2024, arXiv:2407.21783, table 4).

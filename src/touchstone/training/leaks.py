@@ -57,6 +57,17 @@ class TestTexts:
             for piece in _pieces(near):
                 self._pieces.setdefault(digest64(piece), place)
 
+    def asked_by(self, key: int) -> tuple[str, int | None] | None:
+        """(id, row) of the test case whose question has a key, the digest of its text as `near_text` has it."""
+        return self._near.get(key)
+
+    def shared_with(self, question: str) -> tuple[str, int | None] | None:
+        """(id, row) of a test case that asks this, or shares 13 words in a row with it."""
+        near = near_text(question)
+        found = self._near.get(digest64(near))
+        pieces = (self._pieces.get(digest64(piece)) for piece in _pieces(near))
+        return found or next((one for one in pieces if one is not None), None)
+
     def leak(self, case: Case) -> Leak | None:
         """How a row is, or holds, one of the test cases; None where it is none."""
         text = asked_text(case)

@@ -15,11 +15,19 @@ from pathlib import Path
 import orjson
 from pydantic import Field, ValidationError
 
-from touchstone.errors import BudgetStop, DataError, ModelError, SettingsError, StoreBusy
+from touchstone.errors import (
+    BudgetStop,
+    DataError,
+    ModelError,
+    SettingsError,
+    StoreBusy,
+    TrainingFailed,
+    TrainingStopped,
+)
 from touchstone.models.tuning_service import TuningJob, TuningService
 from touchstone.noun import Noun
 from touchstone.storage.process_lock import ProcessLock
-from touchstone.training.base import Example, TrainingFailed, TrainingStopped
+from touchstone.training.base import Example
 from touchstone.training.run import PARENT_LOCK
 
 STATE = "remote.json"
@@ -81,11 +89,17 @@ class RemoteTrained(Noun):
 
 def rows_body(examples: Sequence[Example]) -> bytes:
     """Rows as the protocol wants them: a conversation a line."""
-    lines = (
-        orjson.dumps({"messages": [{"role": role, "content": text} for role, text in example.turns]})
-        for example in examples
-    )
-    return b"\n".join(lines) + b"\n"
+    return b"\n".join(orjson.dumps({"messages": _messages(example)}) for example in examples) + b"\n"
+
+
+def _messages(example: Example) -> list[dict[str, str | int]]:
+    """Turns as messages; `weight: 0` marks what an assistant said and nobody shall learn to say."""
+    last = len(example.turns) - 1
+    return [
+        {"role": role, "content": text}
+        | ({"weight": 0} if example.last_alone and role == "assistant" and place < last else {})
+        for place, (role, text) in enumerate(example.turns)
+    ]
 
 
 def remote_forecast(examples: Sequence[Example], settings: RemoteSettings) -> RemoteForecast:

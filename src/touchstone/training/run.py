@@ -15,11 +15,11 @@ from time import monotonic
 import orjson
 from pydantic import ValidationError
 
-from touchstone.errors import DataError, ExtraMissing, StoreBusy
+from touchstone.errors import DataError, ExtraMissing, StoreBusy, TrainingFailed, TrainingStopped
 from touchstone.models.local.confine import child_environment
 from touchstone.models.local.weights_folder import check_weights_folder
 from touchstone.storage.process_lock import ProcessLock
-from touchstone.training.base import Example, Trained, TrainingFailed, TrainingJob, TrainingStopped, training_digest
+from touchstone.training.base import Example, Trained, TrainingJob, training_digest
 from touchstone.training.child import JOB, PROBLEM, PROGRESS, RESULT, STOPPED
 from touchstone.training.examples import EXAMPLES, HELD_BACK, write_examples
 from touchstone.training.steps import Step

@@ -33,6 +33,8 @@ class CompareOptions(Noun):
     """Begin anew although an unfinished comparison of this task began with something else."""
     retry_failed: bool = False
     """Ask again where calls had failed."""
+    beside: bool = False
+    """Measured beside another comparison, which is the one that is shown: `latest` never means this one."""
 
 
 class Demands(Noun):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.joined import strategy_named
 from touchstone.strategies.recorded import open_recordings
 from touchstone.training.leaks import TestTexts
-from touchstone.workspace.bench import RunBench
 from touchstone.workspace.catalog_facts import asks_facts, informed
-from touchstone.workspace.leaks import leak_findings
+from touchstone.workspace.leaks import leak_findings, named_in_test
+from touchstone.workspace.racing import FREE
+from touchstone.workspace.rehearsal import Benches, rehearse
 from touchstone.workspace.sweep import expand
 from touchstone.workspace.taskfile import Task
 
@@ -289,10 +290,6 @@ def make_workshop(
     def make_caller(reference: str, parameters: Mapping[str, Any]) -> Journal:
         return make_journal(reference, parameters, purse)
 
-    def open_bench(what: str, most_usd: float | None) -> RunBench:
-        # A plan asks nobody: what is stored shows how a search came out, and what is not leaves it open.
-        return RunBench(task, dataset, what, most_usd, purse, partial(make_journal, offline=offline or planning))
-
     def tests() -> Iterator[Case]:
         return (case for _, case in ledger.datasets.cases(dataset, "test"))
 
@@ -301,8 +298,12 @@ def make_workshop(
         return frozenset(map(question_key, tests()))
 
     @cache
+    def test_texts() -> TestTexts:
+        return TestTexts(tests())
+
+    @cache
     def leaks(split: str) -> tuple[Finding, ...]:
-        return leak_findings(learning_cases(split), TestTexts(tests()), split)
+        return leak_findings(learning_cases(split), test_texts(), split)
 
     return Workshop(
         instruction=task.file.instruction,
@@ -318,8 +319,10 @@ def make_workshop(
         workspace=workspace,
         notice=notice,
         asked_in_test=lambda keys: keys & tested(),
+        named_in_test=lambda keys, questions: named_in_test(test_texts(), keys, questions),
         leaks=leaks,
-        open_bench=open_bench,
+        # A plan asks nobody: what is stored shows how a search came out, and what is not leaves it open.
+        open_bench=Benches(task, dataset, purse, make_journal, offline=offline or planning),
     )
 
 
@@ -329,30 +332,36 @@ async def make_candidates(
     """
     (candidate, its settings for the report) for every spec; those already made are closed when one fails.
 
-    Candidates that ask the same of the same endpoint draw apart: each gets, and pays, answers of its own, so that a
-    model compared with itself shows its noise. The first of them shares its answers with other comparisons.
+    Nothing is paid before it is known that each of them can be made; see `rehearse`. Candidates that ask the same of
+    the same endpoint draw apart: each gets, and pays, answers of its own, so that a model compared with itself shows
+    its noise. The first of them shares its answers with other comparisons.
 
     Raises:
         TaskError: a spec cannot work; the line of its entry is named.
     """
-    made: list[tuple[Candidate, Mapping[str, Any]]] = []
+
+    async def prepare(spec: CandidateSpec, place: Workshop) -> Candidate:
+        try:
+            return await strategy_named(spec.strategy).prepare(spec, place)
+        except (TaskError, DataError, ModelError):
+            raise
+        except UserError as error:
+            raise TaskError.of(error, path=task.path, line=spec.line) from error
+
+    made: dict[int, tuple[Candidate, Mapping[str, Any]]] = {}
     try:
-        for spec in specs:
-            strategy = strategy_named(spec.strategy)
-            try:
-                candidate = await strategy.prepare(spec, workshop)
-            except (TaskError, DataError, ModelError):
-                raise
-            except UserError as error:
-                raise TaskError.of(error, path=task.path, line=spec.line) from error
-            made.append((candidate, strategy.settings(spec, candidate)))
+        await rehearse(specs, workshop, prepare)
+        for place in sorted(range(len(specs)), key=lambda place: specs[place].strategy not in FREE):
+            candidate = await prepare(specs[place], workshop)
+            made[place] = candidate, strategy_named(specs[place].strategy).settings(specs[place], candidate)
     except TouchstoneError:
-        for candidate, _ in made:
+        for candidate, _ in made.values():
             await candidate.close()
         raise
+    in_order = tuple(made[place] for place in range(len(specs)))
     seen: Counter[tuple[object, ...]] = Counter()
-    for candidate, _ in made:
+    for candidate, _ in in_order:
         if isinstance(candidate, PromptCandidate):
             candidate.twin = seen[candidate.asks]
             seen[candidate.asks] += 1
-    return tuple(made)
+    return in_order

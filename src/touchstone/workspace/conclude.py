@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -141,6 +141,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         warnings=(
             *_unfinished(stored, raced),
             *_warnings(stored, judge),
+            *_remarks(trials),
             *gather.failures(stored),
             *gather.remarks(stored),
             *gather.changed_models(stored, served),
@@ -346,6 +347,14 @@ def _baseline(file: TaskFile, stored: Stored) -> str | None:
     if file.gate is not None and file.gate.baseline in stored.names:
         return file.gate.baseline
     return next((spec.name for spec in stored.specs if spec.strategy == "baseline"), None)
+
+
+def _remarks(trials: Sequence[TrialSummary]) -> Iterator[Note]:
+    """What was found while candidates were made and forbids nothing; what forbids stands with the decision."""
+    for trial in trials:
+        for one in trial.findings:
+            if not one.blocks:
+                yield Note(template=one.template, values={**one.values, "name": trial.name})
 
 
 def _warnings(stored: Stored, judge: JudgeInfo | None) -> tuple[Note, ...]:

@@ -54,18 +54,22 @@ def _copy(shipped: str, names: Sequence[str], folder: Path) -> Path:
     return folder / "task.yaml"
 
 
-def next_steps(intents: Path, handbook: Path, program: str = "touchstone") -> tuple[tuple[str, str], ...]:
+def next_steps(
+    intents: Path, handbook: Path, comparison: str, program: str = "touchstone"
+) -> tuple[tuple[str, str], ...]:
     """
     (command, what it is for): what to try after the demo.
 
     Args:
         intents: The task file of the comparison.
         handbook: The task file of the ladder.
+        comparison: Id of the comparison that was shown last. The newest one is another: the ladder measures the changed
+            facts after it.
         program: How the command is called in this shell.
     """
     return (
         (
-            f"{program} decide latest --min-score 0.6",
+            f"{program} decide {comparison} --min-score 0.6",
             _("Ask for something else of the same stored answers; it costs nothing."),
         ),
         (

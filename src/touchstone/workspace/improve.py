@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from touchstone.decision.advice_base import Situation
@@ -10,27 +11,34 @@ from touchstone.decision.base import Reason
 from touchstone.decision.improve_base import Circumstances, Prospect, Way
 from touchstone.decision.improve_plan import plan_ways
 from touchstone.decision.ladder import make_ladder
-from touchstone.decision.ladder_base import Ladder, Making, Stretch
-from touchstone.decision.learning_curve import CurvePoint, LearningCurve, make_curve
+from touchstone.decision.ladder_base import Ladder, Stretch
 from touchstone.decision.what_if import after_the_facts_changed, what_changes
 from touchstone.errors import ExtraMissing, TaskError
 from touchstone.evaluation.base import TrialSummary
 from touchstone.evaluation.ledger import Ledger
-from touchstone.noun import Noun
 from touchstone.reporting.base import CandidateResult, Comparison, ReportData
 from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
 from touchstone.strategies.base import CandidateSpec
 from touchstone.training.run import can_train
-from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.candidates import read_specs
-from touchstone.workspace.improve_entries import Base, baseline_entries, bases_of, entries_for, with_candidates
-from touchstone.workspace.improve_section import ImproveSection, as_paths
+from touchstone.workspace.improve_checks import check_section, search_usd
+from touchstone.workspace.improve_costs import blocked_gains, machines_of, making_of
+from touchstone.workspace.improve_curves import curves_of
+from touchstone.workspace.improve_entries import (
+    Base,
+    baseline_entries,
+    bases_of,
+    entries_for,
+    pretrain_entry,
+    reading_anew,
+    with_candidates,
+)
+from touchstone.workspace.improve_facts import SaidOnce, paired_changes
+from touchstone.workspace.improve_section import ImproveSection
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.taskfile import Task, parse_goal, with_cases
 from touchstone.workspace.workspace import Workspace
-
-_OWN_MACHINE = ("starter/", "local/", "baseline/")
-"""References of what runs on this machine."""
 
 
 class Planned(NamedTuple):
@@ -55,23 +63,29 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
         UserError: the task file or its cases cannot be used.
     """
     section = task.file.improve or ImproveSection()
-    _check_files(task, section)
+    bases = bases_of(task, ledger, section)
+    check_section(task, section, [base.spec.name for base in bases])
     if train:
         if not can_train():
             raise ExtraMissing(feature="fine-tuning", extra="train")
         section = section.model_copy(update={"fine_tuned": {}, "also": (*section.also, "fine_tune")})
     look = look_at_cases(task)
-    models = []
     entries: list[Any] = list(task.file.candidates)
-    bases = bases_of(task, ledger, section)
     known = {spec.name for spec in read_specs(task, ledger)}
+    models = []
     for base in bases:
-        ways = plan_ways(_circumstances(base, task, section, look, options))
+        circumstances = _circumstances(base, task, section, look, options)
+        ways = plan_ways(circumstances)
+        if circumstances.situation.budget_usd is not None and _tries(ways, "prompt_search"):
+            usd = search_usd(base, task, section, ledger, options)
+            ways = plan_ways(circumstances.model_copy(update={"search_usd": usd}))
         models.append(ModelPlan(model=base.spec.name, ways=ways))
         by_name: dict[Way, Prospect] = {way.way: way for way in ways}
         entries += [one for one in entries_for(base, by_name, section, look.train) if one["name"] not in known]
-    if any(way.tried for model in models for way in model.ways if way.way == "baseline"):
-        entries += [one for one in baseline_entries(task, section, look.train) if one["model"] not in known]
+    if any(_tries(model.ways, "baseline") for model in models):
+        entries += [one for one in baseline_entries(task, section, look.train) if not _stands_for(one, known)]
+    if any(_tries(model.ways, "pretrain") for model in models):
+        entries += [one for one in (pretrain_entry(section),) if one["name"] not in known]
     whole = with_candidates(task, tuple(entries))
     specs = read_specs(whole, ledger)
     names = tuple(spec.name for spec in specs)
@@ -89,20 +103,14 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
     )
 
 
-def _check_files(task: Task, section: ImproveSection) -> None:
-    """Raises `TaskError` where a file that is needed later, when much was paid, is not there."""
-    updated = section.updated
-    later = () if updated is None else (updated.cases, *as_paths(updated.documents))
-    for name, key in (*((one, "documents") for one in section.paths()), *((one, "updated") for one in later)):
-        if not (task.folder / name).exists():
-            raise TaskError(
-                "improve.{key} names {name}, which does not exist in {folder}; mend the path",
-                path=task.path,
-                line=task.line("improve", key),
-                key=key,
-                name=name,
-                folder=str(task.folder),
-            )
+def _tries(ways: Iterable[Prospect], name: Way) -> bool:
+    return any(way.way == name and way.tried for way in ways)
+
+
+def _stands_for(entry: Mapping[str, Any], known: Collection[str]) -> bool:
+    """Whether the task file has such a baseline already: the model itself, or for a curve a sweep of it."""
+    model = str(entry["model"])
+    return any(name.startswith(f"{model}, train_cases=") for name in known) if "sweep" in entry else model in known
 
 
 def _circumstances(
@@ -118,7 +126,6 @@ def _circumstances(
             rests_on_documents=bool(section.paths()),
             budget_usd=options.max_usd if options.max_usd is not None else task.file.limits.max_usd,
         ),
-        model=base.spec.name,
         dev_cases=look.dev,
         facts_change_days=section.facts_change_days,
         kind="starter" if model.startswith("starter") else "weights" if model.startswith("local") else "service",
@@ -148,26 +155,30 @@ def improve(
     Raises:
         UserError: something must be changed first; nobody was asked.
     """
-    data = place.compare(planned.task, options, command=command, progress=progress, notice=notice)
-    found, last = improvement(planned, data), data
+    said = SaidOnce(notice)
+    data = place.compare(planned.task, options, command=command, progress=progress, notice=said.first)
+    found, last = improvement(planned, data, place), data
     updated = planned.section.updated
     if updated is not None and data.ending is None:
         rest = _what_is_left(planned, options, data.comparison)
-        last = after = place.compare(after_the_change(planned), rest, command=command, progress=progress, notice=notice)
+        tell = said.second(updated.cases, str(planned.task.file.cases))
+        task = after_the_change(planned)
+        last = after = place.compare(task, rest, command=command, progress=progress, notice=tell)
         if after.ending is None:
-            ladder = _ladder(planned, after.comparison, _stretch(planned))
-            found = found.model_copy(
-                update={"changes": (*found.changes, after_the_facts_changed(found.ladder, ladder))}
-            )
+            ladder = _ladder(planned, after, place, _stretch(planned))
+            pairs = paired_changes(place.ledger, *(one.comparison.comparison_id for one in (data, after)))
+            change = after_the_facts_changed(found.ladder, ladder, pairs, planned.task.file.race.confidence)
+            found = found.model_copy(update={"changes": (*found.changes, change)})
     return found, data, last
 
 
 def _what_is_left(planned: Planned, options: CompareOptions, before: Comparison) -> CompareOptions:
     """The options of the second comparison: both together keep to one cap (promises.md, P4)."""
+    rest = options.model_copy(update={"beside": True})
     cap = options.max_usd if options.max_usd is not None else planned.task.file.limits.max_usd
     if cap is None:
-        return options
-    return options.model_copy(update={"max_usd": max(0.0, cap - (before.spent_usd or 0.0))})
+        return rest
+    return rest.model_copy(update={"max_usd": max(0.0, cap - (before.spent_usd or 0.0))})
 
 
 def after_the_change(planned: Planned) -> Task:
@@ -175,30 +186,25 @@ def after_the_change(planned: Planned) -> Task:
     updated = planned.section.updated
     assert updated is not None
     file = planned.task.file
-    documents = updated.documents
-    candidates = tuple(
-        {**entry, "documents": list(documents) if isinstance(documents, tuple) else documents}
-        if documents is not None and isinstance(entry, Mapping) and "documents" in entry
-        else entry
-        for entry in file.candidates
-    )
+    before = planned.section.paths()
+    candidates = tuple(reading_anew(entry, before, updated.documents) for entry in file.candidates)
     changed = with_cases(planned.task, updated.cases)
     renamed = {"candidates": candidates, "task": f"{file.task}-updated"}
     return changed.model_copy(update={"file": changed.file.model_copy(update=renamed)})
 
 
-def improvement(planned: Planned, data: ReportData) -> Improvement:
+def improvement(planned: Planned, data: ReportData, place: Workspace) -> Improvement:
     """What a finished comparison says of the ways of improving; nobody is asked."""
-    comparison = data.comparison
     stretch = _stretch(planned)
-    ladder = _ladder(planned, comparison, stretch)
+    ladder_at = partial(_ladder, planned, data, place)
+    ladder = ladder_at(stretch)
     return Improvement(
         plan=planned.plan,
         ladder=ladder,
-        curves=tuple(_curves(planned, comparison)),
-        changes=what_changes(ladder, lambda other: _ladder(planned, comparison, other)),
-        comparison=comparison,
-        warnings=comparison.warnings,
+        curves=tuple(curves_of(planned.specs, data.comparison, planned.task.file)),
+        changes=what_changes(ladder, ladder_at),
+        comparison=data.comparison,
+        machine_usd_per_hour=planned.section.machine_usd_per_hour,
     )
 
 
@@ -210,23 +216,47 @@ def _stretch(planned: Planned) -> Stretch:
     )
 
 
-def _ladder(planned: Planned, comparison: Comparison, stretch: Stretch) -> Ladder:
+def _ladder(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> Ladder:
+    comparison, file = data.comparison, planned.task.file
+    results, decision = comparison.candidates, comparison.decision
     hourly = planned.section.machine_usd_per_hour
-    here = {spec.name for spec in planned.specs if spec.model.startswith(_OWN_MACHINE)}
-    machine = {} if hourly is None else dict.fromkeys(here, hourly)
-    goal = planned.task.file.goal
+    machines = machines_of(results, data.settings, hourly, place.ledger, comparison.comparison_id)
+    specs = {spec.name: spec for spec in planned.specs}
+    withheld = decision.why if decision.verdict == "insufficient" else None
     return make_ladder(
-        [trial_of(result) for result in comparison.candidates],
+        [trial_of(result) for result in results],
         comparison.pairs,
         baseline=planned.baseline,
-        makings={result.name: _making(result, planned, machine.get(result.name)) for result in comparison.candidates},
+        makings={
+            one.name: making_of(one, specs.get(one.name), planned.look, hourly if one.name in machines else None)
+            for one in results
+        },
         stretch=stretch,
-        hourly_usd=machine,
-        qualifying=comparison.decision.qualifying,
-        blocked=_blocked(comparison.candidates),
-        tolerance=None if goal == "best" else parse_goal(goal)[1],
-        confidence=planned.task.file.race.confidence,
+        machines=machines,
+        qualifying=_qualifying(planned, data, place, stretch),
+        blocked=blocked_gains(results),
+        tolerance=None if file.goal == "best" else parse_goal(file.goal)[1],
+        withheld=None if withheld is None else Reason(template=withheld.template, values=withheld.values),
+        confidence=file.race.confidence,
     )
+
+
+def _qualifying(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> tuple[str, ...]:
+    """Who meets the constraints at this volume and these prices; limits of money are looked at again."""
+    limits = planned.task.file.constraints
+    now = _stretch(planned)
+    by_month, by_case = limits.max_usd_per_month, limits.max_usd_per_case
+    priced_apart = stretch.price_factor != now.price_factor and (by_month is not None or by_case is not None)
+    asked_apart = stretch.requests_per_month != now.requests_per_month and by_month is not None
+    if not priced_apart and not asked_apart:
+        return data.comparison.decision.qualifying
+    # A price times a factor keeps to a limit where the price keeps to the limit divided by it.
+    demands = Demands(
+        requests_per_month=stretch.requests_per_month,
+        max_usd_per_month=None if by_month is None else by_month / stretch.price_factor,
+        max_usd_per_case=None if by_case is None else by_case / stretch.price_factor,
+    )
+    return place.decide(data.comparison.comparison_id, demands).comparison.decision.qualifying
 
 
 def trial_of(result: CandidateResult) -> TrialSummary:
@@ -242,85 +272,3 @@ def trial_of(result: CandidateResult) -> TrialSummary:
         cost=result.cost,
         latency=result.latency_s,
     )
-
-
-_LEARNS = ("few_shot", "prompt_search", "fine_tune", "pretrain", "baseline")
-_IN_WEIGHTS = ("fine_tune", "pretrain")
-
-
-def _making(result: CandidateResult, planned: Planned, hourly: float | None) -> Making:
-    """What making a candidate took, hours of the own machine included."""
-    parts = result.strategy.split("+")
-    build = result.build
-    usd = None if build is None else build.usd
-    if usd is not None and hourly is not None and build is not None:
-        usd = None if build.took_s is None else usd + hourly * build.took_s / 3_600
-    learned = planned.look.train if any(part in _LEARNS for part in parts) else 0
-    if "prompt_search" in parts:
-        learned += planned.look.dev
-    return Making(
-        usd=usd,
-        seconds=None if build is None else build.took_s,
-        labelled_cases=_examples_of(result, planned) or learned,
-        renewal="again" if any(part in _IN_WEIGHTS for part in parts) else "by-itself",
-    )
-
-
-def _blocked(results: Sequence[CandidateResult]) -> dict[str, tuple[Reason, ...]]:
-    return {
-        result.name: tuple(
-            Reason(template=one.text.template, values=one.text.values) for one in result.findings if one.blocks
-        )
-        for result in results
-        if any(one.blocks for one in result.findings)
-    }
-
-
-def _examples_of(result: CandidateResult, planned: Planned) -> int | None:
-    """How many cases a candidate of a sweep learned from; None where the sweep is about something else."""
-    spec = next((one for one in planned.specs if one.name == result.name), None)
-    found = None if spec is None else spec.swept.get("train_cases")
-    return found if isinstance(found, int) else None
-
-
-class _Axis(Noun):
-    """A swept parameter that is a number of examples."""
-
-    key: str
-    kind: str
-
-
-_AXES = (_Axis(key="k", kind="shown"), _Axis(key="train_cases", kind="learned"))
-
-
-def _curves(planned: Planned, comparison: Comparison) -> list[LearningCurve]:
-    """A curve for every sweep over a number of examples; the model as it is has shown none."""
-    results = {result.name: result for result in comparison.candidates}
-    groups: dict[tuple[str, str, str], list[CurvePoint]] = {}
-    for spec in planned.specs:
-        for axis in _AXES:
-            count, result = spec.swept.get(axis.key), results.get(spec.name)
-            if not isinstance(count, int) or result is None or result.estimate is None:
-                continue
-            others = "".join(f", {key}={value}" for key, value in spec.swept.items() if key != axis.key)
-            name = spec.name.partition(f", {next(iter(spec.swept))}=")[0] + others
-            points = groups.setdefault((name, axis.kind, spec.model), [])
-            points.append(CurvePoint(examples=count, candidate=spec.name, score=result.estimate))
-    found = []
-    for (name, kind, model), points in groups.items():
-        plain = next((one for one in planned.specs if one.strategy == "prompt" and one.model == model), None)
-        start = None if plain is None or kind != "shown" else results.get(plain.name)
-        if start is not None and start.estimate is not None and all(point.examples for point in points):
-            points.append(CurvePoint(examples=0, candidate=start.name, score=start.estimate))
-        if len(points) > 1:
-            found.append(
-                make_curve(
-                    name,
-                    "shown" if kind == "shown" else "learned",
-                    points,
-                    comparison.pairs,
-                    matters=max(planned.task.file.race.epsilon, 0.01),
-                    confidence=planned.task.file.race.confidence,
-                )
-            )
-    return found

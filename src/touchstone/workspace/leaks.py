@@ -41,5 +41,19 @@ def leak_findings(learning: Iterable[Case], tested: TestTexts, split: str) -> tu
     )
 
 
+def named_in_test(tested: TestTexts, keys: Iterable[int], questions: Iterable[str]) -> tuple[str, ...]:
+    """
+    The test cases that somebody who learned from these has seen, each once, with its row.
+
+    Args:
+        tested: The test cases.
+        keys: Of what was asked, as `question_key` has them.
+        questions: What was asked, where that is known too; a long piece of one is found.
+    """
+    found = (*(tested.asked_by(key) for key in sorted(keys)), *map(tested.shared_with, questions))
+    places = sorted({place for place in found if place is not None}, key=lambda place: (place[1] or 0, place[0]))
+    return tuple(_place(*place) for place in places)
+
+
 def _place(case: str, row: int | None) -> str:
     return case if row is None else _("{case} (row {row})").format(case=case, row=row)

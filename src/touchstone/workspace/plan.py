@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from touchstone.data.base import Case
 from touchstone.errors import RequestRejected, UserError
 from touchstone.evaluation.base import BuildCost, Candidate
 from touchstone.evaluation.comparisons import Comparisons
@@ -18,8 +19,9 @@ from touchstone.evaluation.recovery import balance_of
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
+from touchstone.scoring.judge import Judge
 from touchstone.scoring.judge_verdict import AGAIN_BYTES
-from touchstone.strategies.prompt import PromptCandidate
+from touchstone.strategies.chat import PromptCandidate, passage_lines
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate, Translate, cap_sentence
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
@@ -215,6 +217,8 @@ def _planned(
                 worst_usd += worst
                 worst_call_usd = max(worst_call_usd, worst)
     build = BuildCost.model_validate(candidate.about.get("build", {}))
+    if build.forecast and build.usd is not None and build.took_s is not None and not build.calls:
+        build = build.model_copy(update={"usd": build.usd + _machine_usd(prepared.task.file, build.took_s)})
     if build.usd is None and price is not None and calls:
         # What variants ask is about as long as what the candidate will ask.
         build = build.model_copy(update={"usd": build.calls * expected_usd / calls})
@@ -233,6 +237,12 @@ def _planned(
     )
 
 
+def _machine_usd(file: TaskFile, seconds: float) -> float:
+    """What this machine takes for so long, by the hour that the `improve` part states; nothing where it states none."""
+    hourly = None if file.improve is None else file.improve.machine_usd_per_hour
+    return (hourly or 0.0) * seconds / 3_600
+
+
 def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, stored: _Stored) -> list[PlannedCandidate]:
     """A judge reads every answer; how long those will be is a guess, and at worst their limit."""
     judge = judge_of(prepared.scorers)
@@ -244,18 +254,16 @@ def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, sto
     input_bytes = 0
     left = fixed_calls(prepared.task.file, options.repeats) if prepared.race(options) else None
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
-        new = sum(
-            not stored.has(place, ordinal, draw)
-            for place in range(len(prepared.candidates))
-            for draw in range(options.repeats)
-        )
-        if left is not None:
-            new = min(new, left)
-            left -= new
-        asked += new
-        input_bytes += new * (
-            len(case.text.encode("utf-8", "replace")) + len((case.target or "").encode("utf-8", "replace"))
-        )
+        own = len(case.text.encode("utf-8", "replace")) + len((case.target or "").encode("utf-8", "replace"))
+        for place, candidate in enumerate(prepared.candidates):
+            new = sum(not stored.has(place, ordinal, draw) for draw in range(options.repeats))
+            if left is not None:
+                new = min(new, left)
+                left -= new
+            read = _read_by_judge(judge, candidate, case) if new else None
+            if read is not None:
+                asked += new
+                input_bytes += new * (own + read)
     calls = (asked + CONTROL_ROWS) * orders if asked else 0
     rubric_bytes = len(judge.rubric.encode("utf-8", "replace"))
     answer_tokens = _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
@@ -286,6 +294,14 @@ def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, sto
             worst_usd=worst,
         )
     ]
+
+
+def _read_by_judge(judge: Judge, candidate: Candidate, case: Case) -> int | None:
+    """Bytes of the passages that a judge reads beside an answer; None where it is not asked for want of them."""
+    if not judge.passages:
+        return 0
+    finder = candidate.finder if isinstance(candidate, PromptCandidate) else None
+    return None if finder is None else len(passage_lines(finder.stand_in(case)).encode("utf-8", "replace"))
 
 
 _JUDGE_FRAME_BYTES = 2_000

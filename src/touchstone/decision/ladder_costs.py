@@ -1,0 +1,140 @@
+"""What a candidate costs over time, and against the baseline; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from touchstone.decision.ladder_base import Amount, BreakEven, Machine, Making, Rung, Stretch, Total
+from touchstone.evaluation.base import TrialSummary
+
+
+def bare_rung(
+    trial: TrialSummary, makings: Mapping[str, Making], stretch: Stretch, machines: Mapping[str, Machine]
+) -> Rung:
+    """A rung with what it costs, before it is held against others."""
+    making = makings.get(trial.name, Making(usd=0.0, seconds=0.0))
+    machine = machines.get(trial.name)
+    each: Amount | None = None
+    time: Amount | None = None
+    price = _price(trial)
+    if price is not None:
+        each = price.times(stretch.price_factor)
+    if machine is not None:
+        seconds = machine.seconds
+        time = None if seconds is None else seconds.times(machine.usd_per_hour / 3_600 * stretch.price_factor)
+        each = None if each is None or time is None else _sum(each, time)
+    return Rung(
+        candidate=trial.name,
+        model=trial.model,
+        way=trial.strategy,
+        score=trial.estimate,
+        making=making,
+        usd_per_request=None if each is None else each.mean,
+        machine_usd_per_request=None if each is None else time,
+        latency_p50_s=trial.latency.p50,
+        latency_p95_s=trial.latency.p95,
+        total=_total(making, each, stretch),
+    )
+
+
+def _price(trial: TrialSummary) -> Amount | None:
+    """USD of a request's replies; the ends are the mean where no interval was made."""
+    cost = trial.cost
+    if cost.per_case_usd is None:
+        return None
+    low = cost.per_case_usd if cost.per_case_low_usd is None else cost.per_case_low_usd
+    return Amount(mean=cost.per_case_usd, low=low, high=cost.per_case_high_usd)
+
+
+def _sum(one: Amount, other: Amount) -> Amount:
+    """Both together, end by end: price and time of a case rise together, so this does not err to the narrow side."""
+    high = None if one.high is None or other.high is None else one.high + other.high
+    return Amount(mean=one.mean + other.mean, low=one.low + other.low, high=high)
+
+
+def _total(making: Making, each: Amount | None, stretch: Stretch) -> Total | None:
+    once = _once(making, stretch)
+    if stretch.requests_per_month is None or each is None or once is None:
+        return None
+    over_time = each.times(stretch.requests_per_month * stretch.months)
+    return Total(
+        usd=once + over_time.mean,
+        low=once + over_time.low,
+        high=None if over_time.high is None else once + over_time.high,
+    )
+
+
+def _once(making: Making, stretch: Stretch) -> float | None:
+    """USD of making it, and of making it again as often as facts that it learned change."""
+    if making.usd is None:
+        return None
+    return making.usd * (1 + (stretch.renewals if making.renewal == "again" else 0))
+
+
+def difference_each(one: Rung, other: Rung) -> tuple[float, float] | None:
+    """
+    Interval of (one - other) in USD of a request; None where a cost is not known.
+
+    Prices are of the same cases and taken as they are. Times on a machine are measured, and beside other programs;
+    their intervals are put together by square-and-add (Newcombe, Statistics in Medicine 17, 1998).
+    """
+    if one.usd_per_request is None or other.usd_per_request is None:
+        return None
+    middle = one.usd_per_request - other.usd_per_request
+    low = middle - math.hypot(_below(one), _above(other))
+    return low, middle + math.hypot(_above(one), _below(other))
+
+
+def _below(rung: Rung) -> float:
+    machine = rung.machine_usd_per_request
+    return 0.0 if machine is None else machine.mean - machine.low
+
+
+def _above(rung: Rung) -> float:
+    machine = rung.machine_usd_per_request
+    if machine is None:
+        return 0.0
+    return math.inf if machine.high is None else machine.high - machine.mean
+
+
+def about_the_same(one: Rung, other: Rung) -> bool:
+    """Whether the difference between what a request of both costs may be noise of the clock alone."""
+    found = difference_each(one, other)
+    return found is not None and found[0] < found[1] and found[0] <= 0 <= found[1]
+
+
+def level_in_all(one: Rung, other: Rung, stretch: Stretch) -> bool:
+    """Whether the difference between two totals may be noise of the clock alone."""
+    each = difference_each(one, other)
+    once = _once(one.making, stretch), _once(other.making, stretch)
+    if each is None or each[0] == each[1] or once[0] is None or once[1] is None or stretch.requests_per_month is None:
+        return False
+    requests = stretch.requests_per_month * stretch.months
+    return once[0] - once[1] + requests * each[0] <= 0 <= once[0] - once[1] + requests * each[1]
+
+
+def break_even(rung: Rung, baseline: Rung, stretch: Stretch) -> tuple[BreakEven, float | None]:
+    """
+    At how many requests a candidate costs what the baseline costs: where the lines once + requests x each cross.
+
+    With once and each of both: (once' - once) / (each - each'); what crosses before the first request does not cross.
+    What is made again within the stretch is in `once`, as it is in the totals.
+    """
+    if rung.candidate == baseline.candidate:
+        return "baseline", None
+    once = _once(rung.making, stretch), _once(baseline.making, stretch)
+    each = rung.usd_per_request, baseline.usd_per_request
+    if once[0] is None or once[1] is None or each[0] is None or each[1] is None:
+        return "unknown", None
+    if about_the_same(rung, baseline):
+        return "level", None
+    more_once, less_each = once[0] - once[1], each[1] - each[0]
+    if more_once <= 0 and less_each >= 0:
+        return "cheaper", None
+    if more_once >= 0 and less_each <= 0:
+        return "dearer", None
+    requests = more_once / less_each
+    if requests < 1:
+        return ("cheaper" if more_once > 0 else "dearer"), None
+    return ("from" if more_once > 0 else "until"), requests

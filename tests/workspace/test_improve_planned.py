@@ -1,0 +1,168 @@
+"""What `improve` plans before anybody is asked: whom it improves, with what, and which slips it finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from touchstone.catalog.prices import OWN_MACHINE
+from touchstone.config import load_settings
+from touchstone.errors import TaskError
+from touchstone.reporting.base import CandidateSettings
+from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.improve import Planned, after_the_change, plan
+from touchstone.workspace.improve_costs import runs_here
+from touchstone.workspace.workspace import Workspace
+
+Make = Callable[..., Planned]
+
+LABELS = ("lamp", "chair")
+
+
+def rows(dev: int = 0, train: int = 30, test: int = 4, word: str = "mend") -> str:
+    lines = ["id,split,input,target"]
+    for split, count in (("train", train), ("dev", dev), ("test", test)):
+        lines += [
+            f"{split}{n},{split},{word if split == 'test' else 'mend'} {LABELS[n % 2]} {n},{LABELS[n % 2]}"
+            for n in range(count)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def service(name: str, **more: Any) -> dict[str, Any]:
+    """An entry of a service that nobody asks here."""
+    entry = {"model": "openai-compatible", "base_url": "http://127.0.0.1:9/v1", "served_name": name, "name": name}
+    return {**entry, "max_tokens": 10, "price": {"input_usd": 1, "output_usd": 2}, **more}
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[Make]:
+    """Plan a task of these candidates with this `improve` part."""
+    place = Workspace(load_settings(tmp_path / "workspace"))
+    (tmp_path / "handbook.md").write_text("# Lamps\n\nLamps are mended in May.\n")
+    (tmp_path / "handbook-new.md").write_text("# Lamps\n\nLamps are mended in June.\n")
+
+    def made(*entries: Any, cases: str = rows(), max_usd: float | None = None, **section: Any) -> Planned:
+        (tmp_path / "cases.csv").write_text(cases)
+        body: dict[str, Any] = {"task": "t", "instruction": "Name it.", "cases": "cases.csv"}
+        body |= {"candidates": list(entries), "improve": section}
+        body |= {"answer": {"kind": "label", "labels": list(LABELS)}}
+        (tmp_path / "task.yaml").write_text(json.dumps(body))
+        return plan(place.load_task(tmp_path / "task.yaml"), place.ledger, CompareOptions(max_usd=max_usd))
+
+    yield made
+    place.close()
+
+
+def improved(found: Planned) -> list[str]:
+    return [model.model for model in found.plan.models]
+
+
+def test_every_model_of_a_sweep_is_improved(planned: Make) -> None:
+    """An entry that stands for two models is two models, each with ways of its own."""
+    found = planned({"model": "starter/s"}, {"sweep": {"model": ["starter/m", "starter/l"]}}, ways=["few_shot"])
+    assert improved(found) == ["starter/s", "starter/m", "starter/l"]
+    assert "starter/l few_shot, k=8" in found.plan.candidates
+    assert improved(planned({"sweep": {"model": ["starter/m", "starter/l"]}}, ways=["few_shot"])) == [
+        "starter/m",
+        "starter/l",
+    ]
+
+
+def test_a_sweep_of_words_is_one_model(planned: Make) -> None:
+    """Its first variant stands for the others, and none where the model has an entry of its own; each can be named."""
+    sweep = {"model": "starter/s", "sweep": {"system": ["Be short.", "Be kind."]}}
+    assert improved(planned(sweep, ways=["few_shot"])) == ["starter/s, system=Be short."]
+    assert improved(planned("starter/s", sweep, ways=["few_shot"])) == ["starter/s"]
+    named = planned(sweep, ways=["few_shot"], models=["starter/s, system=Be kind."])
+    assert improved(named) == ["starter/s, system=Be kind."]
+    [shown] = {spec.parameters["system"] for spec in named.specs if spec.strategy == "few_shot"}
+    assert shown == "Be kind."
+
+
+def test_fine_tuned_weights_of_nobody_are_a_slip(planned: Make) -> None:
+    """A name that is mistyped would leave the weights out without a word."""
+    with pytest.raises(TaskError, match=r"improve.fine_tuned names 'starter/S', .* closest: starter/s"):
+        planned("starter/s", fine_tuned={"starter/S": "weights"})
+
+
+def test_a_network_from_nothing_is_planned_once(planned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever models there are: none of them is in it."""
+    monkeypatch.setattr("touchstone.workspace.improve.can_train", lambda: True)
+    found = planned("starter/s", "starter/m", cases=rows(train=600), ways=["pretrain"], pretrain={"layers": 2})
+    [spec] = [spec for spec in found.specs if spec.strategy == "pretrain"]
+    assert (spec.name, spec.parameters["layers"]) == ("pretrain", 2)
+
+
+def test_a_curve_of_a_baseline_is_planned_beside_the_baseline(planned: Make) -> None:
+    """That the task file lists the baseline itself does not take its curve away; a sweep of its own does."""
+    curve = [f"baseline/logistic, train_cases={count}" for count in (8, 15, 30)]
+    found = planned("starter/s", "baseline/logistic", ways=["baseline"]).plan.candidates
+    assert [name for name in found if "train_cases" in name] == curve
+    own = {"model": "baseline/logistic", "sweep": {"train_cases": [5, 10]}}
+    found = planned("starter/s", own, ways=["baseline"]).plan.candidates
+    assert [name for name in found if "train_cases" in name] == [
+        "baseline/logistic, train_cases=5",
+        "baseline/logistic, train_cases=10",
+    ]
+
+
+def test_a_search_beyond_the_cap_is_left_out(planned: Make) -> None:
+    """It is priced as the plan prices it; a larger cap, or none, lets it in."""
+
+    def rule(max_usd: float | None, **section: Any) -> str:
+        [model] = planned(service("m"), cases=rows(dev=24), max_usd=max_usd, **section).plan.models
+        return next(way.rule for way in model.ways if way.way == "prompt_search")
+
+    assert rule(0.0001) == "search.budget"
+    assert rule(5.0) == "search.tune"
+    assert rule(None) == "search.tune"
+    assert rule(0.0001, also=["prompt_search"]) == "asked"
+
+
+UPDATED = {"documents": "handbook.md", "updated": {"cases": "new.csv", "documents": "handbook-new.md"}}
+
+
+def test_only_what_read_the_documents_reads_the_new_ones(planned: Make, tmp_path: Path) -> None:
+    """Labelled cases, and other documents, are what they were."""
+    (tmp_path / "new.csv").write_text(rows(word="fix"))
+    (tmp_path / "other.md").write_text("# Other\n\nSomething else.\n")
+    cases = {"model": "starter/s", "strategy": "rag", "documents": {"cases": "train"}, "name": "by cases"}
+    other = {"model": "starter/s", "strategy": "rag", "documents": "other.md", "name": "by other"}
+    after = after_the_change(planned("starter/s", cases, other, ways=["rag"], **UPDATED))
+    read = {one["name"]: one["documents"] for one in after.file.candidates if isinstance(one, dict)}
+    assert read == {"by cases": {"cases": "train"}, "by other": "other.md", "starter/s rag": "handbook-new.md"}
+
+
+def test_updated_cases_teach_what_the_old_ones_taught(planned: Make, tmp_path: Path) -> None:
+    """Other train or dev rows would be trained on and searched anew, which the view promises not to do."""
+    for changed in (rows(train=29), rows(dev=1), rows().replace("mend lamp 0,lamp", "mend lamp 0,chair", 1)):
+        (tmp_path / "new.csv").write_text(changed)
+        with pytest.raises(TaskError, match=r"the train and dev rows of new.csv are not those of the cases before"):
+            planned("starter/s", **UPDATED)
+    (tmp_path / "new.csv").write_text(rows(test=3, word="fix"))
+    planned("starter/s", **UPDATED)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "endpoint", "source", "here"),
+    [
+        ("prompt", "starter/1|m|abc", "this machine", True),
+        ("pretrain", "local/1|own|abc", "task file", True),
+        ("prompt", "openai/1|http://127.0.0.1:11434/v1|qwen3|plain", OWN_MACHINE, True),
+        ("prompt", "openai/1|http://127.0.0.1:8000/v1|m|plain", "task file", False),
+        ("prompt", "openai/1|https://api.openai.com/v1|gpt|plain", "a snapshot", False),
+        ("baseline", "this process", None, True),
+        ("recorded", None, None, False),
+    ],
+)
+def test_it_goes_by_who_answered_whose_machine_it_was(
+    strategy: str, endpoint: str | None, source: str | None, here: bool
+) -> None:
+    """Weights read here and a local server without a price are the user's machine; a named price stands for itself."""
+    called = CandidateSettings(candidate="c", model="openai/gpt", endpoint=endpoint, price_source=source)
+    assert runs_here(strategy, called) == here
