@@ -5,14 +5,21 @@ BIN := $(VENV)/bin
 # Compiled at install time, so that the first start is as quick as the second.
 PIP := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
-.PHONY: demo test test-train starter-models check format lint types layers schema reference translations lock clean
+.PHONY: demo test test-thorough test-train starter-models check format lint types layers schema reference translations lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
 	$(BIN)/touchstone demo
 
+# Each worker begins with a half in the order of the files, so that what a file sets up is mostly set up once.
 test: $(VENV)/.dev
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
+
+# More deaths, more repetitions and ten times as many examples, for a change of what they guard.
+test-thorough: export TOUCHSTONE_KILL_SEEDS = 200
+test-thorough: export TOUCHSTONE_CAP_REPETITIONS = 50
+test-thorough: $(VENV)/.dev
+	$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough
 
 check: $(VENV)/.dev format lint types layers
 

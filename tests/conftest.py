@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests import warm
 
 # CI looks at the same examples every time, so that a change is judged by the change; elsewhere new ones are sought.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("dev", deadline=None)
+# Both look at half of what the library would; `make test-thorough` looks at ten times as many.
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,18 +33,35 @@ def shared_data() -> Path:
     return place
 
 
+def _environment(folder: Path, more: Mapping[str, str] | None) -> dict[str, str]:
+    clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120"}
+    return {**clean, **(more or {})}
+
+
 @pytest.fixture
 def touchstone(tmp_path: Path) -> Run:
-    """Runs the real command in a process of its own, in an empty folder, with a clean environment."""
+    """Runs the command in a process of its own (`warm.py`), in an empty folder, with a clean environment."""
 
     def run(
         *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", "COLUMNS": "120"}
+        told = _environment(tmp_path, environment)
+        return warm.run(*map(str, arguments), folder=folder or tmp_path, environment=told)
+
+    return run
+
+
+@pytest.fixture
+def touchstone_anew(tmp_path: Path) -> Run:
+    """The same, started as a user starts it: where the start is the point, or two runs must not share a hash seed."""
+
+    def run(
+        *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "touchstone", *map(str, arguments)],
             cwd=folder or tmp_path,
-            env={**clean, **(environment or {})},
+            env=_environment(tmp_path, environment),
             capture_output=True,
             text=True,
             encoding="utf-8",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import typer
+from tests import warm
 from typer.main import get_command
 
 from touchstone.cli.help_page import Command
@@ -218,15 +217,8 @@ def test_what_is_written_can_be_planned(shortlist: Shortlist, tmp_path: Path) ->
     assert once_more.returncode == 0, once_more.stderr
     assert "next: touchstone compare demo/task.yaml --dry-run" in once_more.stderr
 
-    plan = subprocess.run(
-        [sys.executable, "-m", "touchstone", "compare", "demo/task.yaml", "--dry-run", "--workspace", "here"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    told = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    plan = warm.run("compare", "demo/task.yaml", "--dry-run", "--workspace", "here", folder=tmp_path, environment=told)
     assert plan.returncode == 0, plan.stderr
     for name in found["written"]["added"][:2]:
         assert name in plan.stdout

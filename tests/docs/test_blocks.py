@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests import warm
 
 from touchstone.models.resolve import make_model
 from touchstone.scoring.make import make_scorer
@@ -26,6 +27,8 @@ from touchstone.workspace.taskfile import load_task
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+INSTALLED = {ROOT / "README.md", ROOT / "docs" / "guide" / "first-comparison.md"}
+"""Where a reader begins: run with the command as it was installed; the other pages with a forked one."""
 _BLOCK = re.compile(
     r"(?:<!-- (?P<comment>[^\n]*?) -->\n+)?(?P<fence>```+)(?P<language>\w*)\n(?P<body>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
@@ -77,11 +80,19 @@ def test_every_block_says_what_it_is(page: Path) -> None:
             assert len(block.not_run) > 10, f"{name_of(page)}:{block.line}: say why this is not run"
 
 
+@pytest.fixture(scope="module")
+def warm_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder whose `touchstone` need not import anything (`warm.py`)."""
+    with warm.on_path(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(block.language in RUNNABLE for block in blocks(page))], ids=name_of
 )
-def test_blocks_run_as_written(page: Path, tmp_path: Path) -> None:
+def test_blocks_run_as_written(page: Path, tmp_path: Path, warm_path: Path) -> None:
     """Every block that is not marked ends with exit code 0, and prints what the page shows."""
+    first_on_path = None if page in INSTALLED else warm_path
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "home").mkdir()
     script: list[str] = []
@@ -94,22 +105,23 @@ def test_blocks_run_as_written(page: Path, tmp_path: Path) -> None:
         if block.language not in RUNNABLE or block.not_run is not None:
             continue
         if block.language == "bash":
-            printed = run(["bash", "-euo", "pipefail", "-c", block.body], tmp_path, where)
+            printed = run(["bash", "-euo", "pipefail", "-c", block.body], tmp_path, where, first_on_path)
         elif block.language == "python":
             # Later blocks of a page build on the names of earlier ones.
             python += block.body + "\n"
             printed = run([sys.executable, "-c", python], tmp_path, where)
         else:
             for command, shown in console_commands(block.body):
-                check_output(shown, run(["bash", "-c", command], tmp_path, where), where)
+                check_output(shown, run(["bash", "-c", command], tmp_path, where, first_on_path), where)
         script.append(where)
     assert script or all(block.not_run for block in blocks(page) if block.language in RUNNABLE)
 
 
-def run(command: list[str], folder: Path, where: str) -> str:
+def run(command: list[str], folder: Path, where: str, first_on_path: Path | None = None) -> str:
     """What a command prints, both streams as a terminal shows them; it must end with exit code 0."""
+    places = [first_on_path, Path(sys.executable).parent, os.environ["PATH"]]
     environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(str(place) for place in places if place is not None),
         "HOME": str(folder / "home"),
         "LANG": "C.UTF-8",
         "COLUMNS": "120",

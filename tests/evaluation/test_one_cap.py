@@ -1,24 +1,27 @@
 """
 What one cap promises to many: eight processes of sixteen tasks share a store, a run and its cap, and the cap holds.
 
-The provider stands outside and keeps its own bill. Two repetitions belong to every run of the tests;
-`TOUCHSTONE_CAP_REPETITIONS=50` asks for as many.
+The provider stands outside and keeps its own bill; those who ask are forked (`warm.py`). Two repetitions belong to
+every run of the tests; `TOUCHSTONE_CAP_REPETITIONS=50` asks for as many.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import warm
+from tests.evaluation.capped import ask
 from tests.faults import bill as bills
 from tests.faults.provider import in_own_process
 
@@ -26,46 +29,6 @@ PROCESSES = 8
 TASKS = 16
 CAP_USD = 0.01
 REPETITIONS = int(os.environ.get("TOUCHSTONE_CAP_REPETITIONS", "2"))
-
-ASK = """
-import asyncio, json, sys
-from touchstone.catalog.base import Price
-from touchstone.errors import BudgetStop
-from touchstone.evaluation.journal import Journal
-from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.purse import Purse
-from touchstone.models.base import ChatRequest, Message
-from touchstone.models.openai_compatible import OpenAICompatible
-
-async def main(place, url, process, tasks, cap_usd):
-    ledger = Ledger(place)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    purse = Purse(ledger, "run", cap_usd=float(cap_usd))
-    purse.open()
-    model = OpenAICompatible("m", url, price=Price(input_usd=1, output_usd=2), total_s=120)
-    journal = Journal(model, purse)
-
-    async def task(number):
-        answered = 0
-        while True:
-            words = "_".join(["word"] * (1 + (answered + number) % 12))
-            text = f"say:{words} to question {answered} of task {number} of process {process}"
-            request = ChatRequest(messages=(Message(role="user", content=text),), max_tokens=20)
-            try:
-                await journal.complete(request)
-            except BudgetStop:
-                return answered
-            answered += 1
-
-    answered = await asyncio.gather(*(task(number) for number in range(int(tasks))))
-    await model.close()
-    await ledger.drain()
-    ledger.close()
-    print(json.dumps(sum(answered)), flush=True)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 @dataclass(frozen=True)
@@ -112,35 +75,34 @@ def watched(store: Path) -> Iterator[list[float]]:
         thread.join()
 
 
+def heard(line: Connection) -> Any:
+    """The next word of a process."""
+    assert line.poll(300), "a process says nothing"
+    return line.recv()
+
+
 def repetition(folder: Path) -> Found:
     """Let all of them ask until the cap stops them."""
     store, bill = folder / "store.db", folder / "bill.jsonl"
     with in_own_process(bill, "--latency", "0.02") as url, ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", ASK, str(store), url, str(number), str(TASKS), str(CAP_USD)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for number in range(PROCESSES)
-        ]
+        lines: list[Connection] = []
+        processes: list[BaseProcess] = []
         try:
-            for process in processes:
-                assert process.stdout is not None
-                assert process.stdout.readline() == "ready\n"
+            for number in range(PROCESSES):
+                ours, theirs = (stack.enter_context(end) for end in Pipe())
+                lines.append(ours)
+                processes.append(warm.begin(ask, theirs, str(store), url, number, TASKS, CAP_USD))
+            assert [heard(line) for line in lines] == ["ready"] * PROCESSES
             with watched(store) as seen:
-                for process in processes:
-                    assert process.stdin is not None
-                    process.stdin.write("go\n")
-                    process.stdin.flush()
-                answered = tuple(int(json.loads(process.communicate(timeout=300)[0])) for process in processes)
+                for line in lines:
+                    line.send("go")
+                answered = tuple(heard(line) for line in lines)
+            for process in processes:
+                process.join(60)
         finally:
             for process in processes:
                 process.kill()
-        assert [process.returncode for process in processes] == [0] * PROCESSES
+        assert [process.exitcode for process in processes] == [0] * PROCESSES
         bills.wait_until_quiet(bill)
     spent_usd, held_usd, made = budget(store)
     return Found(

@@ -3,23 +3,23 @@ Runs that are killed again and again until one comes to its end by itself.
 
 A life is one process that runs the command line. It may die of SIGKILL at a named point (`crash_points.py`), when the
 provider has received so many requests, or some time after it began. Lives are forked from a process that has imported
-everything, because importing takes longer than what is tested; `real` ones are started as a user starts them.
+everything (`warm.py`), because importing takes longer than what is tested; `real` ones are started as a user starts
+them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm
 from tests.faults.bill import requests, wait_until_quiet
 from tests.faults.child import Ended, command, environment
 
@@ -27,9 +27,6 @@ from touchstone.evaluation.crash_points import KILL_AT, POINTS
 
 LONGEST_LIFE_S = 120.0
 _POLL_S = 0.001
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.faults.kill", "touchstone.workspace.workspace", "touchstone.workspace.run"])
 
 
 @dataclass(frozen=True)
@@ -117,8 +114,7 @@ def _started(
 def _forked(
     folder: Path, told: dict[str, str], arguments: tuple[str, ...], out: Path, err: Path
 ) -> tuple[int, Callable[[], int | None]]:
-    process = _context.Process(target=_life, args=(str(folder), told, arguments, str(out), str(err)))
-    process.start()
+    process = warm.start(arguments, folder=folder, environment=told, out=out, err=err)
     assert process.pid is not None
 
     def reap() -> int | None:
@@ -128,20 +124,3 @@ def _forked(
         return process.exitcode
 
     return process.pid, reap
-
-
-def _life(folder: str, told: dict[str, str], arguments: tuple[str, ...], out: str, err: str) -> None:
-    """In the forked process: become the command line."""
-    from touchstone.cli.main import main
-    from touchstone.evaluation.crash_points import crash_point
-
-    for name, descriptor in ((out, 1), (err, 2)):
-        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.dup2(file, descriptor)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(told)
-    if KILL_AT in told:
-        crash_point.arm(told[KILL_AT])
-    sys.argv = ["touchstone", *arguments]
-    main()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import warm
 from tests.conftest import ROOT
 from tests.faults.bill import requests, sales, wait_until_quiet
 from tests.faults.child import command, environment
@@ -103,15 +104,7 @@ def _looked_at_after(stopped: subprocess.CompletedProcess[str], bill: Path, fold
     bought = len(store.replies())
     # Nothing was sent after the failure but what was on its way.
     assert 0 < bought <= requests(bill) <= bought + in_flight
-    again = subprocess.run(
-        command("compare", "task.yaml", "--json"),
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    again = warm.run("compare", "task.yaml", "--json", folder=folder, environment=environment(folder))
     assert again.returncode == 0, again.stderr
     finished(store, bill, cap_usd=None, kills=1, in_flight=in_flight)
     outcomes = json.loads(again.stdout)["candidates"][0]["outcomes"]
@@ -212,9 +205,7 @@ def test_f22_the_first_signal_lets_what_is_in_flight_arrive(
         assert outcomes["scored"] + outcomes["skipped_cancel"] == 30
     before = requests(bill)
     with in_own_process(bill, "--port", url.split(":")[2].removesuffix("/v1")):
-        subprocess.run(
-            command("compare", "task.yaml"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
-        )
+        assert warm.run("compare", "task.yaml", folder=tmp_path, environment=environment(tmp_path)).returncode == 0
     assert requests(bill) - before == 30 - len(attempts)
     finished(Store.of(tmp_path), bill, cap_usd=None, kills=0, in_flight=IN_FLIGHT)
 
@@ -266,9 +257,7 @@ def test_f22_a_signal_is_heard_while_the_judge_is_examined(bill: Path, write_tas
     assert {attempt["state"] for attempt in store.attempts()} == {"replied"}
     assert store.rows("SELECT * FROM comparison") == []
     with in_own_process(bill, "--port", url.split(":")[2].removesuffix("/v1")):
-        subprocess.run(
-            command("compare", "task.yaml"), cwd=tmp_path, env=environment(tmp_path), capture_output=True, check=True
-        )
+        assert warm.run("compare", "task.yaml", folder=tmp_path, environment=environment(tmp_path)).returncode == 0
     # Three control rows, an answer and its verdict; all in the books of one run.
     assert requests(bill) == 5
     assert len(store.rows("SELECT * FROM budget")) == 1
