@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Compiled at install time, so that the first start is as quick as the second.
-PIP := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+# Compiled once, not at every start of every process.
+unexport PYTHONDONTWRITEBYTECODE
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .PHONY: demo test test-thorough test-train starter-models check format lint types layers schema reference translations lock clean
 .DELETE_ON_ERROR:
