@@ -214,10 +214,10 @@ def test_both_come_through_the_reading_process(tmp_path: Path) -> None:
 def test_a_library_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All files of the kind would be missing: that is an error with the extra's name, not a finding for each."""
     from touchstone.retrieval import reading
-    from touchstone.retrieval.parsed import Refused
+    from touchstone.retrieval.parsed import Unreadable
 
     def without(self: object, form: str, data: bytes) -> None:
-        raise Refused("library_missing", library="pypdf")
+        raise Unreadable("library_missing", library="pypdf")
 
     monkeypatch.setattr(reading.ReadingChild, "read", without)
     (tmp_path / "a.pdf").write_bytes(b"%PDF")

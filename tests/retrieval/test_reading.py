@@ -13,7 +13,7 @@ import pytest
 from touchstone.retrieval import reading, reading_child
 from touchstone.retrieval.base import Document, Unread
 from touchstone.retrieval.documents import Source
-from touchstone.retrieval.parsed import Refused
+from touchstone.retrieval.parsed import Unreadable
 from touchstone.retrieval.reading import ReadingChild
 
 CHILD = """
@@ -56,7 +56,7 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> object:
 
 
 def refused(child: ReadingChild, data: bytes = b"x") -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unreadable) as caught:
         child.read("text", data)
     return caught.value.reason
 
@@ -65,7 +65,7 @@ def test_a_file_is_read() -> None:
     """Text comes back with its headings, again and again from one process; a refusal does not end it."""
     with ReadingChild() as child:
         assert child.read("markdown", "# 退货\n\nYes.".encode()).parts == ((("退货",), "Yes.", None, ()),)
-        with pytest.raises(Refused):
+        with pytest.raises(Unreadable):
             child.read("text", b"\xff")
         first = child._child
         assert child.read("html", b"<p>Hi").parts[0].text == "Hi"
@@ -82,7 +82,7 @@ def test_a_crash_is_one_finding(child: object) -> None:
 def test_an_exception_is_one_finding_without_its_words(child: object) -> None:
     """Only the kind of the exception is told: its text may come out of the file."""
     reader = child("def read(data):\n    raise ValueError('\\x1b[31m ' + data.decode())")  # type: ignore[operator]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unreadable) as caught:
         reader.read("text", b"secret")
     assert (caught.value.reason, caught.value.values_said) == ("broken", {"kind": "ValueError"})
 

@@ -19,7 +19,7 @@ from touchstone.errors import DataError, ExtraMissing, UserError
 from touchstone.language import N_
 from touchstone.retrieval import read_docx, read_html, read_markdown, read_pdf, read_text
 from touchstone.retrieval.base import Document, Section, Unread
-from touchstone.retrieval.parsed import Parsed, Refused
+from touchstone.retrieval.parsed import Parsed, Unreadable
 from touchstone.retrieval.reading import ReadingChild
 from touchstone.retrieval.rows import ROWS_VERSION, Row, rows
 
@@ -91,7 +91,7 @@ class Entry:
     Args:
         id: Of the document.
         digest: SHA-256 of its bytes, in hex.
-        load: Reads it; raises `Refused`.
+        load: Reads it; raises `Unreadable`.
     """
 
     def __init__(self, id: str, digest: str, load: Callable[[], Parsed]) -> None:  # noqa: A002 - it is the id
@@ -108,7 +108,7 @@ class Entry:
         """
         try:
             parsed = self.load()
-        except Refused as error:
+        except Unreadable as error:
             return _unread(self.id, error)
         return Document(
             id=self.id,
@@ -121,7 +121,7 @@ class Entry:
         )
 
 
-def _unread(place: str, error: Refused) -> Unread:
+def _unread(place: str, error: Unreadable) -> Unread:
     if error.reason == "library_missing":
         raise ExtraMissing(feature=PurePosixPath(place).suffix.lstrip(".").upper() or place, extra="rag")
     return Unread(id=place, template=REASONS[error.reason], values=error.values_said)
@@ -200,13 +200,13 @@ class Source:
         for entry in self.entries():
             yield entry if isinstance(entry, Unread) else entry.document()
 
-    def _entries(self, name: str, data: bytes | Refused, *, within: bool) -> Iterator[Entry | Unread]:
-        if isinstance(data, Refused):
+    def _entries(self, name: str, data: bytes | Unreadable, *, within: bool) -> Iterator[Entry | Unread]:
+        if isinstance(data, Unreadable):
             yield _unread(name, data)
             return
         form = FORMATS.get(PurePosixPath(name).suffix.lower())
         if form is None:
-            yield _unread(name, Refused("no_reader", known=", ".join(FORMATS)))
+            yield _unread(name, Unreadable("no_reader", known=", ".join(FORMATS)))
         elif form == "rows":
             for found in rows(name, data, id_column=self.columns.id, text=self.columns.text, title=self.columns.title):
                 if isinstance(found, Row):
@@ -219,7 +219,7 @@ class Source:
             yield Entry(name, hashlib.sha256(body).hexdigest(), lambda: self._reading.read(kind, body))
 
 
-def _file_alone(place: Path, most_bytes: int) -> bytes | Refused:
+def _file_alone(place: Path, most_bytes: int) -> bytes | Unreadable:
     # The user named this very file: a link to it is the user's own.
     return _read(os.fspath(place.resolve()), None, most_bytes)
 
@@ -228,7 +228,7 @@ _HELD = os.open in os.supports_dir_fd and hasattr(os, "fwalk")
 """Whether files can be opened beneath a directory handle here; elsewhere each step is looked at before it is taken."""
 
 
-def _beneath(root: Path, most_bytes: int) -> Iterator[tuple[str, bytes | Refused]]:
+def _beneath(root: Path, most_bytes: int) -> Iterator[tuple[str, bytes | Unreadable]]:
     """(path below the root, bytes or why there are none) of every file, in order."""
     walk = (
         os.fwalk(root, follow_symlinks=False)
@@ -245,29 +245,29 @@ def _beneath(root: Path, most_bytes: int) -> Iterator[tuple[str, bytes | Refused
             try:
                 shown.encode()
             except UnicodeEncodeError:
-                yield shown.encode("utf-8", "backslashreplace").decode(), Refused("odd_name")
+                yield shown.encode("utf-8", "backslashreplace").decode(), Unreadable("odd_name")
                 continue
             if name in links:
-                yield shown, Refused("symlink")
+                yield shown, Unreadable("symlink")
             elif handle is None:
                 yield shown, _read(str(Path(folder) / name), None, most_bytes)
             else:
                 yield shown, _read(name, handle, most_bytes)
 
 
-def _read(name: str, handle: int | None, most_bytes: int) -> bytes | Refused:
+def _read(name: str, handle: int | None, most_bytes: int) -> bytes | Unreadable:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if stat.S_ISLNK(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-            return Refused("symlink")
+            return Unreadable("symlink")
         with os.fdopen(os.open(name, flags, dir_fd=handle), "rb") as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                return Refused("no_file")
+                return Unreadable("no_file")
             data = file.read(most_bytes + 1)
     except OSError as error:
-        return Refused("unreadable", reason=error.strerror or type(error).__name__)
-    return data if len(data) <= most_bytes else Refused("too_large", most=most_bytes >> 20)
+        return Unreadable("unreadable", reason=error.strerror or type(error).__name__)
+    return data if len(data) <= most_bytes else Unreadable("too_large", most=most_bytes >> 20)
 
 
 def refuse_nothing(found: int, unread: int, place: Path) -> None:

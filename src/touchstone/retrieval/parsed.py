@@ -32,7 +32,7 @@ class Parsed(NamedTuple):
     parts: tuple[Part, ...]
 
 
-class Refused(Exception):
+class Unreadable(Exception):
     """
     A file cannot be read.
 
@@ -55,10 +55,10 @@ class TextTaken:
         self._most = most
 
     def __call__(self, text: str) -> str:
-        """The text, when there is still room for it; raises `Refused` otherwise."""
+        """The text, when there is still room for it; raises `Unreadable` otherwise."""
         self._left -= len(text)
         if self._left < 0:
-            raise Refused("too_much_text", most=self._most)
+            raise Unreadable("too_much_text", most=self._most)
         return text
 
 
@@ -136,7 +136,7 @@ def decoded(data: bytes) -> str:
     The text of a file: UTF-8, or what a byte order mark says.
 
     Raises:
-        Refused: the bytes are something else. Guessing would index garbage that nobody looks at.
+        Unreadable: the bytes are something else. Guessing would index garbage that nobody looks at.
     """
     encoding = "utf-8-sig"
     for mark, name in ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"),
@@ -147,4 +147,4 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise Refused("not_utf8", offset=error.start) from None
+        raise Unreadable("not_utf8", offset=error.start) from None

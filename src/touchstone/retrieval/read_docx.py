@@ -6,7 +6,7 @@ import io
 import zipfile
 from typing import Any
 
-from touchstone.retrieval.parsed import Outline, Parsed, Refused
+from touchstone.retrieval.parsed import Outline, Parsed, Unreadable
 
 VERSION = 1
 """Raise it when the same bytes give another text."""
@@ -29,7 +29,7 @@ def read(data: bytes) -> Parsed:
     Comments, headers, footers, footnotes and deletions of a review are left out, its insertions are in.
 
     Raises:
-        Refused: too many members, or they would be too large unpacked. Nothing is unpacked to disk.
+        Unreadable: too many members, or they would be too large unpacked. Nothing is unpacked to disk.
     """
     import docx
     from docx.table import Table
@@ -63,11 +63,11 @@ def _refuse_bombs(data: bytes) -> None:
         members = packed.infolist()
     unpacked = sum(member.file_size for member in members)
     if len(members) > MOST_MEMBERS:
-        raise Refused("too_many_members", count=len(members), most=MOST_MEMBERS)
+        raise Unreadable("too_many_members", count=len(members), most=MOST_MEMBERS)
     if unpacked > MOST_UNPACKED_BYTES or (
         unpacked > _RATIO_COUNTS_FROM_BYTES and unpacked > MOST_RATIO * max(1, len(data))
     ):
-        raise Refused("unpacks_too_large", megabytes=unpacked >> 20, most=MOST_UNPACKED_BYTES >> 20)
+        raise Unreadable("unpacks_too_large", megabytes=unpacked >> 20, most=MOST_UNPACKED_BYTES >> 20)
 
 
 def _end_list(outline: Outline, items: list[str]) -> None:

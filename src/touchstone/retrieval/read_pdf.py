@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from touchstone.retrieval.parsed import MOST_HEADING_CHARS, Parsed, Part, Refused, TextTaken, clean, line
+from touchstone.retrieval.parsed import MOST_HEADING_CHARS, Parsed, Part, TextTaken, Unreadable, clean, line
 
 VERSION = 1
 """Raise it when the same bytes give another text."""
@@ -27,15 +27,15 @@ def read(data: bytes) -> Parsed:
     characters are recognised.
 
     Raises:
-        Refused: it needs a password, has too many pages, or no text at all.
+        Unreadable: it needs a password, has too many pages, or no text at all.
     """
     import pypdf
 
     reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
     if reader.is_encrypted and not reader.decrypt(""):
-        raise Refused("needs_password")
+        raise Unreadable("needs_password")
     if len(reader.pages) > MOST_PAGES:
-        raise Refused("too_many_pages", count=len(reader.pages), most=MOST_PAGES)
+        raise Unreadable("too_many_pages", count=len(reader.pages), most=MOST_PAGES)
     taken = TextTaken()
     paths = _paths(reader)
     parts: list[Part] = []
@@ -50,7 +50,7 @@ def read(data: bytes) -> Parsed:
         said.append(taken(_text(page)))
     _close(parts, headings, said, first, starts)
     if not any(part.text for part in parts):
-        raise Refused("no_text")
+        raise Unreadable("no_text")
     meta = reader.metadata
     return Parsed(line(str(meta.title or ""))[:MOST_HEADING_CHARS] or None if meta else None, tuple(parts))
 

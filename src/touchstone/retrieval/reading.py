@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-from touchstone.retrieval.parsed import Parsed, Part, Refused
+from touchstone.retrieval.parsed import Parsed, Part, Unreadable
 
 DEADLINE_S = 90.0
 """For one file, on the clock."""
@@ -47,7 +47,7 @@ class ReadingChild:
             data: All of its bytes.
 
         Raises:
-            Refused: it cannot be read, or the child died over it.
+            Unreadable: it cannot be read, or the child died over it.
         """
         child = self._started()
         late = threading.Event()
@@ -66,13 +66,13 @@ class ReadingChild:
             timer.join()
         if late.is_set():
             self.close()
-            raise Refused("too_slow", seconds=round(self.deadline_s))
+            raise Unreadable("too_slow", seconds=round(self.deadline_s))
         if not line.endswith(b"\n"):
             code = self._ended(child)
-            raise Refused(_why(code))
+            raise Unreadable(_why(code))
         said = json.loads(line)
         if "refused" in said:
-            raise Refused(said["refused"], **said["values"])
+            raise Unreadable(said["refused"], **said["values"])
         return Parsed(
             said["title"],
             tuple(Part(tuple(part[0]), part[1], part[2], tuple(part[3])) for part in said["parts"]),

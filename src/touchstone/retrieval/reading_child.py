@@ -17,7 +17,7 @@ import sys
 import time
 from typing import Any, BinaryIO
 
-from touchstone.retrieval.parsed import Refused
+from touchstone.retrieval.parsed import Unreadable
 
 MODULES = {
     "text": "touchstone.retrieval.read_text",
@@ -107,7 +107,7 @@ def answer(form: str, data: bytes) -> dict[str, Any]:
     """What a file says, or the reason why it is not read: {"title", "parts"} or {"refused", "values"}."""
     try:
         parsed = importlib.import_module(MODULES[form]).read(data)
-    except Refused as error:
+    except Unreadable as error:
         return {"refused": error.reason, "values": error.values_said}
     except ModuleNotFoundError as error:
         return {"refused": "library_missing", "values": {"library": str(error.name)}}

@@ -42,12 +42,14 @@ class TermReranker:
 
     Args:
         rarity: Idf of a term, as an index knows it (`OpenIndex.rarity`); None takes it from the passages at hand.
+        first: What the first ranking counts; 0 where the passages come in no order that says anything.
     """
 
     name = "terms"
 
-    def __init__(self, rarity: Callable[[str], float] | None = None) -> None:
+    def __init__(self, rarity: Callable[[str], float] | None = None, *, first: float = FIRST) -> None:
         self.rarity = rarity
+        self.first = first
 
     @property
     def identity(self) -> str:
@@ -67,7 +69,7 @@ class TermReranker:
         relevance = _bm25(words, values)
         top = max(relevance) or 1.0
         scores = [
-            FIRST * K / (K + rank) + own / top + _signs(heading, parts, flat, values) / total
+            self.first * K / (K + rank) + own / top + _signs(heading, parts, flat, values) / total
             for rank, (heading, parts, flat, own) in enumerate(zip(headings, said, words, relevance, strict=True), 1)
         ]
         order = sorted(range(len(found)), key=lambda place: (-scores[place], place))

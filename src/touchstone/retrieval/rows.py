@@ -13,7 +13,7 @@ from typing import Any
 
 from touchstone.data.dialect import detect
 from touchstone.data.jsonl import parse
-from touchstone.retrieval.parsed import Outline, Parsed, Refused, decoded
+from touchstone.retrieval.parsed import Outline, Parsed, Unreadable, decoded
 
 ROWS_VERSION = 1
 """Raise it when the same bytes give another text."""
@@ -48,7 +48,7 @@ class Row:
         return outline.parsed(self.title)
 
 
-def rows(name: str, data: bytes, *, id_column: str | None, text: str, title: str | None) -> Iterator[Row | Refused]:
+def rows(name: str, data: bytes, *, id_column: str | None, text: str, title: str | None) -> Iterator[Row | Unreadable]:
     """
     The rows of a file in order, and which of them cannot be used; the first 20 of these one by one.
 
@@ -61,25 +61,25 @@ def rows(name: str, data: bytes, *, id_column: str | None, text: str, title: str
     """
     try:
         body = decoded(data)
-    except Refused as error:
+    except Unreadable as error:
         yield error
         return
     refused = 0
     for found in _read(name, body, id_column, text, title):
-        if isinstance(found, Refused):
+        if isinstance(found, Unreadable):
             refused += 1
             if refused > _TOLD:
                 continue
         yield found
     if refused > _TOLD:
-        yield Refused("more_rows", count=refused - _TOLD)
+        yield Unreadable("more_rows", count=refused - _TOLD)
 
 
-def _read(name: str, body: str, id_column: str | None, text: str, title: str | None) -> Iterator[Row | Refused]:
+def _read(name: str, body: str, id_column: str | None, text: str, title: str | None) -> Iterator[Row | Unreadable]:
     read = _csv if PurePosixPath(name).suffix.lower() in (".csv", ".tsv") else _jsonl
     seen: set[str] = set()
     for number, row in read(body):
-        if isinstance(row, Refused):
+        if isinstance(row, Unreadable):
             yield row
             continue
         wanted = id_column or next((column for column in ID_COLUMNS if row.get(column) not in (None, "")), None)
@@ -87,28 +87,28 @@ def _read(name: str, body: str, id_column: str | None, text: str, title: str | N
         key = str(number) if given in (None, "") else str(given)
         said = row.get(text)
         if not isinstance(said, str) or not said.strip():
-            yield Refused("no_row_text", row=number, column=text)
+            yield Unreadable("no_row_text", row=number, column=text)
         elif key in seen:
-            yield Refused("twice", row=number)
+            yield Unreadable("twice", row=number)
         else:
             seen.add(key)
             named = row.get(title) if title else None
             yield Row(key, str(named) if named else None, said)
 
 
-def _jsonl(body: str) -> Iterator[tuple[int, Mapping[str, Any] | Refused]]:
+def _jsonl(body: str) -> Iterator[tuple[int, Mapping[str, Any] | Unreadable]]:
     for number, line in enumerate(body.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = parse(line)
         except ValueError as error:
-            yield number, Refused("bad_row", row=number, reason=str(error))
+            yield number, Unreadable("bad_row", row=number, reason=str(error))
             continue
-        yield number, row if isinstance(row, dict) else Refused("no_object", row=number)
+        yield number, row if isinstance(row, dict) else Unreadable("no_object", row=number)
 
 
-def _csv(body: str) -> Iterator[tuple[int, Mapping[str, Any] | Refused]]:
+def _csv(body: str) -> Iterator[tuple[int, Mapping[str, Any] | Unreadable]]:
     lines = list(islice(io.StringIO(body, newline=""), _SAMPLE))
     if not lines:
         return
@@ -123,4 +123,4 @@ def _csv(body: str) -> Iterator[tuple[int, Mapping[str, Any] | Refused]]:
         for number, record in enumerate(records, start=1):
             yield number, dict(zip(header, record, strict=False))
     except csv.Error as error:  # what follows broken quoting is no row any more
-        yield number + 1, Refused("bad_row", row=number + 1, reason=str(error))
+        yield number + 1, Unreadable("bad_row", row=number + 1, reason=str(error))

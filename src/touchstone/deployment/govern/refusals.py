@@ -1,0 +1,65 @@
+"""Why a request is refused before anybody is asked. The gateway makes replies of them; each has a code and a status."""
+
+from __future__ import annotations
+
+from touchstone.errors import TouchstoneError
+
+
+class Refused(TouchstoneError):
+    """
+    A request that reaches nobody.
+
+    Attributes:
+        code: For programs; stands in the row and in the reply.
+        status: Of the HTTP reply.
+        retry_after_s: After how many seconds it may be tried again; None where waiting does not help.
+    """
+
+    code = "refused"
+    status = 400
+
+    def __init__(self, template: str, /, *, retry_after_s: int | None = None, **values: object) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(template, **values)
+
+
+class OverBudget(Refused):
+    """What a request may cost at most is more than is left of its key's budget."""
+
+    code = "insufficient_quota"
+    status = 429
+
+
+class NoPrice(Refused):
+    """A key with a budget asks an endpoint of which nobody knows what it costs."""
+
+    code = "price_unknown"
+    status = 403
+
+
+class MeterDown(Refused):
+    """The store takes no rows, so nobody is asked: what is not metered is not served."""
+
+    code = "metering_unavailable"
+    status = 503
+
+
+class OtherBody(Refused):
+    """An idempotency key that was used for another request before."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class StillRunning(Refused):
+    """The request of this idempotency key has not ended yet."""
+
+    code = "idempotent_request_running"
+    status = 409
+
+
+class ReplyNotKept(Refused):
+    """The request of this idempotency key has ended, and its reply was too large to be kept."""
+
+    code = "idempotent_reply_not_kept"
+    status = 409

@@ -1,0 +1,61 @@
+"""The chart of usage: one file, every day, the costliest lines, and nothing that runs."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from touchstone.deployment.govern.usage_report import UsageRow
+from touchstone.reporting.line_parts import LINES
+from touchstone.workspace.usage_chart import usage_chart
+
+_ZEROS = {name: 0 for name in UsageRow.model_fields if name not in ("parts", "usd")}
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def row(day: str, usd: float, **parts: str) -> UsageRow:
+    return UsageRow(parts={"day": day, **parts}, usd=usd, **_ZEROS)
+
+
+def texts(picture: str) -> list[str]:
+    return [element.text or "" for element in ET.fromstring(picture).iter(f"{SVG}text")]
+
+
+def lines(picture: str) -> list[ET.Element]:
+    return [one for one in ET.fromstring(picture).iter(f"{SVG}g") if (one.get("class") or "").startswith("line ")]
+
+
+def test_a_day_without_a_request_cost_nothing() -> None:
+    """Its place on the line is at zero, not left out."""
+    picture = usage_chart([row("2026-11-01", 4.0), row("2026-11-04", 2.0)], None)
+
+    [line] = lines(picture)
+    heights = [float(dot.get("cy") or "") for dot in line.iter(f"{SVG}circle")]
+    assert len(heights) == 4
+    assert heights[1] == heights[2] > heights[3] > heights[0]
+    assert {"2026-11-01", "2026-11-04"} <= set(texts(picture))
+
+
+def test_the_costliest_lines_are_drawn() -> None:
+    """As many as can be told apart, dearest first, with their sums."""
+    rows = [row("2026-11-01", float(number), endpoint=f"e{number}") for number in range(1, 10)]
+    picture = usage_chart(rows, "endpoint")
+
+    assert len(lines(picture)) == LINES
+    assert next(text for text in texts(picture) if ": $" in text) == "1  e9: $9.00"
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"&<', "\x1b[31m", "]]>"])
+def test_names_are_text(name: str) -> None:
+    """Whatever somebody calls a project, the file is well-formed and holds no element of theirs."""
+    picture = usage_chart([row("2026-11-01", 1.0, project=name)], "project")
+
+    assert {element.tag.removeprefix(SVG) for element in ET.fromstring(picture).iter()} <= {
+        "svg", "title", "style", "text", "g", "line", "circle",
+    }  # fmt: skip
+
+
+def test_no_request_is_an_empty_picture() -> None:
+    """Still a picture."""
+    assert lines(usage_chart([], None)) == []
