@@ -128,19 +128,20 @@ def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
 def test_one_command_alone_is_the_command_among_all() -> None:
     """Whoever names a verb gets it with the same flags and words; what is no verb gives all of them."""
     every: Any = get_command(build_app())
-    names = "demo init shortlist compare improve train decide report trials catalog"
-    assert list(every.commands) == names.split()
+    verbs = "demo init shortlist compare improve train decide report trials deploy serve usage audit"
+    groups = "catalog endpoints keys safety"
+    assert list(every.commands) == [*verbs.split(), *groups.split()]
     for verb, command in every.commands.items():
         alone: Any = get_command(build_app(verb))
         assert list(alone.commands) == [verb]
-        if verb == "catalog":
-            assert list(alone.commands[verb].commands) == list(command.commands)
         flags = [(param.name, param.opts, param.help) for param in command.params]
         assert [(param.name, param.opts, param.help) for param in alone.commands[verb].params] == flags
         assert (alone.help, alone.commands[verb].help) == (every.help, command.help)
-    for verb, command in every.commands["catalog"].commands.items():
-        inner: Any = get_command(build_app("catalog", verb))
-        assert list(inner.commands["catalog"].commands) == [verb]
-        assert inner.commands["catalog"].commands[verb].help == command.help
+    for group in groups.split():
+        assert list(get_command(build_app(group)).commands[group].commands) == list(every.commands[group].commands)  # type: ignore[attr-defined]
+        for verb, command in every.commands[group].commands.items():
+            inner: Any = get_command(build_app(group, verb))
+            assert list(inner.commands[group].commands) == [verb]
+            assert inner.commands[group].commands[verb].help == command.help
     for other in ("comprae", "--version", ""):
         assert list(get_command(build_app(other)).commands) == list(every.commands)  # type: ignore[attr-defined]
