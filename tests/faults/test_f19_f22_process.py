@@ -80,7 +80,7 @@ def test_f19_a_wall_clock_that_jumps_changes_nothing(
 
 
 def test_f19_nothing_is_computed_from_the_wall_clock() -> None:
-    """`time.time`, `datetime.now` and their like stand where a label is made or a day is meant; durations are monotonic."""
+    """`time.time` and its like stand where a label is made or a day is meant; durations are monotonic."""
     found = set()
     for path in (ROOT / "src" / "touchstone").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
