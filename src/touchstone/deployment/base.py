@@ -99,6 +99,8 @@ class SafetyPolicy(Noun):
     pii: Literal["off", "mask", "block"] = "off"
     pii_kinds: tuple[str, ...] = ()
     """Kinds of personal data to look for; none means all that are known."""
+    presidio: bool = False
+    """Whether the pattern recognisers of the extra `pii` look too; it takes milliseconds a text."""
     blocked: tuple[str, ...] = ()
     """Words and phrases that end a request; a term between slashes is a linear-time regular expression."""
     allowed: tuple[str, ...] = ()
@@ -107,6 +109,8 @@ class SafetyPolicy(Noun):
     """What becomes of a text that tries to give orders to the model."""
     moderation: EndpointName | None = None
     """An endpoint that is asked whether a text may pass."""
+    media: Literal["pass", "block"] = "pass"
+    """What becomes of images, audio and files, which nobody here looks into; one that passes is recorded so."""
     ways: tuple[Literal["in", "out"], ...] = ("in", "out")
     when_down: Literal["closed", "open"] = "closed"
     """What happens to a request while the moderation endpoint does not answer."""
@@ -115,7 +119,8 @@ class SafetyPolicy(Noun):
     @property
     def checks(self) -> bool:
         """Whether there is anything to look for."""
-        return self.pii != "off" or bool(self.blocked) or self.injection != "off" or self.moderation is not None
+        rules = self.pii != "off" or bool(self.blocked) or self.injection != "off"
+        return rules or self.moderation is not None or self.media == "block"
 
 
 class Policy(Noun):
@@ -401,6 +406,10 @@ class SafetyFinding(Noun):
     end: int | None = None
     """Where in the text, in characters; None where it is about the whole."""
     score: float | None = None
+    text: int | None = None
+    """Which of the texts that were given, from 0; None where it is about all of them."""
+    place: str | None = None
+    """Where in the request or reply that text stands, such as `messages[0].content`; None where nobody knows."""
 
 
 class Ruling(NamedTuple):

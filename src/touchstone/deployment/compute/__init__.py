@@ -1,0 +1,1 @@
+"""Processes on this machine that run weights: how each kind is started, and who watches them."""
