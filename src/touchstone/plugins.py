@@ -22,6 +22,7 @@ _CALLED = {
     "model": N_("model"),
     "strategy": N_("strategy"),
     "vector_store": N_("vector store"),
+    "computes": N_("compute"),
 }
 """What the kinds are called in messages."""
 

@@ -60,14 +60,23 @@ def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
         "decide": _("Decide again from stored trials under other constraints, at no cost."),
         "report": _("Write the report of a stored comparison again."),
         "trials": _("List stored comparisons."),
+        "deploy": _("Make an endpoint of what was chosen."),
+        "serve": _("Answer requests: one address for every endpoint, with keys and budgets."),
+        "usage": _("What was asked, by whom, and what it cost."),
+        "audit": _("Who changed keys and endpoints, and how."),
     }
-    for name in [verb] if verb in words_of else () if verb == "catalog" else words_of:
-        # Each command is the function of its own name in a module of its own name, and loads when it is needed.
+    groups: dict[str, str] = {
+        "catalog": _("Models that exist: search, cards, prices, results."),
+        "endpoints": _("What is served: versions, shares of the requests, evidence."),
+        "keys": _("Who may ask, whom, how fast and for how much."),
+        "safety": _("What the content rules find, and how good they are."),
+    }
+    # Each command is the function of its own name in a module of its own name, and loads when it is needed; a group is
+    # the function `group` there.
+    for name in [verb] if verb in words_of else () if verb in groups else words_of:
         command = getattr(import_module(f"touchstone.cli.{name}"), name)
         app.command(name, cls=Command, help=words_of[name])(command)
-    if verb not in words_of:
-        from touchstone.cli import catalog
-
-        words = _("Models that exist: search, cards, prices, results.")
-        app.add_typer(catalog.group(inner if verb == "catalog" else None), name="catalog", help=words)
+    for name in [verb] if verb in groups else () if verb in words_of else groups:
+        group = import_module(f"touchstone.cli.{name}").group
+        app.add_typer(group(inner if verb == name else None), name=name, help=groups[name])
     return app

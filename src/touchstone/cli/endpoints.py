@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from touchstone.cli.endpoints_policy import policy
+from touchstone.cli.endpoints_run import logs, manifest
 from touchstone.cli.help_page import Command, Group
 from touchstone.cli.options import (
     Json,
@@ -52,6 +54,9 @@ def group(verb: str | None = None) -> typer.Typer:
         "stop": (stop, _("Answer nobody any more; the endpoint stays.")),
         "start": (start_again, _("Answer again.")),
         "restart": (restart, _("Start new processes, then end the old ones.")),
+        "logs": (logs, _("What its processes printed.")),
+        "policy": (policy, _("How it behaves beside its recipe: fail-over, cache, sampling, safety.")),
+        "manifest": (manifest, _("Write files for Kubernetes, KServe, docker compose or systemd.")),
         "remove": (remove, _("Take it out; its charges and its trial stay.")),
     }
     for name in [verb] if verb in commands else commands:

@@ -1,4 +1,4 @@
-"""`touchstone report`: write a stored comparison down again."""
+"""`touchstone report`: show a stored comparison and write it down again."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def report(
 ) -> None:
     """The same stored rows give the same report, in either language."""
     from touchstone.reporting.result import to_json
+    from touchstone.reporting.tables import final_text
     from touchstone.workspace.base import Demands, Files
 
     with open_workspace(workspace) as place:
@@ -45,6 +46,7 @@ def report(
     if json:
         answer_json(to_json(data.comparison.model_copy(update={"report": str(files.report)})))
         return
-    for path in (files.report, files.markdown, files.junit):
+    answer(final_text(data))
+    for label, path in ((_("Report"), files.report), (_("Markdown"), files.markdown), (_("JUnit"), files.junit)):
         if path is not None:
-            answer(str(path))
+            answer(_("{label}: {path}").format(label=label, path=path))

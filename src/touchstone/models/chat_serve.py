@@ -47,8 +47,10 @@ def parse_request(body: bytes) -> tuple[ChatRequest, str, bool, bool]:
     return request, str(found["model"]), bool(found.get("stream")), bool(options.get("include_usage"))
 
 
-def completion_body(completion: Completion, model: str, *, reply_id: str = "chatcmpl-0", usage: bool = True) -> bytes:
-    """A plain reply."""
+def completion_body(
+    completion: Completion, model: str, *, reply_id: str = "chatcmpl-0", usage: bool = True, created: int = 0
+) -> bytes:
+    """A plain reply; `created` is seconds since 1970."""
     refused = completion.finish == "refusal"
     message: dict[str, Any] = {
         "role": "assistant",
@@ -60,7 +62,7 @@ def completion_body(completion: Completion, model: str, *, reply_id: str = "chat
     body: dict[str, Any] = {
         "id": reply_id,
         "object": "chat.completion",
-        "created": 0,
+        "created": created,
         "model": completion.served_model or model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(completion)}],
     }
@@ -72,7 +74,7 @@ def completion_body(completion: Completion, model: str, *, reply_id: str = "chat
 
 
 def stream_events(
-    completion: Completion, model: str, *, reply_id: str = "chatcmpl-0", usage: bool = False
+    completion: Completion, model: str, *, reply_id: str = "chatcmpl-0", usage: bool = False, created: int = 0
 ) -> Iterator[bytes]:
     """
     A streamed reply, event by event: the role, the reasoning, the text word by word, the finish, the usage, the end.
@@ -82,13 +84,14 @@ def stream_events(
         model: The name to echo where the completion has none.
         reply_id: The id in every chunk.
         usage: Whether the chunk with the usage is sent, as `stream_options.include_usage` asks.
+        created: Seconds since 1970, the same in every chunk.
     """
 
     def chunk(choices: list[dict[str, Any]], **more: Any) -> bytes:
         body = {
             "id": reply_id,
             "object": "chat.completion.chunk",
-            "created": 0,
+            "created": created,
             "model": completion.served_model or model,
             "choices": choices,
             **more,

@@ -27,9 +27,14 @@ class Passed(NamedTuple):
     """A whole reply."""
 
     body: bytes
-    headers: Mapping[str, str]
-    """The few that are kept; never a credential."""
+    stream: Passing
+    """It as it came; closed."""
     seconds: float
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The few that are kept; never a credential."""
+        return self.stream.headers
 
 
 class Relay:
@@ -62,7 +67,7 @@ class Relay:
             whole = b"".join([piece async for piece in stream])
         finally:
             await stream.close()
-        return Passed(whole, stream.headers, time.perf_counter() - stream.sent_at)
+        return Passed(whole, stream, time.perf_counter() - stream.sent_at)
 
     async def open(
         self,
@@ -90,7 +95,6 @@ class Passing:
 
     def __init__(self, line: Line, accept: str, headers: Mapping[str, str]) -> None:
         self.line = line
-        self.headers: Mapping[str, str] = {}
         self.size = 0
         """Bytes received so far."""
         self.capped = False
@@ -104,6 +108,12 @@ class Passing:
     def sent_at(self) -> float:
         """When the request went out, by `time.perf_counter`."""
         return self._call.sent_at
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The few headers of the reply that are kept, the key taken out of them; made when somebody asks."""
+        given = self._response.headers if self._response is not None else {}
+        return {name: self.line.redact.text(given[name]) for name in KEPT_HEADERS if name in given}
 
     async def begin(self, path: str, body: bytes | aiohttp.FormData) -> None:
         """Send, and wait for the head of the reply. Raises `ModelError`."""
@@ -119,9 +129,6 @@ class Passing:
             self._response = response = await line.session.post(
                 f"{line.terms.base_url}{path}", data=data, headers={**self._sends, **kind}, allow_redirects=False
             )
-            self.headers = {
-                name: line.redact.text(response.headers[name]) for name in KEPT_HEADERS if name in response.headers
-            }
             if not 200 <= response.status < 300:
                 said = line.redact.raw(await response.content.read(_MOST_OF_A_REFUSAL))
                 refusal = line.refusal(said, response.status, response.headers)

@@ -146,12 +146,16 @@ def deploy_model(
     Serve a model as it is, without a trial.
 
     Args:
-        reference: As in a task file, such as `openai/gpt-4o-mini`.
+        reference: As in a task file, such as `openai/gpt-4o-mini`; or one of our own kinds, see `deploy_own`.
         parameters: What would stand beside it there.
 
     Raises:
         UserError: it cannot be asked.
     """
+    from touchstone.workspace.deploy_own import deploy_own, is_own
+
+    if is_own(reference):
+        return deploy_own(workspace, reference, order, who=who)
     wanted = CandidateSpec(
         name=reference, model=reference, strategy="prompt", parameters={"system": "", **(parameters or {})}
     )

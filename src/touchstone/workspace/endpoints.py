@@ -5,14 +5,25 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
+import yaml
+from pydantic import ValidationError
 
-from touchstone.deployment.base import Endpoint, Version
+from touchstone.deployment.base import Endpoint, Policy, Version
+from touchstone.deployment.compute.log_file import tail
+from touchstone.deployment.compute.manifest import Serving
+from touchstone.deployment.compute.manifest_compose import compose_manifest
+from touchstone.deployment.compute.manifest_kserve import kserve_manifest
+from touchstone.deployment.compute.manifest_kubernetes import kubernetes_manifest
+from touchstone.deployment.compute.manifest_systemd import systemd_unit
+from touchstone.deployment.compute.supervisor import load_compute
 from touchstone.deployment.endpoints.registry import Registry
 from touchstone.deployment.govern.tables import endpoint_states
+from touchstone.errors import SettingsError, refusal
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.workspace.workspace import Workspace
 
@@ -53,6 +64,144 @@ def remove_endpoint(workspace: Workspace, name: str, who: str) -> None:
     """
     registry(workspace, who).remove(name)
     shutil.rmtree(workspace.settings.workspace / "endpoints" / name, ignore_errors=True)
+
+
+def read_policy(file: Path) -> Policy:
+    """
+    A policy out of a YAML or JSON file.
+
+    Raises:
+        SettingsError: it cannot be read, or a key or value in it is none.
+    """
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError("{path} cannot be read as a policy: {reason}", path=str(file), reason=str(error)) from None
+    return _policy(raw if isinstance(raw, dict) else {})
+
+
+def change_policy(
+    workspace: Workspace,
+    name: str,
+    whole: Policy | None,
+    changes: Mapping[str, Any],
+    safety: Mapping[str, Any],
+    who: str,
+) -> Policy:
+    """
+    Give an endpoint another policy.
+
+    Args:
+        whole: Taken instead of the one it has; None changes that.
+        changes: Fields of the policy; 0 and `-` mean none where a field may be without.
+        safety: Fields of what is looked for.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    found = registry(workspace, who)
+    before = whole or found.find(name).policy
+    plain = before.model_dump(mode="json")
+    plain |= {key: None if value == 0 and key in _OPTIONAL else value for key, value in changes.items()}
+    plain["safety"] = {
+        **plain["safety"],
+        **{key: None if value == "-" and key == "moderation" else value for key, value in safety.items()},
+    }
+    return found.change_policy(name, _policy(plain)).policy
+
+
+_OPTIONAL = frozenset({"cache_s", "keep_content_days"})
+
+
+def _policy(raw: Mapping[str, Any]) -> Policy:
+    try:
+        return Policy.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "{key} of a policy cannot be {value!r}: {reason}",
+            key=".".join(map(str, first["loc"])) or "it",
+            value=first["input"] if not isinstance(first["input"], dict) else "…",
+            reason=refusal(first),
+        ) from None
+
+
+def process_logs(workspace: Workspace, name: str, version: int | None, lines: int) -> list[tuple[str, tuple[str, ...]]]:
+    """(which process, its last lines) of an endpoint's processes, by version. Raises `UnknownName`."""
+    endpoint = registry(workspace, "").find(name)
+    found = []
+    for one in endpoint.versions:
+        if version is not None and one.number != version:
+            continue
+        place = workspace.settings.workspace / "processes" / name / str(one.number)
+        for path in sorted(place.glob("replica-*.log")):
+            replica = path.stem.removeprefix("replica-")
+            found.append((f"v{one.number}.{replica}", tail(path, lines)))
+    return found
+
+
+def write_manifest(
+    workspace: Workspace,
+    kind: str,
+    *,
+    name: str,
+    hosts: Sequence[str],
+    memory_gib: float | None,
+    processors: float,
+    accelerators: int,
+    secrets: Sequence[str],
+    image: str,
+    port: int,
+) -> str:
+    """
+    What other people's machinery needs to run this workspace's gateway.
+
+    Args:
+        kind: kubernetes, kserve, compose or systemd.
+        memory_gib: None reckons it: a GiB for the gateway, and what each process takes.
+
+    Raises:
+        SettingsError: a value cannot be used.
+    """
+    try:
+        serving = Serving(
+            name=name,
+            hosts=tuple(hosts),
+            memory_gib=memory_gib if memory_gib is not None else _memory_gib(workspace),
+            processors=processors,
+            accelerators=accelerators,
+            secrets=tuple(secrets),
+            image=image,
+            port=port,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            "{key} cannot be {value!r}: {reason}",
+            key="--" + str(first["loc"][0]).replace("_", "-"),
+            value=first["input"],
+            reason=refusal(first),
+        ) from None
+    writers = {
+        "kubernetes": kubernetes_manifest,
+        "kserve": kserve_manifest,
+        "compose": compose_manifest,
+        "systemd": systemd_unit,
+    }
+    return writers[kind](serving)
+
+
+def _memory_gib(workspace: Workspace) -> float:
+    total = 1.0
+    for endpoint in registry(workspace, "").all():
+        for version in endpoint.versions:
+            if version.compute is not None and endpoint.split.get(version.number):
+                kind = load_compute(version.compute.kind)
+                each = version.compute.memory_gib or kind.memory_gib(
+                    version.compute, workspace.settings.workspace / version.folder
+                )
+                total += (each or 2.0) * version.compute.replicas
+    return round(total, 2)
 
 
 def standings(workspace: Workspace, today: date) -> tuple[Standing, ...]:

@@ -45,6 +45,15 @@ def test_the_pieces_are_the_text(numbers: list[int], stop: list[str]) -> None:
         assert "\ufffd" in text  # only where tokens are no text could one have said too much
 
 
+def test_what_may_be_the_beginning_of_a_stop_text_is_held_back() -> None:
+    """Also while less was written than the stop text is long."""
+    pieces: list[str] = []
+    telling = Telling(lambda numbers: "0" * len(numbers), stop=["0000"], tell=pieces.append, stopped=lambda: False)
+    for number in range(3):
+        telling.hear(number)
+    assert pieces == []
+
+
 @given(st.text(alphabet="ab 7包裹é🙂\n", max_size=40))
 def test_what_is_text_is_always_told(text: str) -> None:
     """Word by word, as it comes."""

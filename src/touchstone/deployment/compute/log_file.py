@@ -51,19 +51,31 @@ class LogFile:
         return self.path.with_name(f"{self.path.name}.{number}")
 
     def tail(self, lines: int) -> tuple[str, ...]:
-        """The last lines, oldest first; bytes that are no text and control characters are replaced."""
-        found: list[str] = []
-        for place in (self.path, *(self._numbered(number) for number in range(1, self.files))):
-            if len(found) < lines and place.exists():
-                read = place.read_bytes().decode("utf-8", errors="replace").splitlines()
-                found = [*read[-(lines - len(found)) :], *found]
-        return tuple(_plain(line) for line in found[-lines:]) if lines > 0 else ()
+        """The last lines, oldest first; see the function `tail`."""
+        return tail(self.path, lines)
 
     def close(self) -> None:
         """Close the file; the next line opens it again."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
+
+
+def tail(path: Path, lines: int) -> tuple[str, ...]:
+    """
+    The last lines of a log and the older files beside it, oldest first.
+
+    Bytes that are no text and control characters are replaced.
+    """
+    found: list[str] = []
+    number = 0
+    place = path
+    while len(found) < lines and place.exists():
+        read = place.read_bytes().decode("utf-8", errors="replace").splitlines()
+        found = [*read[-(lines - len(found)) :], *found]
+        number += 1
+        place = path.with_name(f"{path.name}.{number}")
+    return tuple(_plain(line) for line in found[-lines:]) if lines > 0 else ()
 
 
 def _plain(line: str) -> str:

@@ -61,7 +61,7 @@ class Telling:
             return
         self._from, self._to = self._to, len(self._numbers)
         self._sure += now[len(before) :]
-        self._pass_on(self._sure[: len(self._sure) - self._held_back] if self._held_back else self._sure)
+        self._pass_on(self._sure[: max(0, len(self._sure) - self._held_back)])
 
     def end(self, text: str) -> bool:
         """

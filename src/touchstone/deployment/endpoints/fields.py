@@ -35,6 +35,19 @@ MOST_CHOICES = 8
 """Answers that one request may ask for."""
 
 
+class Unusable(RequestRejected):
+    """
+    A request that cannot be asked, in words that speak of the request alone, so that its sender may read them.
+
+    Attributes:
+        param: The field that is wrong; None where it is no single one.
+    """
+
+    def __init__(self, template: str, /, *, param: str | None = None, **values: object) -> None:
+        self.param = param
+        super().__init__(template, **values)
+
+
 class Passing(NamedTuple):
     """The fields that go along with a recipe's own request."""
 
@@ -54,11 +67,11 @@ def passing(body: Mapping[str, Any], own: Mapping[str, Any], *, sampling: str, m
         most_output_tokens: For a request that names no limit where the recipe names none either.
 
     Raises:
-        RequestRejected: a field is unknown or cannot be used.
+        Unusable: a field is unknown or cannot be used.
     """
     unknown = sorted(set(body) - CHAT)
     if unknown:
-        raise RequestRejected("the field {field!r} is not known here", field=unknown[0])
+        raise Unusable("the field {field!r} is not known here", param=unknown[0], field=unknown[0])
     settled = {name for name, value in own.items() if value not in (None, (), {})} | set(own.get("extra") or {})
     found: dict[str, Any] = {}
     ignored: list[str] = []
@@ -71,9 +84,9 @@ def passing(body: Mapping[str, Any], own: Mapping[str, Any], *, sampling: str, m
             found[name] = value
     choices = found.get("n", 1)
     if isinstance(choices, bool) or not isinstance(choices, int) or not 1 <= choices <= MOST_CHOICES:
-        raise RequestRejected("n is {value!r}; give 1 to {most}", value=choices, most=MOST_CHOICES)
+        raise Unusable("n is {value!r}; give 1 to {most}", param="n", value=choices, most=MOST_CHOICES)
     asked = body.get("max_completion_tokens") or body.get("max_tokens")
     if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int) or asked < 1):
-        raise RequestRejected("max_tokens is {value!r}; give a whole number from 1 on", value=asked)
+        raise Unusable("max_tokens is {value!r}; give a whole number from 1 on", param="max_tokens", value=asked)
     limits = [limit for limit in (asked, own.get("max_tokens")) if limit is not None]
     return Passing(found, min(limits, default=most_output_tokens), tuple(sorted(ignored)))

@@ -7,10 +7,9 @@ All others go on as they came, which is what keeps a stream of a hundred pieces 
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -22,8 +21,14 @@ from touchstone.models.event_stream import events
 from touchstone.models.heard import Heard
 from touchstone.models.relay import Passing
 
-_OF_INTEREST = re.compile(rb'\[DONE\]|"usage": ?\{|"error"|"finish_reason": ?"|"object": ?"error"')
-_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_OF_INTEREST = (
+    b"[DONE]", b'"usage":{', b'"usage": {', b'"error"', b'"finish_reason":"', b'"finish_reason": "',
+)  # fmt: skip
+"""One of them stands in every event that is looked into; looking for each is faster than one expression for all."""
+_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
+"""How an event ends: an empty line, with any of the line ends that there are."""
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+"""How an event's first line begins, or a comment's."""
 _LONGEST_EVENT_BYTES = 4 * 1024 * 1024
 
 
@@ -104,13 +109,26 @@ class PassedFlow:
 
     def _looked_at(self, block: bytes) -> bytes:
         """A block of whole events as it is passed on."""
-        if self.first_token_s is None or not self._named or _OF_INTEREST.search(block):
-            block = b"".join(self._event(raw) for raw in _split(block))
+        passed: list[bytes] = []
+        start, size = 0, len(block)
+        while start < size:
+            if self._named and self.first_token_s is not None:
+                begin = _next_of_interest(block, start)
+                if begin != start:
+                    passed.append(block[start:begin])
+                    start = begin
+                    continue
+            end = _end_of_event(block, start)
+            passed.append(self._event(block[start:end]))
+            start = end
+        block = passed[0] if len(passed) == 1 else b"".join(passed)
         if block:
             self._blocks.append(block)
         return block
 
     def _event(self, raw: bytes) -> bytes:
+        if not self._named and not raw.lstrip().startswith(_FIELDS):
+            self._not_a_stream(raw)
         for event in events(raw):
             if event.data.startswith(b"[DONE]"):
                 return b""
@@ -133,6 +151,13 @@ class PassedFlow:
             if not choices and chunk.get("usage") and not self._usage_wanted:
                 return b""
         return raw
+
+    def _not_a_stream(self, raw: bytes) -> NoReturn:
+        """A page or a document came with status 200; nothing of it is passed on."""
+        said = Said(_parsed(raw))
+        if said.message:
+            raise failure_of(said, None, self._place, shown(said.message))
+        raise ProviderFailed("{place}: status 200, but the reply is no stream of events", place=self._place)
 
 
 def heard_usage(counted: Heard, said: Heard, request_bytes: int) -> Usage:
@@ -164,20 +189,21 @@ def _says(delta: dict[str, Any]) -> bool:
 
 def _last_end(data: bytes) -> int:
     """Offset after the last empty line; 0 where there is none."""
-    end = data.rfind(b"\n\n")
-    other = data.rfind(b"\r\n\r\n")
-    return max(end + 2 if end >= 0 else 0, other + 4 if other >= 0 else 0)
+    return max((place + len(end) for end in _ENDS if (place := data.rfind(end)) >= 0), default=0)
 
 
-def _split(block: bytes) -> list[bytes]:
-    """The events of a block, each with the empty line that ends it."""
-    found, start = [], 0
-    for end in _END.finditer(block):
-        found.append(block[start : end.end()])
-        start = end.end()
-    if start < len(block):
-        found.append(block[start:])
-    return found
+def _end_of_event(block: bytes, start: int) -> int:
+    """Offset after the event that begins at `start`."""
+    return min((place + len(end) for end in _ENDS if (place := block.find(end, start)) >= 0), default=len(block))
+
+
+def _next_of_interest(block: bytes, start: int) -> int:
+    """Where the next event begins that is looked into; the end of the block where there is none."""
+    found = min((place for mark in _OF_INTEREST if (place := block.find(mark, start)) >= 0), default=-1)
+    if found < 0:
+        return len(block)
+    ends = (place + len(end) for end in _ENDS if (place := block.rfind(end, start, found)) >= 0)
+    return max(ends, default=start)
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Each kind has one path, one list of fields that may pass, and one way of saying 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
+from touchstone.deployment.endpoints.fields import Unusable
 from touchstone.errors import ProviderFailed, RequestRejected
 from touchstone.models.chat_reply import BYTES_PER_TOKEN
 from touchstone.models.openai_compatible import OpenAICompatible
@@ -25,6 +27,20 @@ class File(NamedTuple):
     name: str
     content: bytes
     content_type: str
+
+
+def written_file(name: str, content: bytes, content_type: str) -> Mapping[str, Any]:
+    """A file among the fields of a request, so that a guard finds its name, and a store can keep all of it."""
+    return {"filename": name, "type": content_type, "file_data": base64.b64encode(content).decode()}
+
+
+def read_file(written: Mapping[str, Any]) -> File:
+    """The file of such a field. Raises `Unusable`."""
+    try:
+        content = base64.b64decode(written["file_data"], validate=True)
+        return File(str(written["filename"]), content, str(written["type"]))
+    except (KeyError, TypeError, ValueError):
+        raise Unusable("file cannot be read", param="file") from None
 
 
 class _Form(NamedTuple):
@@ -81,20 +97,22 @@ class PassedOn:
         self.price = price
 
     async def prepare(self, asked: Asked) -> Ready:
-        """The body that is sent. Raises `RequestRejected`."""
+        """The body that is sent. Raises `Unusable`."""
         form = _FORMS[asked.kind]
         unknown = sorted(set(asked.body) - form.fields - _NOTES)
         if unknown:
-            raise RequestRejected("the field {field!r} is not known here", field=unknown[0])
+            raise Unusable("the field {field!r} is not known here", param=unknown[0], field=unknown[0])
         missing = next((name for name in form.needed if asked.body.get(name) in (None, "", [])), None)
         if missing is not None:
-            raise RequestRejected("{field} is missing", field=missing)
+            raise Unusable("{field} is missing", param=missing, field=missing)
         if asked.stream:
-            raise RequestRejected("this kind of reply is not streamed")
+            raise Unusable("this kind of reply is not streamed")
         fields = {name: value for name, value in asked.body.items() if name in form.fields and value is not None}
+        if isinstance(fields.get("file"), Mapping):
+            fields["file"] = read_file(fields["file"])
         pictures = fields.get("n", 1)
         if isinstance(pictures, bool) or not isinstance(pictures, int) or not 1 <= pictures <= MOST_PICTURES:
-            raise RequestRejected("n is {value!r}; give 1 to {most}", value=pictures, most=MOST_PICTURES)
+            raise Unusable("n is {value!r}; give 1 to {most}", param="n", value=pictures, most=MOST_PICTURES)
         size = sum(
             len(value.content) if isinstance(value, File) else len(orjson.dumps(value)) for value in fields.values()
         )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from touchstone.data.base import Case
-from touchstone.errors import RequestRejected
+from touchstone.deployment.endpoints.fields import Unusable
 from touchstone.models.base import AudioPart, ImagePart, Message, Part, TextPart
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
@@ -48,14 +48,14 @@ def question(body: Mapping[str, Any], request: str, image_hosts: Collection[str]
         image_hosts: Hosts whose images may be named by address; other images come as `data:`.
 
     Raises:
-        RequestRejected: the messages cannot be read, or an image is none that may be named.
+        Unusable: the messages cannot be read, or an image is none that may be named.
     """
     turns = body.get("messages")
     if not isinstance(turns, list) or not turns:
-        raise RequestRejected("messages must be a list of at least one message")
+        raise Unusable("messages must be a list of at least one message")
     for place, turn in enumerate(turns):
         if not isinstance(turn, dict) or turn.get("role") not in ROLES:
-            raise RequestRejected("message {place} has no role that is known", place=place)
+            raise Unusable("message {place} has no role that is known", place=place)
         _check_images(turn.get("content"), image_hosts, place)
     fields, options = _about(body.get("touchstone"))
     last = next((place for place in reversed(range(len(turns))) if turns[place]["role"] == "user"), None)
@@ -69,11 +69,11 @@ def _about(said: Any) -> tuple[dict[str, str], tuple[str, ...]]:
     if said is None:
         return {}, ()
     if not isinstance(said, dict) or set(said) - _OURS:
-        raise RequestRejected("touchstone may hold fields and options only")
+        raise Unusable("touchstone may hold fields and options only")
     fields, options = said.get("fields") or {}, said.get("options") or []
     texts = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
     if not texts or not isinstance(options, list) or not all(isinstance(one, str) for one in options):
-        raise RequestRejected("touchstone.fields maps names to texts, and touchstone.options lists texts")
+        raise Unusable("touchstone.fields maps names to texts, and touchstone.options lists texts")
     return fields, tuple(options)
 
 
@@ -88,14 +88,14 @@ def _check_images(content: Any, hosts: Collection[str], place: int) -> None:
             continue
         parts = urlsplit(url) if isinstance(url, str) else None
         if parts is None or parts.scheme != "https" or parts.hostname not in hosts or parts.username or parts.port:
-            raise RequestRejected("the image of message {place} must come as a data: URL", place=place)
+            raise Unusable("the image of message {place} must come as a data: URL", place=place)
 
 
 def _case(content: Any, fields: Mapping[str, str], options: tuple[str, ...], request: str, place: int) -> Case:
     if isinstance(content, str):
         return Case(id=request, input=content, fields=fields, options=options)
     if not isinstance(content, list) or not content:
-        raise RequestRejected("message {place} has no content", place=place)
+        raise Unusable("message {place} has no content", place=place)
     parts = tuple(_part(part, place) for part in content)
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     if len(texts) == len(parts):
@@ -129,7 +129,7 @@ def _part(found: Any, place: int) -> Part:
             return AudioPart(data=found["input_audio"]["data"], format=found["input_audio"].get("format", "wav"))
     except (KeyError, TypeError, ValueError):
         pass
-    raise RequestRejected(
+    raise Unusable(
         "message {place} has a part that cannot be read; known are text, image_url, input_audio", place=place
     )
 

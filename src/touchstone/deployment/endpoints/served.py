@@ -16,7 +16,7 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
-from touchstone.deployment.endpoints.fields import Passing, passing
+from touchstone.deployment.endpoints.fields import Passing, Unusable, passing
 from touchstone.deployment.endpoints.flow import PassedFlow, heard_usage
 from touchstone.deployment.endpoints.question import Question, question, sent_messages
 from touchstone.errors import ProviderFailed, RequestRejected
@@ -54,11 +54,11 @@ class _Recipe:
         self.image_hosts = image_hosts
 
     def rules(self, asked: Asked, own: Mapping[str, Any]) -> Passing:
-        """Which fields of a request pass. Raises `RequestRejected`."""
+        """Which fields of a request pass. Raises `Unusable`."""
         return passing(asked.body, own, sampling=self.sampling, most_output_tokens=self.most_output_tokens)
 
     def question(self, asked: Asked) -> Question:
-        """What is asked. Raises `RequestRejected`."""
+        """What is asked. Raises `Unusable`."""
         return question(asked.body, asked.request, self.image_hosts)
 
 
@@ -86,7 +86,16 @@ class PassedThrough(_Recipe):
         if found.case is None:
             request = self.candidate.request_without_turn()
         else:
-            request = self.candidate.request(found.case, 0, await self.candidate.passages(found.case))
+            passages = await self.candidate.passages(found.case)
+            try:
+                request = self.candidate.request(found.case, 0, passages)
+            except RequestRejected as error:
+                raise Unusable(
+                    "the prompt of this endpoint cannot be filled from the request; it needs {slot}, as one of "
+                    "touchstone.fields",
+                    param="touchstone",
+                    slot=error.values.get("slot", "more"),
+                ) from error
         whole, _ = self._model.write(request, stream=asked.stream)
         body = orjson.loads(whole)
         own = body["messages"]
@@ -116,6 +125,17 @@ class PassedThrough(_Recipe):
             stream, self.model, self.model, request_bytes=len(ready.sent), usage_wanted=wants_usage(ready.asked)
         )
 
+    def at(self, model: OpenAICompatible) -> PassedThrough:
+        """The same recipe in front of a model elsewhere; left by `release`."""
+        policy = {
+            "sampling": self.sampling, "most_output_tokens": self.most_output_tokens, "image_hosts": self.image_hosts,
+        }  # fmt: skip
+        return PassedThrough(self.candidate, model, self.price, **policy)
+
+    async def release(self) -> None:
+        """Close the connections, and leave the candidate to others."""
+        await self._model.close()
+
     async def close(self) -> None:
         """Release the candidate."""
         await self.candidate.close()
@@ -141,25 +161,36 @@ class AnsweredWhole(_Recipe):
         rules = self.rules(asked, {})
         refused = sorted(set(rules.fields) & {"tools", "functions", "logprobs", "top_logprobs"})
         if refused or rules.fields.get("n", 1) != 1:
-            raise RequestRejected("{model} has no {field}", model=self.model, field=(refused or ["n"])[0])
+            raise Unusable(
+                "{model} has no {field}", param=(refused or ["n"])[0], model=self.model, field=(refused or ["n"])[0]
+            )
         found = self.question(asked)
         if found.case is None or not found.alone:
-            raise RequestRejected(
-                "{model} was measured on single questions; send one message of a user", model=self.model
+            raise Unusable(
+                "{model} was measured on single questions; send one message of a user",
+                param="messages",
+                model=self.model,
             )
         return Ready(asked, found.case, most_input_tokens(asked.body), rules.max_tokens, rules.ignored)
 
     async def answer(self, ready: Ready) -> Answered:
         """The completion of the case, in OpenAI's shape."""
-        completion = await self.candidate.answer(ready.sent)
-        body = completion_body(completion, self.model, reply_id=f"chatcmpl-{ready.asked.request}")
-        return Answered(body, usage_of(completion), completion.served_model or self.model)
+        completion = await self._answer(ready)
+        body = completion_body(
+            completion, self.model, reply_id=f"chatcmpl-{ready.asked.request}", created=int(time.time())
+        )
+        return Answered(body, usage_of(completion), self.model)
 
     async def open(self, ready: Ready) -> Flow:
         """The completion, piece by piece, once it is there."""
         sent_at = time.perf_counter()
-        completion = await self.candidate.answer(ready.sent)
+        completion = await self._answer(ready)
         return WholeFlow(completion, self.model, ready.asked, time.perf_counter() - sent_at)
+
+    async def _answer(self, ready: Ready) -> Completion:
+        """The answer under the name that tables have; inside a process a model may call itself something shorter."""
+        completion = await self.candidate.answer(ready.sent)
+        return completion.model_copy(update={"served_model": self.model})
 
     async def close(self) -> None:
         """Release the candidate."""
@@ -170,10 +201,16 @@ class WholeFlow:
     """A completion that is there already, as a `Flow`."""
 
     def __init__(self, completion: Completion, model: str, asked: Asked, seconds: float) -> None:
-        self.model = completion.served_model or model
+        self.model = model
         self.first_token_s: float | None = seconds
         self.usage = usage_of(completion)
-        self._events = stream_events(completion, model, reply_id=f"chatcmpl-{asked.request}", usage=wants_usage(asked))
+        self._events = stream_events(
+            completion,
+            model,
+            reply_id=f"chatcmpl-{asked.request}",
+            usage=wants_usage(asked),
+            created=int(time.time()),
+        )
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The events of its stream."""

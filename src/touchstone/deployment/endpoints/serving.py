@@ -90,6 +90,16 @@ class Serving:
         found = self._endpoints.get(name)
         return found if found is not None and found.state == "running" else None
 
+    def targets(self) -> tuple[Target, ...]:
+        """Every version that answers somebody now, be it as a shadow."""
+        return tuple(
+            Target(endpoint, version)
+            for endpoint in self._endpoints.values()
+            if endpoint.state == "running"
+            for version in endpoint.versions
+            if endpoint.split.get(version.number) or version.number == endpoint.shadow
+        )
+
     def pick(self, endpoint: Endpoint, request: str) -> Version:
         """The version that answers a request: the split, decided by the request's id, so that it can be told later."""
         at = int.from_bytes(hashlib.blake2b(request.encode(), digest_size=8).digest()) % WHOLE

@@ -24,6 +24,7 @@ from touchstone.evaluation.store_errors import store_errors
 from touchstone.noun import Noun
 
 _DAY_S = 86_400
+_BLOCK = 500
 ENDED = ("completed", "failed", "expired", "cancelled")
 """States of a batch in which it reads its input no more."""
 
@@ -255,13 +256,17 @@ class Files:
             table.c.expires_s <= int(self.clock()),
             ~sa.exists().where(batches.c.input_file == table.c.id, batches.c.state.not_in(ENDED)),
         )
-        with store_errors(), self.engine.connect() as connection:
-            rows = connection.execute(old.limit(500)).all()
-        for name, digest in rows:
-            with writing(self.engine) as connection:
-                connection.execute(table.delete().where(table.c.id == name))
-            self.let_go(digest)
-        return len(rows)
+        gone = 0
+        while True:
+            with store_errors(), self.engine.connect() as connection:
+                rows = connection.execute(old.limit(_BLOCK)).all()
+            for name, digest in rows:
+                with writing(self.engine) as connection:
+                    connection.execute(table.delete().where(table.c.id == name))
+                self.let_go(digest)
+            gone += len(rows)
+            if len(rows) < _BLOCK:
+                return gone
 
     def digests(self) -> Sequence[str]:
         """Of all bytes that a row names."""

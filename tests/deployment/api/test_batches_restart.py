@@ -1,0 +1,177 @@
+"""A batch outlives its gateway: killed or told to stop, the next one goes on and asks nothing that was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import orjson
+import pytest
+from tests.deployment.api.house import question
+from tests.deployment.api.kinds_house import lines, read_lines
+from tests.deployment.api.process import Place, Running, serving
+
+from touchstone.deployment.gateway.api.batch_lines import kept
+from touchstone.deployment.govern.batches import Batch, Batches
+from touchstone.deployment.govern.file_bytes import FileBytes
+from touchstone.deployment.govern.files import Files, Tenant
+from touchstone.deployment.govern.keys import Keys
+from touchstone.deployment.govern.pepper import load_pepper
+from touchstone.models.base import ChatRequest
+from touchstone.models.fake import FakeModel
+from touchstone.models.fake_server import FakeServer, serve_in_thread
+
+LINES = 120
+
+
+class Slow(FakeModel):
+    """Takes a moment for each question, and counts how often each is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+        self.pause_s = 0.03
+
+    async def send(self, request: ChatRequest) -> Any:
+        self.asked[str(request.messages[-1].content)] += 1
+        await asyncio.sleep(self.pause_s)
+        return await super().send(request)
+
+
+def begin(place: Place, url: str) -> Batch:
+    """A batch that waits in the store of a workspace which nobody serves yet."""
+    place.deploy("chat", url)
+    place.key("ann")
+    with place.opened() as workspace:
+        keys = Keys(workspace.ledger.engine, load_pepper(place.folder))
+        key = keys.list()[0]
+        files = Files(workspace.ledger.engine, FileBytes(place.folder / "files"))
+        draft = files.place.begin()
+        draft.write(lines(*[question("chat", f"number {n}") for n in range(LINES)]))
+        row = files.add(key, draft.keep(), purpose="batch", filename="in.jsonl")
+        batch = Batches(files).create(
+            key, endpoint="/v1/chat/completions", input_file=row.id, window="24h", metadata=None
+        )
+        keys.close()
+        files.place.close()
+    return batch
+
+
+def answered(place: Place, batch: Batch) -> set[int]:
+    """Numbers of the lines whose answers stand in the work file."""
+    work = place.folder / "files" / f"work-{batch.work}"
+    if not work.exists():
+        return set()
+    with work.open("r+b", buffering=0) as file:
+        return set(kept(file))
+
+
+def ask(running: Running, place: Place, path: str) -> httpx.Response:
+    """A look at the batch over HTTP."""
+    return httpx.get(running.url + path, headers={"authorization": f"Bearer {place.secrets['ann']}"})
+
+
+def until_ended(running: Running, place: Place, batch: Batch) -> Any:
+    """The batch when it has ended."""
+    for _ in range(400):
+        found = ask(running, place, f"/batches/{batch.id}").json()
+        if found["status"] in ("completed", "failed", "expired", "cancelled"):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_was_answered_is_never_asked_or_charged_again(tmp_path: Path, how: signal.Signals) -> None:
+    """
+    Killed twice in the middle: every line is answered once in the end, and only lines that were under way at a kill are
+    asked twice, each with a row in doubt. Told to stop: what was under way ends, and nothing is asked twice.
+    """
+    place, model = Place(tmp_path / "place"), Slow()
+    with serve_in_thread(FakeServer(model)) as server:
+        batch = begin(place, server.base_url)
+        before: set[int] = set()
+        for _ in range(2):
+            with serving(place) as running:
+                for _ in range(400):
+                    if len(answered(place, batch)) >= len(before) + 25:
+                        break
+                    time.sleep(0.01)
+                running.process.send_signal(how)
+                code = running.process.wait(20)
+                assert code == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+            after = answered(place, batch)
+            assert len(before) + 25 <= len(after) < LINES
+            assert before <= after
+            before = after
+        sure = {f"number {number - 1}" for number in before}
+        asked_by_then = Counter({text: model.asked[text] for text in sure})
+        with serving(place) as running:
+            found = until_ended(running, place, batch)
+            content = ask(running, place, f"/files/{found['output_file_id']}/content").content
+    assert found["request_counts"] == {"total": LINES, "completed": LINES, "failed": 0}
+    output = read_lines(content)
+    assert len(content.splitlines()) == len(output) == LINES
+    assert {text: model.asked[text] for text in sure} == asked_by_then, "no line that stood there is asked again"
+    rows = place.rows()
+    done, doubt = ([row for row in rows if row["status"] == status] for status in ("done", "in_doubt"))
+    paid = {row["request"] for row in done}
+    assert paid == {line["response"]["request_id"] for line in output.values()}
+    assert len(done) == len(paid) == LINES, "no answer is charged twice"
+    if how == signal.SIGTERM:
+        assert max(model.asked.values()) == 1
+        assert not doubt
+    else:
+        again = sum(count - 1 for count in model.asked.values())
+        assert again <= len(doubt) <= 2 * 16
+    assert not (place.folder / "files" / f"work-{batch.work}").exists()
+
+
+def test_an_answer_that_was_paid_and_not_yet_written_down_is_found(tmp_path: Path) -> None:
+    """Killed between payment and the work file, a line gets the reply that was kept with the payment."""
+    place, model = Place(tmp_path / "place"), Slow()
+    model.pause_s = 0.0
+    with serve_in_thread(FakeServer(model)) as server:
+        batch = begin(place, server.base_url)
+        body = orjson.dumps(orjson.loads(lines(question("chat", "number 0")))["body"])
+        with serving(place) as running:
+            until_ended(running, place, batch)
+        # As if the last writes to the work file and to the batch's row had been lost: the reply is asked for by hand,
+        # under the name that its line has.
+        with place.opened() as workspace:
+            files = Files(workspace.ledger.engine, FileBytes(place.folder / "files"))
+            rows = Batches(files)
+            key = Keys(workspace.ledger.engine, load_pepper(place.folder)).list()[0]
+            again = rows.create(key, endpoint=batch.endpoint, input_file=batch.input_file, window="24h", metadata=None)
+            rows.change(again.id, lambda one: one.model_copy(update={"state": "cancelling", "cancelling_s": 1}))
+        with serving(place) as running:
+            until_ended(running, place, again)
+            head = {"authorization": f"Bearer {place.secrets['ann']}", "idempotency-key": f"{again.id}.1"}
+            head["content-type"] = "application/json"
+            first = httpx.post(running.url + "/chat/completions", content=body, headers=head)
+            assert first.status_code == 200
+        asked = model.asked["number 0"]
+        with place.opened() as workspace:
+            files = Files(workspace.ledger.engine, FileBytes(place.folder / "files"))
+            Batches(files).change(
+                again.id,
+                lambda one: one.model_copy(
+                    update={
+                        "state": "in_progress", "cancelling_s": None, "cancelled_s": None, "error_file": None,
+                    }
+                ),
+            )  # fmt: skip
+        with serving(place) as running:
+            found = until_ended(running, place, again)
+            with place.opened() as workspace:
+                files = Files(workspace.ledger.engine, FileBytes(place.folder / "files"))
+                done = Batches(files).find(Tenant("default", None), again.id)
+            content = ask(running, place, f"/files/{done.output_file}/content").content
+    assert found["request_counts"]["completed"] == LINES
+    assert read_lines(content)["line-0"]["response"]["body"] == first.json()
+    assert model.asked["number 0"] == asked
