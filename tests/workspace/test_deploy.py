@@ -12,6 +12,7 @@ import pytest
 from touchstone.catalog.base import Price
 from touchstone.config import load_settings
 from touchstone.data.base import Case
+from touchstone.deployment.base import ComputeSettings
 from touchstone.errors import DataError, SettingsError, UnknownName
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.bundle import make_served, read_bundle, served_digest
@@ -136,6 +137,25 @@ def test_a_model_can_be_served_as_it_is(place: Place) -> None:
     """Without a trial, and it says so."""
     found = deploy_model(place.workspace, "fake/parrot", Order(), who="anna")
     assert (found.endpoint.name, found.version.evidence) == ("parrot", None)
+
+
+def test_weights_that_run_as_a_process_lie_in_the_versions_own_folder(place: Place) -> None:
+    """Copied, with the tokenizer that shipped models share; whoever changes them elsewhere changes no endpoint."""
+    order = Order(compute=ComputeSettings(kind="starter"))
+    found = deploy_model(place.workspace, "starter/s", order, who="anna")
+    assert found.version.compute is not None
+    assert found.version.compute.weights == "weights/s"
+    weights = place.folder / "store" / found.version.folder / "weights" / "s"
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {one.name for one in weights.iterdir()}
+
+
+def test_what_has_no_weights_here_cannot_run_here(place: Place) -> None:
+    """Nothing is left behind; an unknown kind of compute names those there are."""
+    with pytest.raises(SettingsError, match="nothing to run"):
+        place.deploy(compute=ComputeSettings(kind="starter"))
+    with pytest.raises(UnknownName, match="starter"):
+        place.deploy(compute=ComputeSettings(kind="startre"))
+    assert not list((place.folder / "store" / "endpoints").glob("*/*"))
 
 
 def test_a_removed_endpoint_leaves_no_copies(place: Place) -> None:

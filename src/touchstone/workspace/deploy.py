@@ -16,12 +16,16 @@ import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.deployment.base import ComputeSettings, Endpoint, Evidence, Version
+from touchstone.deployment.compute.machine import check_memory
+from touchstone.deployment.compute.supervisor import load_compute
+from touchstone.deployment.endpoints.caller import ServingCaller
 from touchstone.deployment.endpoints.registry import WHOLE, Registry
 from touchstone.deployment.govern.state import stamp
 from touchstone.errors import ModelError, SettingsError, UnknownName
 from touchstone.evaluation.base import Candidate, Recipe
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
+from touchstone.models.starter.folder import TOKENIZER
 from touchstone.reporting.base import ReportData
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec
@@ -39,6 +43,10 @@ from touchstone.workspace.workspace import Workspace
 
 FREE = Price(input_usd=0.0, output_usd=0.0, source="runs here")
 """What runs in our own processes is charged nothing by the token; a price of one's own may be given."""
+_WEIGHTS = "weights"
+"""Below a version's folder: copies of what a process of its own runs."""
+KEEPS_ITS_MODELS = frozenset({"ollama"})
+"""Kinds of compute that find models where they keep them."""
 _LOOKED_AT = 20
 """Cases that are asked again before a version serves, where that costs nothing."""
 
@@ -199,7 +207,7 @@ def _deploy(
             recipe_digest=made.digest,
             folder=folder,
             evidence=evidence,
-            compute=order.compute,
+            compute=made.compute,
             price=order.price or made.price,
             created_at=stamp(),
             created_by=who,
@@ -213,6 +221,7 @@ class _Made(NamedTuple):
     recipe: Recipe
     digest: str
     price: Price | None
+    compute: ComputeSettings | None
 
 
 async def _try_out(
@@ -230,14 +239,50 @@ async def _try_out(
         if measured is not None:
             _same(bundle.spec.name, candidate, settings, measured)
         price = _price(candidate)
+        compute = None if order.compute is None else _placed(candidate, order.compute, place)
         agreement = None
         cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if _costs_nothing(price) else 0
         if trial is not None and bundle.dataset is not None and cases:
             notice(bundle.spec.name)
             agreement = await _agreement(candidate, workspace.ledger, bundle.dataset, trial, cases)
-        return _Made(candidate.recipe, served_digest(candidate, settings), price), agreement
+        return _Made(candidate.recipe, served_digest(candidate, settings), price, compute), agreement
     finally:
         await candidate.close()
+
+
+def _placed(candidate: Candidate, wanted: ComputeSettings, place: Path) -> ComputeSettings:
+    """
+    How the candidate's weights are run as a process: with a copy of them in the version's own folder.
+
+    Raises:
+        SettingsError: it has no weights that could be run here.
+        UserError: the kind cannot run them: a library, a program or memory is missing.
+    """
+    kind = load_compute(wanted.kind)
+    settings = wanted
+    if wanted.kind not in KEEPS_ITS_MODELS and wanted.weights is None:
+        caller = candidate.caller if isinstance(candidate, PromptCandidate) else None
+        model = caller.model if isinstance(caller, ServingCaller) else None
+        weights = getattr(model, "weights", None)
+        if not isinstance(weights, Path):
+            raise SettingsError(
+                "{name} has no weights on this machine, so compute {kind} has nothing to run; leave --compute out",
+                name=candidate.name,
+                kind=wanted.kind,
+            )
+        target = place / _WEIGHTS / _plain(str(getattr(model, "served_name", "model")))
+        shutil.copytree(weights, target, symlinks=False)
+        if not (target / TOKENIZER).exists() and (weights.parent / TOKENIZER).exists():
+            shutil.copy2(weights.parent / TOKENIZER, target)  # the shipped models share theirs
+        settings = wanted.model_copy(update={"weights": str(target.relative_to(place))})
+    kind.check(settings, place)
+    check_memory(kind.memory_gib(settings, place), what=f"compute {wanted.kind}")
+    return settings
+
+
+def _plain(name: str) -> str:
+    """A served name as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 
 def _same(

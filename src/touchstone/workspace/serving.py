@@ -51,6 +51,8 @@ from touchstone.workspace.managed import Managed
 from touchstone.workspace.workspace import Workspace
 
 _log = logging.getLogger("touchstone.endpoints")
+_RUN_HERE = frozenset({"starter", "local"})
+"""Kinds of models whose weights lie here; a training makes one of them out of another model."""
 _SWEEP_S = 3600.0
 """How often what has had its time is taken out of the store."""
 _LEASE_S = 3600.0
@@ -104,7 +106,9 @@ class MakesUpstreams:
 
     async def _candidate(self, endpoint: Endpoint, version: Version, bundle: Bundle, folder: Path) -> Candidate:
         def caller(reference: str, given: Mapping[str, Any]) -> ServingCaller:
-            if version.compute is not None and reference == bundle.spec.model:
+            if version.compute is not None and reference.partition("/")[0] in _RUN_HERE | {
+                bundle.spec.model.partition("/")[0]
+            }:
                 return self._managed.caller(version, reference)
             return serving_caller(reference, {**_deadlines(reference, endpoint), **given}, folder / "files")
 

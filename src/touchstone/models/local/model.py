@@ -64,6 +64,11 @@ class LocalModel:
         memory_bytes = None if memory_gb is None else round(memory_gb * 2**30)
         self._process = LocalProcess(place, memory_bytes=memory_bytes, deadline_s=deadline_s)
 
+    @property
+    def weights(self) -> Path:
+        """The folder of its weights."""
+        return Path(self.folder).resolve()
+
     async def send(self, request: ChatRequest) -> Reply:
         """
         Ask once.

@@ -58,6 +58,11 @@ class StarterModel:
         self.endpoint = f"starter/1|{served_name}|{_digest(self._place)}"
         self._pool: Pool | None = None
 
+    @property
+    def weights(self) -> Path:
+        """The folder of its weights."""
+        return self._place
+
     async def send(self, request: ChatRequest) -> Reply:
         """
         Ask once.
