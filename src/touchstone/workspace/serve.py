@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,10 +71,29 @@ def serve(workspace: Workspace, options: ServeOptions, *, listening: Callable[[s
             keys.close()
 
 
+class IntoJson(logging.Handler):
+    """
+    What our modules say of themselves, as records of the gateway's own log: a line each, escaped (A11).
+
+    Args:
+        log: Takes the records.
+    """
+
+    def __init__(self, log: JsonLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note one record; what an exception says beside it stays out, for it may quote a request."""
+        self._log.note(record.name, {"level": record.levelname.lower(), "text": record.getMessage()})
+
+
 @contextmanager
 def _observer(options: ServeOptions) -> Iterator[Observer]:
     log = JsonLog(to_stderr if options.log is None else RotatingFile(options.log).write)
     observer = Observer(log)
+    logger, handler = logging.getLogger("touchstone"), IntoJson(log)
+    logger.addHandler(handler)
     try:
         if options.spans:
             from touchstone.deployment.gateway.spans import GenAiSpans
@@ -81,6 +101,7 @@ def _observer(options: ServeOptions) -> Iterator[Observer]:
             observer.spans = GenAiSpans()
         yield observer
     finally:
+        logger.removeHandler(handler)
         observer.close()
 
 
@@ -96,6 +117,8 @@ async def _serve(
 ) -> None:
     with told_by_signals() as stop:
         async with open_api(workspace, keys, limits=options.limits, observer=observer) as api:
+            if api.recovered and observer.log is not None:
+                observer.log.note("in_doubt", {"requests": api.recovered})
             routes = own_routes(
                 observer=observer,
                 models=api.models,

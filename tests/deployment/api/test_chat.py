@@ -173,3 +173,7 @@ async def test_a_wrong_field_is_not_said_back_as_it_came(house: House) -> None:
         reply = await house.ask({**question("helpdesk", "a secret of mine"), "what": 1})
         assert b"secret" not in reply.body
         assert reply.json["error"]["type"] == "invalid_request_error"
+        for path, more in (("/v1/chat/completions", {}), ("/v1/completions", {"prompt": "x"}), ("/v1/responses", {})):
+            long = await house.ask({**question("helpdesk"), "x" * 100_000: 1, **more}, path)
+            assert long.code == "invalid_value"
+            assert len(long.body) < 2_000

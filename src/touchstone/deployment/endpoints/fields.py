@@ -43,7 +43,7 @@ class Unusable(RequestRejected):
         param: The field that is wrong; None where it is no single one.
     """
 
-    def __init__(self, template: str, /, *, param: str | None = None, **values: object) -> None:
+    def __init__(self, template: str, /, *, param: str | None = None, **values: Any) -> None:
         self.param = param
         super().__init__(template, **values)
 

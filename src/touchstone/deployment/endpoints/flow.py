@@ -83,9 +83,10 @@ class PassedFlow:
             block = self._looked_at(left + b"\n\n")
             if block:
                 yield block
-        if not self._finished and not self._passing.capped:
+        if not self._finished:
+            # One that was longer than allowed was ended by us, which is no better.
             raise StreamCut(
-                "{place}: the stream ended without a finish reason after {bytes} bytes; its text is not scored",
+                "{place}: the stream ended without a finish reason after {bytes} bytes",
                 place=self._place,
                 bytes=self._passing.size,
             )

@@ -6,11 +6,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from touchstone.deployment.base import Answered, Endpoint, Kind, Version
-from touchstone.deployment.gateway.base import Incoming
+from touchstone.deployment.gateway.base import GatewayError, Incoming
 from touchstone.deployment.govern.idempotency import Idempotency
 from touchstone.deployment.govern.meter import Meter
 from touchstone.deployment.govern.reply_cache import ReplyCache
 from touchstone.models.chat_serve import STREAM_END
+
+_SAID_BACK = 200
+"""Characters of a request that an error says back at most."""
+
+
+def unusable(reason: str, param: str | None = None) -> GatewayError:
+    """A request that cannot be asked, in words of ours; a name that a client made up is said back in part only."""
+    return GatewayError(
+        "invalid_value", param=None if param is None else param[:_SAID_BACK], reason=reason[:_SAID_BACK]
+    )
+
+
+def unknown_field(name: str) -> GatewayError:
+    """A field that nobody here knows; see `endpoints/fields.py` for why it is not passed over."""
+    return unusable(f"the field {name[:_SAID_BACK]!r} is not known here", name)
 
 
 class Events(Protocol):

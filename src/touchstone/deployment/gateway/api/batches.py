@@ -120,7 +120,7 @@ class BatchRoutes:
             raise GatewayError("invalid_value", param="input_file_id", reason="name a file")
         unknown = sorted(set(body) - _FIELDS)
         if unknown:
-            raise GatewayError("unknown_parameter", param=unknown[0])
+            raise GatewayError("unknown_parameter", param=unknown[0][:200])
         endpoint = body.get("endpoint")
         if not isinstance(endpoint, str) or endpoint not in self._runner.routes:
             known = ", ".join(self._runner.routes)

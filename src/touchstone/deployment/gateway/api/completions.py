@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from touchstone.deployment.base import Answered, Kind
-from touchstone.deployment.gateway.api.base import END, Events, Form
+from touchstone.deployment.gateway.api.base import END, Events, Form, unknown_field
 from touchstone.deployment.gateway.api.gathered import chunks_of
 from touchstone.deployment.gateway.base import GatewayError
 
@@ -43,7 +43,7 @@ class CompletionForm(Form):
         wanted = {name: value for name, value in body.items() if name in _PASSING}
         unknown = sorted(set(body) - _PASSING - set(_NOTHING) - {"prompt"})
         if unknown:
-            raise GatewayError("invalid_value", param=unknown[0], reason=f"the field {unknown[0]!r} is not known here")
+            raise unknown_field(unknown[0])
         wanted["messages"] = [{"role": "user", "content": _prompt(body.get("prompt"))}]
         return wanted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import BinaryIO
+from typing import BinaryIO, Literal, get_args
 
 import orjson
 
@@ -16,7 +16,8 @@ from touchstone.deployment.govern.files import Files, Tenant, shown
 from touchstone.errors import StoreFull
 from touchstone.noun import Noun
 
-PURPOSES = ("batch", "assistants", "fine-tune", "vision", "user_data", "evals")
+Purpose = Literal["batch", "assistants", "fine-tune", "vision", "user_data", "evals"]
+PURPOSES: tuple[str, ...] = get_args(Purpose)
 """What a client may say that a file is for. Only `batch` is read by anybody here; the others are kept."""
 _PIECE = 1 << 20
 _FORM_BYTES = 256 * 1024
@@ -29,7 +30,7 @@ class FileForm(Noun):
 
     file: bytes
     """Its bytes, and what you call it."""
-    purpose: str
+    purpose: Purpose
     """`batch` for the input of a batch."""
 
 
@@ -106,7 +107,7 @@ class FileRoutes:
             fields = await read_form(incoming, incoming.pieces(), takes, field="file")
             unknown = sorted(set(fields) - {"purpose", "expires_after[anchor]", "expires_after[seconds]"})
             if unknown:
-                raise GatewayError("unknown_parameter", param=unknown[0])
+                raise GatewayError("unknown_parameter", param=unknown[0][:200])
             purpose = one(fields, "purpose")
             if purpose not in PURPOSES:
                 raise GatewayError("invalid_value", param="purpose", reason="write " + ", ".join(PURPOSES))

@@ -17,7 +17,7 @@ from touchstone.deployment.endpoints.fields import Unusable
 from touchstone.deployment.endpoints.serving import Serving, Target
 from touchstone.deployment.gateway.api.account import Account, intent_of
 from touchstone.deployment.gateway.api.asking import Asking, passed
-from touchstone.deployment.gateway.api.base import Books, Chosen, Form, Promise, Request
+from touchstone.deployment.gateway.api.base import Books, Chosen, Form, Promise, Request, unusable
 from touchstone.deployment.gateway.api.failing import FAILS_OVER, code_of
 from touchstone.deployment.gateway.api.heads import Headers, heads, plain
 from touchstone.deployment.gateway.api.screens import Screens, Whose
@@ -204,7 +204,7 @@ class Pipeline:
         try:
             return await upstream.prepare(asked)
         except Unusable as error:
-            raise GatewayError("invalid_value", param=error.param, reason=str(error)) from None
+            raise unusable(str(error), error.param) from None
         except ModelError as error:
             self._note(request, chosen, Ending("failed", usd=0.0, error=code_of(error)))
             raise
@@ -250,7 +250,7 @@ class Pipeline:
             found = await screen.request(wanted, request.incoming.request)
             fields: Mapping[str, Any] = passed(found)
         except InvalidValue as error:
-            raise GatewayError("invalid_value", reason=str(error)) from None
+            raise unusable(str(error)) from None
         except (GatewayError, SafetyUnavailable) as error:
             self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from touchstone.deployment.gateway.api.base import unknown_field
 from touchstone.deployment.gateway.base import GatewayError
 
 _PASSING = frozenset({"model", "stream", "temperature", "top_p", "parallel_tool_calls", "user", "touchstone"})
@@ -36,7 +37,7 @@ def chat_body(body: Mapping[str, Any]) -> dict[str, Any]:
             raise GatewayError("unsupported", param=name, what=name)
     unknown = sorted(set(body) - _PASSING - _READ - _NOTES - set(_NOTHING))
     if unknown:
-        raise GatewayError("invalid_value", param=unknown[0], reason=f"the field {unknown[0]!r} is not known here")
+        raise unknown_field(unknown[0])
     wanted = {name: value for name, value in body.items() if name in _PASSING and value is not None}
     wanted["messages"] = _messages(body.get("instructions"), body.get("input"))
     if body.get("stream") is True:
