@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -203,8 +203,13 @@ def command_line() -> dict[str, Any]:
 def _flag(param: Any) -> str:
     if param.param_type_name == "argument":
         return f"`{param.metavar}`"
-    kind = "" if param.is_flag else f" {_KINDS[param.type_descriptor.annotation]}"
+    kind = "" if param.is_flag else f" {_kind(param.type_descriptor.annotation)}"
     return " / ".join(f"`{name}{kind}`" for name in (*param.opts, *param.secondary_opts))
+
+
+def _kind(annotation: Any) -> str:
+    """What stands behind a flag: its kind, or the words there are."""
+    return "|".join(get_args(annotation)) if get_origin(annotation) is Literal else _KINDS[annotation]
 
 
 def _default(param: Any) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from touchstone.decision.base import Reason
-from touchstone.decision.ladder import make_ladder
+from touchstone.decision.evidence import Contest
+from touchstone.decision.ladder import gain_of, make_ladder
 from touchstone.decision.ladder_base import Amount, Ladder, Machine, Making, Rung, Stretch
 from touchstone.decision.ladder_costs import break_even
-from touchstone.evaluation.base import PairResult, TrialSummary
+from touchstone.evaluation.base import OutcomeCounts, PairResult, TrialSummary
 
 Scores = Callable[..., list[float]]
 Trial = Callable[..., TrialSummary]
@@ -79,6 +80,51 @@ def test_gains_are_those_of_the_comparison(ladder: Callable[..., Ladder]) -> Non
     assert gain.low > 0.3
     assert gain.shown
     assert found.rung("plain").gain is None
+
+
+def test_a_gain_over_few_cases_is_not_known(trial: Trial, compare: Compare, scores: Scores) -> None:
+    """Whom a race asked no more shares few cases, chosen by how they came out: fewer than 30 say nothing of a size."""
+    for common, known in ((29, False), (30, True)):
+        table = {"plain": scores(0.1, common), "rag": scores(0.8, 300)}
+        trials = [trial(name, values) for name, values in table.items()]
+        found = make_ladder(trials, compare(table), baseline="plain", makings={}, stretch=YEAR).rung("rag")
+        assert (found.gain is not None, found.common_cases) == (known, common)
+        assert (found.usd_per_further_right is not None) is known
+    alone = make_ladder(trials, (), baseline="plain", makings={}, stretch=YEAR)
+    assert {one.candidate: (one.gain, one.common_cases) for one in alone.rungs} == {
+        "plain": (None, None),
+        "rag": (None, 0),
+    }
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 1))
+@example(-0.2, 0.1, 0.4, 0.0)
+@example(0.2, 0.4, 0.1, 0.0)
+def test_a_shown_gain_has_an_interval_that_says_so(middle: float, below: float, above: float, p: float) -> None:
+    """Whatever made interval and p value, which after a race are of different accounts: both must say it."""
+    pair = PairResult(
+        a="rag", b="plain", difference=middle, low=middle - below, high=middle + above, n=90, p=p, adjusted_p=p
+    )
+    gain = gain_of("rag", "plain", Contest([pair], 0.95))
+    assert gain is not None
+    assert gain.shown == (gain.low > 0 and p <= 1 - 0.95)
+    assert gain.shown_worse == (gain.high < 0 and p <= 1 - 0.95)
+
+
+def test_how_answers_failed_stands_beside_the_score(trial: Trial) -> None:
+    """As shares of what was asked, not of what was planned; what never happened is left out."""
+    asked = OutcomeCounts(planned=300, scored=50, unparsed=40, error=10, skipped_race=200)
+    trials = [trial("plain", [1.0] * 50), trial("odd", [1.0] * 50).model_copy(update={"outcomes": asked})]
+    found = make_ladder(trials, (), baseline="plain", makings={}, stretch=YEAR)
+    assert found.rung("plain").no_answer == {}
+    assert list(found.rung("odd").no_answer.items()) == [("unparsed", 0.4), ("error", 0.1)]
+
+
+def test_nobody_is_held_against_itself(trial: Trial, scores: Scores) -> None:
+    """Where no cost is known the best is taken, and the sentence says why."""
+    only = make_ladder([trial("plain", scores(0.5, 60), usd=None)], (), baseline="plain", makings={}, stretch=YEAR)
+    assert only.pays == "plain"
+    assert only.why.text().endswith("it is taken because nobody has a higher score (0.500)")
 
 
 def test_the_cheapest_that_nothing_shows_to_be_worse_pays(ladder: Callable[..., Ladder]) -> None:
@@ -294,3 +340,12 @@ def test_a_baseline_that_nobody_measured_is_refused(ladder: Callable[..., Ladder
     """Its name is said."""
     with pytest.raises(ValueError, match="'nobody' is no candidate"):
         ladder(baseline="nobody")
+
+
+@given(st.floats(-1e-3, 1e-3))
+def test_nothing_is_minus_nothing(value: float) -> None:
+    """What rounds to 0 in a sentence has no sign there; whatever does not keeps it."""
+    said = Reason(template="{points:.1f} points", values={"points": 100 * value}).text()
+    assert said != "-0.0 points"
+    assert float(said.split()[0]) == pytest.approx(100 * value, abs=0.0501)
+    assert Reason(template="{points:+.1f}, {n:,}", values={"points": -3.0, "n": 1_000}).text() == "-3.0, 1,000"

@@ -22,6 +22,7 @@ from touchstone.reporting.base import ReportData
 from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
 from touchstone.reporting.improve_page import improve_page
 from touchstone.reporting.improve_plan_page import plan_page
+from touchstone.reporting.notes import Note
 from touchstone.reporting.page_html import html_page
 from touchstone.reporting.page_terminal import terminal_page
 
@@ -123,6 +124,31 @@ def test_every_number_has_its_unit_and_its_interval(improvement: Made) -> None:
     assert "$30.00, 3,700 s 800 $4.00 never cheaper" in text
     assert "In all: making it, and 20,000 requests a month for 12 months." in text
     assert "so what learned them is made again 12 times" in text
+
+
+def test_a_note_has_no_minus_nothing_either() -> None:
+    """What a decision says is kept as notes in the result."""
+    assert Note(template="{points:.1f} points", values={"points": -0.004}).text() == "0.0 points"
+
+
+def test_few_common_cases_and_failed_answers_are_said(improvement: Made) -> None:
+    """Instead of a gain that rests on nine cases; and beside the score, in a column that is there for those alone."""
+    found = improvement()
+    rungs = [
+        one.model_copy(
+            update={"gain": None, "common_cases": 9, "no_answer": {"unparsed": 0.4, "error": 0.0001}}
+            if one.candidate == "m rag"
+            else {}
+        )
+        for one in found.ladder.rungs
+    ]
+    odd = found.model_copy(update={"ladder": found.ladder.model_copy(update={"rungs": tuple(rungs)})})
+    text = lines(odd)
+    assert "80.0% (75.1–84.1%) no answer found in the output 40.0%, failed call < 0.1% not known (9 cases)" in text
+    assert "Not known: fewer than 30 of them" in text
+    assert "No answer" not in lines(found)
+    assert "Not known" not in lines(found)
+    assert "failed call &lt; 0.1%" in html_page(improve_page(odd))
 
 
 def test_a_gain_that_must_not_be_claimed_is_not_shown(improvement: Made) -> None:

@@ -330,3 +330,31 @@ async def test_predicting_leaves_the_event_loop_free() -> None:
 
     assert all(seen)
     assert 0.04 < latencies[4] < 0.25
+
+
+@pytest.mark.parametrize("kind", ["majority", "nearest", "logistic"])
+async def test_a_plan_trains_no_baseline_and_knows_it_all_the_same(
+    ledger: Ledger, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells it from others is what it learns from, so a plan finds the answers of the trained one."""
+    own = spec(kind, train_cases=12)
+    trained = await Baseline().prepare(own, workshop(ledger, Split(EXAMPLES)))
+
+    def never(*_arguments: Any, **_options: Any) -> Any:
+        raise AssertionError("a plan trains nothing")
+
+    from touchstone.strategies import baseline
+
+    monkeypatch.setattr(
+        baseline, "_TRAINERS", {name: (never, known) for name, (_, known) in baseline._TRAINERS.items()}
+    )
+    plan = replace(workshop(ledger, Split(EXAMPLES)), planning=True)
+    planned = await Baseline().prepare(own, plan)
+    told, seen = (dict(Baseline().settings(own, one)) for one in (planned, trained))
+    assert (told.pop("build")["took_s"], seen.pop("build")["took_s"] is None) == (None, False)
+    assert told == seen
+    assert planned.recipe == trained.recipe
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    if kind == "logistic":
+        with pytest.raises(ExtraMissing):
+            await Baseline().prepare(own, plan)

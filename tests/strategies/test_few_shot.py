@@ -20,8 +20,9 @@ from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.models.base import ImagePart, Message, TextPart
 from touchstone.scoring.base import AnswerSpec
 from touchstone.scoring.reading import make_reader
+from touchstone.strategies.chat import Shown
 from touchstone.strategies.example_answer import AnswerWriter
-from touchstone.strategies.example_choice import at_random, diverse
+from touchstone.strategies.example_choice import Nearest, at_random, diverse
 from touchstone.strategies.example_pool import Example, Pool, question_key, read_pool
 
 ASKED = case("q1", "Where did my parcel go?")
@@ -346,3 +347,23 @@ def test_a_large_split_is_drawn_from() -> None:
     assert 700 < sum(places) / 100 < 1300
     assert isinstance(pool, Pool)
     assert pool.digest == read_pool(cases, writer, None, seed=5, most=100).digest
+
+
+def test_a_sweep_looks_for_the_nearest_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are shown, the first of them are the same; one index and one look a question serve a whole sweep."""
+    from touchstone.retrieval.bm25 import BM25
+
+    looks: list[str] = []
+    kept = BM25.top
+
+    def top(self: BM25, query: str, k: int = 1) -> list[tuple[int, float]]:
+        looks.append(query)
+        return kept(self, query, k)
+
+    monkeypatch.setattr(BM25, "top", top)
+    texts = [f"order {number} of word{number % 7} and word{number % 11}" for number in range(60)]
+    pool = Pool([Example(Shown(case(f"c{n}", text, "x", "train"), "x"), n) for n, text in enumerate(texts)], len(texts))
+    asked = case("q", "where is word3 of order 17 and word5")
+    found = [[one.case.id for one in Nearest(pool, k, best_last=False).choose(asked)] for k in (1, 4, 15, 40)]
+    assert [found[3][: len(few)] for few in found] == found
+    assert looks == [asked.text] * 2

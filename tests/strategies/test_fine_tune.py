@@ -43,15 +43,18 @@ from touchstone.strategies.known_weights import (
     questions_of,
     training_folder,
 )
+from touchstone.strategies.planned import forecast_of
 from touchstone.strategies.pretrain import Pretrain, PretrainSettings, without_task
 from touchstone.strategies.pretrain import make_lesson as make_lesson_from_nothing
 from touchstone.strategies.prompt import Prompt
-from touchstone.strategies.rag_finder import Read
+from touchstone.strategies.rag_finder import STAND_IN, Read
+from touchstone.strategies.row_lengths import lengths_of
 from touchstone.strategies.trained import find_base
 from touchstone.strategies.trained_rows import read_rows
 from touchstone.training import run
 from touchstone.training.base import Example, TrainingJob
 from touchstone.training.examples import rows_by
+from touchstone.training.forecast import Device
 from touchstone.training.remote import rows_body
 
 TRAIN = tuple(
@@ -219,6 +222,47 @@ async def test_a_plan_trains_nothing_and_says_what_it_will_take(
     assert " MB and about 0:" in bench.notices[0]
     assert "7B" in bench.notices[-1]
     assert not list((tmp_path / "workspace" / trained.TRAINED).glob("?" * 64))
+
+
+async def test_rows_that_lose_their_answer_are_told_before_anything_is_trained(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where most would, nothing begins and the long system text is named; where some do, plan and run say how many."""
+    monkeypatch.setattr(planned, "can_train", lambda: True)
+    labels = ", ".join(f"a label with many words, the {number}th of them" for number in range(60))
+    for planning in (True, False):
+        bench = Workbench(ledger, tmp_path, planning=planning)
+        with pytest.raises(
+            SettingsError, match=r"about 36 of 36 rows are longer than the 768 tokens .* system text \("
+        ):
+            await bench.make(FineTune(), system=labels)
+
+    long = case("long", "money back " * 800, "refund", "train", row=99)
+    bench = Workbench(ledger, tmp_path, planning=True, learning=(*TRAIN, long))
+    candidate = await bench.make(FineTune())
+    [told] = [one for one in candidate.about["findings"] if one["kind"] == "cut_rows"]
+    assert (told["values"]["cut"], told["values"]["rows"], told["blocks"]) == (1, 37, False)
+
+
+async def test_a_forecast_counts_tokens_as_the_base_does(ledger: Ledger, tmp_path: Path) -> None:
+    """A small vocabulary needs more tokens than four bytes each; what is cut is not learned and not counted."""
+    bench = Workbench(ledger, tmp_path)
+    draft = await draft_of(bench)
+    base = find_base(draft, bench.workshop)
+    lesson = await make_lesson(draft, FineTuneSettings(), bench.workshop, base)
+    words = OwnWords(Tokens.read(SHIPPED / "tokenizer.json"))
+    counts = [len(words.conversation(one.turns)[0]) for one in lesson.rows.examples]
+    found = lengths_of(lesson)
+    assert found is not None
+    assert (found.rows, found.tokens, found.longest, found.cut) == (36, sum(counts), max(counts), 0)
+    assert found.tokens > 1.2 * lesson.rows.estimated_tokens
+    device = Device(name="d", flops=1e12)
+    expected = forecast_of(lesson, device, found)
+    assert expected.tokens == round(sum(counts) * lesson.job.loop.epochs)
+    short = replace(lesson, job=lesson.job.model_copy(update={"longest": 16}))
+    cut = lengths_of(short)
+    assert cut is not None
+    assert (cut.tokens, cut.cut) == (16 * 36, 36)
 
 
 def test_no_other_ingredient_takes_the_same_parameters() -> None:
@@ -394,6 +438,19 @@ async def test_weights_that_learned_no_passages_are_told_from_stale_ones(ledger:
 
     assert [one["kind"] for found in (alone, read, longer) for one in found] == ["bare_rows", "stale"]
     assert "without the examples or passages" in read[0]["template"]
+
+
+async def test_a_plan_that_has_no_index_yet_calls_no_weights_stale(ledger: Ledger, tmp_path: Path) -> None:
+    """Which passages stand in the rows is not known then; once they are found it is said."""
+    store_a_training(tmp_path / "tuned", "d" * 64, keys=[1])
+    bench = Workbench(ledger, tmp_path, planning=True)
+    told = []
+    for identity in (STAND_IN, "pages"):
+        reads = Reads()
+        reads.pages.identity = identity
+        candidate = await bench.make(FineTune(), reads, weights="tuned")
+        told.append([one["kind"] for one in candidate.about.get("findings", [])])
+    assert told == [[], ["stale"]]
 
 
 @pytest.mark.parametrize("inner", ["model", ""])

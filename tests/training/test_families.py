@@ -13,7 +13,7 @@ from tests.training.tiny import EXAMPLES, HELD_BACK, LABELS, LOOP, SIZES, job
 from touchstone.errors import DataError
 from touchstone.training.base import Example, Trained, TrainingJob
 from touchstone.training.child import train_in
-from touchstone.training.examples import rows_by
+from touchstone.training.examples import refuse_unanswered, rows_by
 from touchstone.training.objectives import HiddenWords, NextToken
 from touchstone.training.rows import rows_of
 from touchstone.training.run import lay_out, stored_training
@@ -119,27 +119,29 @@ def test_a_base_of_another_family_or_an_unknown_label_is_refused(encoder: Traine
         trained(job(family="encoder-only", labels=LABELS[:2]), tmp_path / "b")
 
 
+class Letters:
+    """A vocabulary in which every letter is a token."""
+
+    end = None
+
+    def conversation(self, turns: list[tuple[str, str]]) -> tuple[list[int], list[bool]]:
+        pairs = [(ord(sign), role == "assistant") for role, text in turns for sign in text]
+        return [number for number, _ in pairs], [own for _, own in pairs]
+
+    def given(self, turns: list[tuple[str, str]]) -> list[int]:
+        return [ord(sign) for _, text in turns for sign in text]
+
+    asked = given
+
+    def answer(self, text: str) -> list[int]:
+        return [*map(ord, text), 0]
+
+    def text(self, numbers: list[int]) -> str:
+        return "".join(map(chr, numbers))
+
+
 def test_rows_say_what_is_read_and_what_is_said() -> None:
-    """Of a decoder the whole conversation; of an encoder the label's number; a cut never takes the answer away."""
-
-    class Letters:
-        end = None
-
-        def conversation(self, turns: list[tuple[str, str]]) -> tuple[list[int], list[bool]]:
-            pairs = [(ord(sign), role == "assistant") for role, text in turns for sign in text]
-            return [number for number, _ in pairs], [own for _, own in pairs]
-
-        def given(self, turns: list[tuple[str, str]]) -> list[int]:
-            return [ord(sign) for _, text in turns for sign in text]
-
-        asked = given
-
-        def answer(self, text: str) -> list[int]:
-            return [*map(ord, text), 0]
-
-        def text(self, numbers: list[int]) -> str:
-            return "".join(map(chr, numbers))
-
+    """Of a decoder the whole conversation, cut at its end; of the others what is read is cut, and never the answer."""
     example = Example(turns=(("user", "a" * 20), ("assistant", "yes")))
     place = Path("rows")
 
@@ -151,6 +153,20 @@ def test_rows_say_what_is_read_and_what_is_said() -> None:
     assert row() == ([97] * 16, [False] * 16, 1)
     assert row(family="encoder-only", labels=("no", "yes")) == ([97] * 16 + [1], [False] * 16 + [True], 1)
     assert row(family="encoder-decoder") == ([97] * 16 + [121, 101, 115, 0], [False] * 16 + [True] * 4, 1)
+
+
+def test_answers_that_a_cut_takes_away_are_no_lesson() -> None:
+    """A training whose rows have mostly lost their answer is refused; where some have, it goes on."""
+    whole, long = (Example(turns=(("user", "a" * count), ("assistant", "yes"))) for count in (5, 20))
+    place = Path("rows")
+    some = rows_by([whole, whole, long], Letters(), job(longest=16), place=place)
+    refuse_unanswered(some, job(longest=16), place)
+    most = rows_by([whole, long, long], Letters(), job(longest=16), place=place)
+    assert (some.unanswered, most.unanswered) == (1, 2)
+    with pytest.raises(DataError, match="2 of 3 rows are longer than 16 tokens"):
+        refuse_unanswered(most, job(longest=16), place)
+    encoder = rows_by([long, long], Letters(), job(longest=16, family="encoder-decoder"), place=place)
+    assert (encoder.cut, encoder.unanswered) == (2, 0)
 
 
 def test_hidden_words_are_drawn_from_seed_and_step_alone() -> None:

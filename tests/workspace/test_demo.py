@@ -50,13 +50,15 @@ def place(tmp_path: Path) -> Workspace:
     return Workspace(load_settings(tmp_path / "workspace"))
 
 
-async def test_the_stored_fine_tune_belongs_to_the_task(tmp_path: Path, place: Workspace) -> None:
-    """Trained on these rows from these weights, so nothing is said against it; it knows what it was taught."""
+@pytest.mark.parametrize("way", ["fine_tune", "fine_tune+rag"])
+async def test_the_stored_fine_tunes_belong_to_the_task(tmp_path: Path, place: Workspace, way: str) -> None:
+    """
+    Trained on these rows from these weights, with the passages that are asked with, so nothing is said against them;
+    they know what they were taught.
+    """
     task = place.load_task(write_handbook(tmp_path / "ladder"))
     planned = improve.plan(task, place.ledger, CompareOptions())
-    entries = [
-        one for one in planned.task.file.candidates if isinstance(one, dict) and one.get("strategy") == "fine_tune"
-    ]
+    entries = [one for one in planned.task.file.candidates if isinstance(one, dict) and one.get("strategy") == way]
     only = planned.task.model_copy(update={"file": planned.task.file.model_copy(update={"candidates": tuple(entries)})})
     prepared = await prepare(only, place.ledger, CompareOptions(), workspace=tmp_path / "workspace")
     try:
@@ -64,7 +66,10 @@ async def test_the_stored_fine_tune_belongs_to_the_task(tmp_path: Path, place: W
         assert settings.get("findings", []) in ([], ())
         assert settings["ready"]
         taught = [case for _, case in place.ledger.datasets.cases(prepared.summary.digest, "train")][:5]
-        assert [(await candidate.answer(case)).text for case in taught] == [case.target for case in taught]
+        said = [(await candidate.answer(case)).text for case in taught]
+        # Whoever reads passages was taught to name the one that holds the answer.
+        assert [text.partition(" [")[0] for text in said] == [case.target for case in taught]
+        assert all(("[" in text) is (way == "fine_tune+rag") for text in said)
     finally:
         await prepared.close()
         place.close()

@@ -12,10 +12,10 @@ import pytest
 from touchstone.catalog.prices import OWN_MACHINE
 from touchstone.config import load_settings
 from touchstone.errors import TaskError
-from touchstone.reporting.base import CandidateSettings
+from touchstone.reporting.base import CandidateResult, CandidateSettings
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.improve import Planned, after_the_change, plan
-from touchstone.workspace.improve_costs import runs_here
+from touchstone.workspace.improve_costs import making_of, runs_here
 from touchstone.workspace.workspace import Workspace
 
 Make = Callable[..., Planned]
@@ -91,11 +91,17 @@ def test_fine_tuned_weights_of_nobody_are_a_slip(planned: Make) -> None:
 
 
 def test_a_network_from_nothing_is_planned_once(planned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever models there are: none of them is in it."""
+    """Whatever models there are: none of them is in it, and so no words to one of them, unless asked for."""
     monkeypatch.setattr("touchstone.workspace.improve.can_train", lambda: True)
     found = planned("starter/s", "starter/m", cases=rows(train=600), ways=["pretrain"], pretrain={"layers": 2})
     [spec] = [spec for spec in found.specs if spec.strategy == "pretrain"]
     assert (spec.name, spec.parameters["layers"]) == ("pretrain", 2)
+    # The words that tell a model what it is are for who was not trained for one task.
+    long = {"model": "starter/s", "system": "Name one of these labels: " + ", ".join(LABELS)}
+    for wanted, system in (({}, None), ({"system": "Name it."}, "Name it.")):
+        found = planned(long, cases=rows(train=600), ways=["pretrain"], pretrain=wanted)
+        [spec] = [spec for spec in found.specs if spec.strategy == "pretrain"]
+        assert spec.parameters.get("system") == system
 
 
 def test_a_curve_of_a_baseline_is_planned_beside_the_baseline(planned: Make) -> None:
@@ -122,6 +128,49 @@ def test_a_search_beyond_the_cap_is_left_out(planned: Make) -> None:
     assert rule(5.0) == "search.tune"
     assert rule(None) == "search.tune"
     assert rule(0.0001, also=["prompt_search"]) == "asked"
+
+
+def test_labelled_cases_are_looked_up_as_documents_are(planned: Make) -> None:
+    """`documents: {cases: train}` means what it means in an entry; what is looked up was learned, and grows old."""
+    found = planned("starter/s", documents={"cases": "train"}, rag={"passages": 2}, ways=["rag", "few_shot+rag"])
+    [model] = found.plan.models
+    assert {way.way: way.rule for way in model.ways if way.tried}["rag"] == "rag.cases"
+    [spec] = [spec for spec in found.specs if spec.strategy == "rag"]
+    assert (spec.parameters["documents"], spec.parameters["passages"]) == ({"cases": "train"}, 2)
+    result = CandidateResult.model_construct(strategy="rag", build=None)
+    making = making_of(result, spec, found.look, None)
+    assert (making.labelled_cases, making.renewal) == (30, "again")
+
+    nothing = planned("starter/s", documents={"cases": "train"}, cases=rows(train=0), ways=["rag"])
+    assert {way.way: way.rule for way in nothing.plan.models[0].ways}["rag"] == "rag.missing"
+
+
+def test_documents_named_for_passages_alone_count(planned: Make, tmp_path: Path) -> None:
+    """Under `improve.rag`, as in an entry: the way is tried, a missing file is named, and new facts are read anew."""
+    (tmp_path / "new.csv").write_text(rows(word="fix"))
+    given = {"rag": {"documents": ["handbook.md"]}, "updated": UPDATED["updated"], "ways": ["rag"]}
+    found = planned("starter/s", **given)
+    [spec] = [spec for spec in found.specs if spec.strategy == "rag"]
+    assert spec.parameters["documents"] == ["handbook.md"]
+    after = [one["documents"] for one in after_the_change(found).file.candidates if isinstance(one, dict)]
+    assert after == ["handbook-new.md"]
+    with pytest.raises(TaskError, match=r"improve.rag names nowhere.md, which does not exist"):
+        planned("starter/s", rag={"documents": "nowhere.md"})
+
+
+def test_each_way_may_have_weights_of_its_own(planned: Make) -> None:
+    """Trained with passages for who reads them; one folder is for both, and a way without one takes the plain one."""
+
+    def weights(given: Any) -> dict[str, Any]:
+        ways = ["rag", "fine_tune", "fine_tune+rag"]
+        found = planned("starter/s", documents="handbook.md", fine_tuned={"starter/s": given}, ways=ways)
+        return {spec.strategy: spec.parameters["weights"] for spec in found.specs if "fine_tune" in spec.strategy}
+
+    assert weights("a") == {"fine_tune": "a", "fine_tune+rag": "a"}
+    assert weights({"fine_tune": "a"}) == {"fine_tune": "a", "fine_tune+rag": "a"}
+    assert weights({"fine_tune": "a", "fine_tune+rag": "b"}) == {"fine_tune": "a", "fine_tune+rag": "b"}
+    with pytest.raises(TaskError, match="has no folder for fine_tune"):
+        weights({"fine_tune+rag": "b"})
 
 
 UPDATED = {"documents": "handbook.md", "updated": {"cases": "new.csv", "documents": "handbook-new.md"}}

@@ -1,92 +1,85 @@
-"""One journey through a comparison, with the provider's own count at every step: nothing is ever bought twice."""
+"""From cases to a served answer: what was measured is what is served, case by case."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import signal
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 
-import pytest
-from tests.workspace.house import CASES, House
+from tests.deployment.api.house import open_house
+
+from touchstone.config import load_settings
+from touchstone.data.base import Case
+from touchstone.evaluation.comparisons import Comparisons
+from touchstone.models.fake import FakeModel
+from touchstone.models.fake_server import FakeServer, serve_in_thread
+from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.deploy import Order, deploy_decision
+from touchstone.workspace.workspace import Workspace
+
+LABELS = ("refund", "delivery", "login")
+WORDS = {"refund": "money back", "delivery": "parcel late", "login": "password lost"}
 
 
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.01)
+def measured(folder: Path, base_url: str) -> Workspace:
+    """A workspace with one comparison: a baseline that learned, a starter model, and a model behind a prompt."""
+    rows = [
+        (f"c{n}", f"Case {n}: {WORDS[LABELS[n % 3]]}, what now?", LABELS[n % 3], "train" if n % 2 else "test")
+        for n in range(60)
+    ]
+    lines = [",".join(("id", "input", "target", "split")), *('{},"{}",{},{}'.format(*row) for row in rows)]
+    (folder / "cases.csv").write_text("\n".join(lines) + "\n")
+    asked = {"model": "openai-compatible", "base_url": base_url, "served_name": "parrot", "name": "prompted"}
+    task = {
+        "task": "Help desk",
+        "instruction": "Name the topic.",
+        "cases": "cases.csv",
+        "answer": {"kind": "label", "labels": list(LABELS)},
+        "candidates": [
+            "baseline/logistic",
+            "starter/s",
+            {**asked, "prompt": "Topic of: {input}", "price": {"input_usd": 1, "output_usd": 2}},
+        ],
+    }
+    (folder / "task.yaml").write_text(json.dumps(task))
+    workspace = Workspace(load_settings(folder / "place"))
+    workspace.compare(workspace.load_task(folder / "task.yaml"), CompareOptions(full=True))
+    return workspace
 
 
-def test_each_step_of_a_journey_buys_only_what_is_new(house: House) -> None:
-    """Plan, watch, stop, resume under a cap, raise it, finish, look again, add a candidate, ask under other demands."""
-    house.task("large", "small", "poor")
-    plan = json.loads(house.run("compare", "task.yaml", "--dry-run", "--json").stdout)
-    assert sum(candidate["calls"] for candidate in plan["candidates"]) == 3 * CASES
-    assert house.server.requests == 0
+def stored(workspace: Workspace, name: str) -> Sequence[tuple[Case, str]]:
+    """The test cases of the comparison, each with the answer that its trial stored for a candidate."""
+    comparisons = Comparisons(workspace.ledger)
+    row = comparisons.find("latest")
+    assert row is not None
+    trial = next(one["trial"] for one in comparisons.entries(row["id"]) if one["name"] == name)
+    cells = [cell for cell in comparisons.cells_at(trial, range(1000)) if cell["repeat"] == 0 and cell["text"]]
+    cases = workspace.ledger.datasets.cases_at(row["dataset"], "test", [cell["ordinal"] for cell in cells])
+    return [(case, cell["text"]) for case, cell in zip(cases, cells, strict=True)]
 
-    # Watch it, and stop it.
-    running = house.start()
-    until(lambda: house.sold >= 30)
-    house.pace.seconds = 5.0
-    busy = house.run("compare", "task.yaml", "--json")
-    assert busy.returncode == 2
-    assert str(running.pid) in busy.stderr
-    watched = json.loads(house.run("trials", "--json").stdout)
-    assert [found["state"] for found in watched] == ["running"]
-    identity = watched[0]["id"]
-    assert house.run("decide", identity, "--json").returncode == 0
-    running.send_signal(signal.SIGINT)
-    house.pace.seconds = 0.0
-    out, said = running.communicate(timeout=60)
-    assert running.returncode == 130, said
-    stopped = json.loads(out)
-    bought = house.sold
-    assert 30 <= bought < 3 * CASES
-    assert stopped["comparison_id"] == identity
-    assert stopped["calls"]["made"] == bought
-    assert stopped["race"]["finish"] == "stopped"
-    assert stopped["spent_usd"] == pytest.approx(house.usd())
 
-    # Go on under a cap that covers a little more.
-    capped = house.compare("--max-usd", str(house.usd() + 0.0005), code=3)
-    assert house.sold > bought
-    assert house.usd() <= capped["spent_usd"] + 1e-12
-    assert capped["comparison_id"] == identity
+def test_what_was_measured_is_what_is_served(tmp_path: Path) -> None:
+    """Every test case, asked over HTTP as one message of a user, gets the letters that its trial has stored."""
+    rules = {words: label for label, words in WORDS.items()}
+    with serve_in_thread(FakeServer(FakeModel("parrot", rules=rules))) as server:
+        workspace = measured(tmp_path, server.base_url)
+        names = {"baseline/logistic": "learned", "starter/s": "small", "prompted": "prompted"}
+        wanted = {}
+        for candidate, name in names.items():
+            deploy_decision(
+                workspace, "latest", Order(name=name, candidate=candidate, because="all of them"), who="test"
+            )
+            wanted[name] = stored(workspace, candidate)
+        workspace.close()
 
-    # Raise it: the race ends where it is proven, not where the money does.
-    finished = house.compare("--max-usd", "1")
-    assert finished["race"]["finish"] == "proven"
-    assert finished["decision"]["chosen"] in ("large", "small")
-    assert finished["calls"]["made"] == house.sold < 3 * CASES
-    assert finished["spent_usd"] == pytest.approx(house.usd())
-    assert house.sold_by_model()["poor"] < house.sold_by_model()["large"]
-    house.nothing_was_sold_twice()
+        async def ask() -> None:
+            async with open_house(tmp_path / "place") as house:
+                for name, cases in wanted.items():
+                    assert len(cases) >= 20, name
+                    for case, text in cases:
+                        reply = await house.chat(name, case.text)
+                        assert (reply.status, reply.text) == (200, text), (name, case.id, reply.body)
+                        assert "x-touchstone-evidence" not in reply.headers
 
-    # Look again: no request, the same bytes.
-    sold = house.sold
-    again = [house.run("compare", "task.yaml", "--json", "--max-usd", "1").stdout for _ in range(2)]
-    assert json.loads(again[0]) == finished
-    assert again[0] == again[1]
-    assert house.server.requests == sold
-
-    # A late candidate costs only what it needs.
-    house.task("large", "small", "poor", "late")
-    joined = house.compare()
-    assert joined["comparison_id"] != identity
-    assert house.sold_by_model()["late"] > 0
-    assert joined["calls"]["made"] == house.sold - sold
-    assert joined["calls"]["from_cache"] == sold
-    assert joined["spent_usd"] == pytest.approx(house.usd() - finished["spent_usd"])
-    house.nothing_was_sold_twice()
-
-    # Other demands: deciding is free, and measuring on for them buys only what they need on top.
-    sold = house.sold
-    cheap = json.loads(house.run("decide", "latest", "--goal", "cheapest-within: 0.2", "--json").stdout)
-    assert cheap["decision"]["verdict"] in ("winner", "insufficient")
-    assert house.server.requests == sold
-    house.task("large", "small", "poor", "late", goal={"cheapest-within": 0.1}, constraints={"min_score": 0.8})
-    other = house.compare()
-    assert other["decision"]["chosen"] == "small"
-    assert other["calls"]["made"] == house.sold - sold
-    house.nothing_was_sold_twice()
+        asyncio.run(ask())

@@ -15,7 +15,9 @@ from touchstone.config import load_settings
 from touchstone.data.base import Case
 from touchstone.errors import UserError
 from touchstone.evaluation.base import Candidate
+from touchstone.models.local.words import OwnWords
 from touchstone.models.starter.folder import SHIPPED
+from touchstone.models.starter.tokens import Tokens
 from touchstone.strategies import planned
 from touchstone.strategies.example_pool import question_key
 from touchstone.workspace.base import CompareOptions
@@ -146,6 +148,43 @@ async def test_a_dry_run_says_what_training_will_take(
     assert found[1] is not None
     assert found[0].usd == 0
     assert found[1].usd == found[1].took_s
+
+
+async def test_a_plan_says_which_calls_will_fail_and_how_long_building_takes(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted by the model's own vocabulary, to the token; what is asked of somebody else's model is not counted."""
+    monkeypatch.setattr(planned, "can_train", lambda: True)
+    word = " money"
+
+    async def plan_of(*entries: Any) -> Any:
+        task = load_task(write_task(tmp_path, *entries))
+        return await make_plan(task, place.ledger, CompareOptions(), workspace=place.settings.workspace)
+
+    fits, too_long = [
+        (await plan_of({"model": "starter/s", "system": word * count})).candidates[0].too_long for count in (700, 760)
+    ]
+    assert fits is None
+    assert too_long is not None
+    assert (too_long.calls, too_long.most) == (6, 767)
+    words = OwnWords(Tokens.read(SHIPPED / "tokenizer.json"))
+    asked = [[("system", word * 760), ("user", f"{text} {n}")] for n in (200, 201) for text in ROWS.values()]
+    assert too_long.longest == max(len(words.asked(turns)) for turns in asked)
+    exact = await plan_of({"model": "starter/s", "system": word * (760 - (too_long.longest - 767))})
+    assert exact.candidates[0].too_long is None
+    over = await plan_of({"model": "starter/s", "system": word * (761 - (too_long.longest - 767))})
+    assert over.candidates[0].too_long is not None
+    [line] = [line for line in over.lines(str) if "calls will fail" in line]
+    assert "of 6 calls will fail: it reads at most 767 tokens and is asked up to 768" in line
+
+    # A network from nothing has a vocabulary of its own, whatever stands in for it.
+    assert (await plan_of({"model": "starter/s", "strategy": "pretrain", "system": word * 900})).candidates[
+        0
+    ].too_long is None
+    entries = [{"model": "starter/s", "strategy": "fine_tune"}, {"model": "starter/s", "strategy": "pretrain"}]
+    built = await plan_of(*entries)
+    assert any("Built first, in all: about" in line for line in built.lines(str))
+    assert not any("Built first, in all" in line for line in over.lines(str))
 
 
 def test_what_was_found_while_a_candidate_was_made_stands_among_the_caveats(place: Workspace, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -95,7 +95,20 @@ class Reason(Noun):
 
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The sentence in the reader's language."""
-        return translate(self.template).format(**self.values)
+        return translate(self.template).format(**{name: unsigned_zero(value) for name, value in self.values.items()})
+
+
+class _Said(float):
+    """A number that is written without a sign where all its written digits are 0."""
+
+    def __format__(self, spec: str) -> str:
+        text = super().__format__(spec)
+        return text.lstrip("-") if text.startswith("-") and not any(sign in "123456789" for sign in text) else text
+
+
+def unsigned_zero(value: Any) -> Any:
+    """A value for a sentence: a number that rounds to 0 there is written without a sign."""
+    return _Said(value) if isinstance(value, float) else value
 
 
 class Rejection(Noun):

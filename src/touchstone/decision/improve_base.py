@@ -31,6 +31,8 @@ class Circumstances(Noun):
 
     situation: Situation
     dev_cases: int = Field(default=0, ge=0)
+    looks_up_cases: bool = False
+    """Whether passages are labelled cases and no documents."""
     facts_change_days: float | None = Field(default=None, gt=0)
     kind: Literal["starter", "weights", "service"]
     """One of the small models that ship, weights in a folder, or somebody's service."""

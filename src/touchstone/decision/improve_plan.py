@@ -118,6 +118,8 @@ def _prompt_search(given: Circumstances, _found: _Found) -> Prospect:
 
 
 def _rag(given: Circumstances, _found: _Found) -> Prospect:
+    if given.looks_up_cases:
+        return _looked_up(given)
     if not given.situation.rests_on_documents:
         return _prospect(
             "rag", False, "rag.missing", N_("no documents are named that answers rest on (`improve: documents`)")
@@ -132,6 +134,18 @@ def _rag(given: Circumstances, _found: _Found) -> Prospect:
         )
     return _prospect(
         "rag", True, "rag.documents", N_("answers rest on documents: no model has read them, so show it the passages")
+    )
+
+
+def _looked_up(given: Circumstances) -> Prospect:
+    labelled = (given.situation.train_cases or 0) + given.dev_cases
+    if not labelled:
+        return _prospect("rag", False, "rag.missing", N_("no labelled case is set apart to look up (`split: train`)"))
+    return _prospect(
+        "rag",
+        True,
+        "rag.cases",
+        N_("labelled cases are looked up: the most similar ones stand above a question, with their answers"),
     )
 
 
@@ -253,7 +267,11 @@ _JUDGES: Mapping[Way, Callable[[Circumstances, _Found], Prospect]] = {
     "rag": _rag,
     "few_shot+rag": _both("few_shot+rag", "few_shot", N_("examples show the form, passages bring the facts")),
     "fine_tune": _fine_tune,
-    "fine_tune+rag": _both("fine_tune+rag", "fine_tune", N_("training brings the form, passages bring the facts")),
+    "fine_tune+rag": _both(
+        "fine_tune+rag",
+        "fine_tune",
+        N_("training on rows that hold passages teaches to read them, and passages bring the facts"),
+    ),
     "pretrain": _pretrain,
 }
 
@@ -270,6 +288,7 @@ RULES: tuple[str, ...] = (
     "search.budget",
     "rag.documents",
     "rag.fresh",
+    "rag.cases",
     "rag.missing",
     "joined.both",
     "joined.missing",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from touchstone.decision.base import Reason
 from touchstone.decision.evidence import Contest
-from touchstone.decision.ladder_base import Gain, Ladder, Machine, Making, Rung, Stretch
+from touchstone.decision.ladder_base import FEWEST_COMMON, Gain, Ladder, Machine, Making, Rung, Stretch
 from touchstone.decision.ladder_costs import bare_rung, break_even, level_in_all
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ranks import pareto_front
@@ -64,11 +64,13 @@ def make_ladder(
     for trial in trials:
         rung = bare_rung(trial, makings, stretch, machines or {})
         kind, requests = break_even(rung, first, stretch)
+        pair = contest.pair(trial.name, baseline)
         gain = gain_of(trial.name, baseline, contest)
         rungs.append(
             rung.model_copy(
                 update={
                     "gain": gain,
+                    "common_cases": None if trial.name == baseline else 0 if pair is None else pair.n,
                     "break_even": kind,
                     "break_even_requests": requests,
                     "usd_per_further_right": None
@@ -107,17 +109,22 @@ class Paying(NamedTuple):
 
 
 def gain_of(candidate: str, baseline: str, contest: Contest) -> Gain | None:
-    """What a candidate gains over the baseline on common cases; None where they share none."""
+    """
+    What a candidate gains over the baseline on common cases; None where they share fewer than `FEWEST_COMMON`.
+
+    It is shown where test and interval agree: the one is adjusted for all pairs and the other is not, and after a race
+    they come from different accounts, so that either may be the stricter one.
+    """
     pair = contest.pair(candidate, baseline)
-    if pair is None:
+    if pair is None or pair.n < FEWEST_COMMON:
         return None
     return Gain(
-        mean=pair.difference,
+        mean=pair.difference + 0.0,  # seen from the other side, no difference has a sign
         low=pair.low,
         high=pair.high,
         n=pair.n,
-        shown=contest.beats(candidate, baseline),
-        shown_worse=contest.beats(baseline, candidate),
+        shown=pair.low > 0 and contest.beats(candidate, baseline),
+        shown_worse=pair.high < 0 and contest.beats(baseline, candidate),
     )
 
 
@@ -199,6 +206,12 @@ def which_pays(
             "what {chosen} costs over time is not known: give a volume and the prices that are missing; it is taken "
             "because nothing shows it to be worse than {best} ({score:.3f})"
         )
+        if chosen is best:
+            template = N_(
+                "what {chosen} costs over time is not known: give a volume and the prices that are missing; it is "
+                "taken because nobody has a higher score ({score:.3f})"
+            )
+            values.pop("best")
         return Paying(chosen.candidate, best.candidate, (), Reason(template=template, values=values))
     level = tuple(rung.candidate for rung in priced if rung is not chosen and level_in_all(rung, chosen, stretch))
     values |= {"usd": chosen.total.usd, "count": len(good), "level": len(level), "points": 100 * (tolerance or 0.0)}

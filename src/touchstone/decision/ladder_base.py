@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +18,12 @@ again, because old right answers are in its weights or stand in its examples.
 """
 
 DAYS_PER_MONTH = 365.25 / 12
+
+FEWEST_COMMON = 30
+"""
+Common cases below which a gain is not known, as fewer rank nobody. After a race they are few because the first of them
+looked bad for one of the two: the difference over just those is larger than it is over all, and its interval wide.
+"""
 
 
 class Making(Noun):
@@ -58,8 +65,9 @@ class Gain(Noun):
     high: float
     n: int
     shown: bool
-    """Whether it is shown to be better, after Holm over all pairs of the comparison."""
+    """Whether it is shown to be better, after Holm over all pairs of the comparison, and its interval agrees."""
     shown_worse: bool = False
+    """Likewise, to be worse."""
 
 
 class Amount(Noun):
@@ -109,8 +117,15 @@ class Rung(Noun):
     way: str
     """Name of its strategy, `few_shot+rag` and the like."""
     score: Estimate | None
+    no_answer: Mapping[str, float] = Field(default_factory=dict)
+    """
+    How answers failed (`unparsed`, `refused`, `filtered`, `truncated`, `empty`, `error`, `judge_unparsed`, `in_doubt`)
+    to the share of what was asked; what never happened is not there. The most frequent first.
+    """
     gain: Gain | None = None
-    """None for the baseline, and where the two share no case."""
+    """None for the baseline, and where the two share fewer than 30 cases."""
+    common_cases: int | None = None
+    """Cases that it and the baseline both have a score of; None for the baseline."""
     making: Making
     usd_per_request: float | None = None
     machine_usd_per_request: Amount | None = None

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from touchstone.decision.ladder_base import Amount, BreakEven, Machine, Making, Rung, Stretch, Total
-from touchstone.evaluation.base import TrialSummary
+from touchstone.evaluation.base import OutcomeCounts, TrialSummary
 
 
 def bare_rung(
@@ -29,6 +29,7 @@ def bare_rung(
         model=trial.model,
         way=trial.strategy,
         score=trial.estimate,
+        no_answer=no_answer(trial.outcomes),
         making=making,
         usd_per_request=None if each is None else each.mean,
         machine_usd_per_request=None if each is None else time,
@@ -36,6 +37,17 @@ def bare_rung(
         latency_p95_s=trial.latency.p95,
         total=_total(making, each, stretch),
     )
+
+
+_NO_ANSWER = ("unparsed", "refused", "filtered", "truncated", "empty", "error", "judge_unparsed", "in_doubt")
+"""Ends of a call that was made, other than a score of its answer."""
+
+
+def no_answer(outcomes: OutcomeCounts) -> dict[str, float]:
+    """How answers failed to the share of what was asked, the most frequent first."""
+    counts = {kind: int(getattr(outcomes, kind)) for kind in _NO_ANSWER}
+    found = sorted((kind for kind in counts if counts[kind]), key=lambda kind: -counts[kind])
+    return {kind: counts[kind] / outcomes.asked for kind in found}
 
 
 def _price(trial: TrialSummary) -> Amount | None:

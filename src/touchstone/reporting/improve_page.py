@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from touchstone.decision.ladder_base import Ladder, Rung, Stretch
+from touchstone.decision.ladder_base import FEWEST_COMMON, Ladder, Rung, Stretch
 from touchstone.decision.what_if import Changed
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
@@ -14,6 +14,7 @@ from touchstone.reporting.improve_plan_page import plan_blocks, way_name
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
 from touchstone.reporting.scatter import Point, scatter
+from touchstone.reporting.words import KINDS
 
 
 def improve_page(found: Improvement) -> Page:
@@ -49,7 +50,10 @@ def _lead(ladder: Ladder) -> str:
 def _ladder(found: Improvement) -> Iterator[Block]:
     ladder = found.ladder
     chosen = frozenset(place for place, rung in enumerate(ladder.rungs) if rung.candidate == ladder.pays)
-    heads = ("", _("Candidate"), _("Way"), _("Score"), _("Gain in points"), _("p50"), _("In all"))
+    # Only where somebody failed to answer is there something to show.
+    failed = any(rung.no_answer for rung in ladder.rungs)
+    more = (_("No answer"),) if failed else ()
+    heads = ("", _("Candidate"), _("Way"), _("Score"), *more, _("Gain in points"), _("p50"), _("In all"))
     rows = [
         (
             str(number),
@@ -59,13 +63,15 @@ def _ladder(found: Improvement) -> Iterator[Block]:
             else rung.candidate,
             way_name(rung.way),
             _score(rung),
+            *((_failed(rung),) if failed else ()),
             _gain(rung),
             numbers.seconds(rung.latency_p50_s),
             "–" if rung.total is None else _money(rung.total.usd),
         )
         for number, rung in enumerate(ladder.rungs, start=1)
     ]
-    yield Table(heads, rows, frozenset({0, 3, 4, 5, 6}), marked=chosen, note=_note(ladder))
+    right = frozenset({0, 3, *((5, 6, 7) if failed else (4, 5, 6))})
+    yield Table(heads, rows, right, marked=chosen, note=_note(ladder))
     for rung in ladder.rungs:
         for reason in rung.blocked:
             yield Paragraph(f"{rung.candidate}: {reason.text(_)}", "warning")
@@ -112,11 +118,29 @@ def _score(rung: Rung) -> str:
     return f"{numbers.percent(rung.score.mean)} ({numbers.interval(rung.score.low, rung.score.high)})"
 
 
+def _failed(rung: Rung) -> str:
+    """How answers failed, with their share of what was asked."""
+    said = [f"{_(KINDS[kind])} {_share(share)}" for kind, share in rung.no_answer.items()]
+    return _(", ").join(said) or "–"
+
+
+def _share(share: float) -> str:
+    """A share above 0, which is never written as 0."""
+    return f"< {numbers.percent(0.001)}" if share < _SMALLEST_SHARE else numbers.percent(share)
+
+
+_SMALLEST_SHARE = 0.0005
+
+
 def _gain(rung: Rung) -> str:
-    if rung.gain is None:
-        return "–"
     if rung.blocked:
         return _("not to be claimed")
+    if rung.gain is None:
+        if not rung.common_cases:
+            return "–"
+        return ngettext("not known ({count} case)", "not known ({count} cases)", rung.common_cases).format(
+            count=rung.common_cases
+        )
     text = f"{numbers.points(rung.gain.mean)} ({numbers.points_range(rung.gain.low, rung.gain.high)})"
     return text if rung.gain.shown or rung.gain.shown_worse else f"{text} ≈"
 
@@ -150,6 +174,12 @@ def _crossing(rung: Rung, ladder: Ladder) -> str:
 
 def _note(ladder: Ladder) -> str:
     parts = [_("Gain: against {baseline} on common cases; ≈ may be chance.").format(baseline=ladder.baseline)]
+    if any(rung.gain is None and rung.common_cases and not rung.blocked for rung in ladder.rungs):
+        parts.append(
+            _(
+                "Not known: fewer than {count} of them, as where a race asked one no more; --full asks everybody."
+            ).format(count=FEWEST_COMMON)
+        )
     stretch = ladder.stretch
     if stretch.requests_per_month is not None:
         parts.append(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from touchstone.decision.base import Reason
+from touchstone.decision.base import Reason, unsigned_zero
 from touchstone.noun import Noun
 from touchstone.reporting.failures import retold
 
@@ -37,4 +37,4 @@ class Note(Noun):
         if not self.values:
             return retold(line, translate)
         told = {"reason": retold(str(self.values["reason"]), translate)} if "reason" in self.values else {}
-        return line.format(**{**self.values, **told})
+        return line.format(**{name: unsigned_zero(value) for name, value in {**self.values, **told}.items()})

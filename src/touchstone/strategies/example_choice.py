@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from touchstone.data.base import Case
 from touchstone.retrieval.tokens import words
 from touchstone.strategies.chat import Shown
 from touchstone.strategies.example_pool import Example, Pool, digest_of, question_key
+
+_REMEMBERED_QUESTIONS, _REMEMBERED_PLACES = 4_096, 16
+"""Of one pool; some 3 MB."""
 
 
 class OneSet:
@@ -46,23 +50,47 @@ class Nearest:
     """
 
     def __init__(self, pool: Pool, k: int, *, best_last: bool) -> None:
-        from touchstone.retrieval.bm25 import BM25
-
         self.pool = pool
         self.k = k
         self.best_last = best_last
-        self._index = BM25(one.shown.case.text for one in pool.examples)
+        self._index = _similar_to(tuple(one.shown.case.text for one in pool.examples))
         self.identity = f"nearest {k} {best_last} {pool.digest}"
         self.always: tuple[Shown, ...] = ()
 
     def choose(self, case: Case) -> tuple[Shown, ...]:
         """The `k` nearest, the case itself never among them."""
         own = question_key(case)
-        places = [place for place, _ in self._index.top(case.text, self.k + 1)]
+        places = list(self._index.nearest(case.text, self.k + 1))
         places += [place for place in range(min(2 * self.k + 1, len(self.pool.examples))) if place not in places]
         found = [self.pool.examples[place] for place in places]
         chosen = [one.shown for one in found if one.key != own][: self.k]
         return tuple(reversed(chosen) if self.best_last else chosen)
+
+
+class _Similar:
+    """
+    Finds texts that are like a question, and remembers which.
+
+    Candidates that differ by how many examples they show, as in a sweep, ask it the same questions.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        from touchstone.retrieval.bm25 import BM25
+
+        self._index = BM25(texts)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_QUESTIONS)(self._places)
+
+    def nearest(self, text: str, count: int) -> Sequence[int]:
+        """Places of the `count` texts nearest to one, best first; fewer where not so many share a word."""
+        return self._remembered(text)[:count] if count <= _REMEMBERED_PLACES else self._places(text, count)
+
+    def _places(self, text: str, count: int = _REMEMBERED_PLACES) -> tuple[int, ...]:
+        return tuple(place for place, _ in self._index.top(text, count))
+
+
+@lru_cache(maxsize=1)
+def _similar_to(texts: tuple[str, ...]) -> _Similar:
+    return _Similar(texts)
 
 
 def first(pool: Pool, _count: int, _seed: int) -> Sequence[Example]:

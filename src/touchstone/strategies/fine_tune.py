@@ -10,6 +10,7 @@ from pydantic import Field
 
 from touchstone.errors import SettingsError
 from touchstone.evaluation.base import BuildCost, Candidate, Finding
+from touchstone.language import _
 from touchstone.models.local.weights_kind import read_config
 from touchstone.noun import Noun
 from touchstone.strategies.base import CandidateSpec, Workshop
@@ -17,6 +18,7 @@ from touchstone.strategies.draft import Draft, compose, describe
 from touchstone.strategies.general import General, measure_general, read_general
 from touchstone.strategies.planned import planned
 from touchstone.strategies.rag_settings import read_settings
+from touchstone.strategies.row_lengths import findings_of_lengths, lengths_of
 from touchstone.strategies.task_path import task_path
 from touchstone.strategies.trained import (
     Base,
@@ -113,13 +115,19 @@ class FineTune:
         if wanted.weights is not None:
             return await self._from_ready(draft, wanted, base, general, workshop)
         lesson = await make_lesson(draft, wanted, workshop, base)
-        trained = None if workshop.planning else await learn(lesson, draft.name, workshop)
+        trained: Trained | None = None
+        cut: tuple[Finding, ...] = ()
+        if not workshop.planning:
+            cut = findings_of_lengths(draft.name, lesson, lengths_of(lesson))
+            for one in cut:
+                workshop.notice(_(one.template).format(**one.values))
+            trained = await learn(lesson, draft.name, workshop)
         if trained is None:
             trained = stored_training(home(workshop) / lesson.digest, lesson.digest)
         if trained is None:
             return planned(draft, self.name, lesson, _about(lesson.job, base), workshop)
         about = {**_about(lesson.job, base), **told(trained, lesson.rows)}
-        made = self._of(draft, base, trained, about, findings_of_rows(lesson.rows, workshop))
+        made = self._of(draft, base, trained, about, (*findings_of_rows(lesson.rows, workshop), *cut))
         measured = await general.measured(made)
         if not workshop.planning:
             write_cards_once(draft.name, lesson, trained, home(workshop).parent, measured)

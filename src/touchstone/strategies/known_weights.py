@@ -32,7 +32,8 @@ _UNKNOWN_ROWS = N_(
 )
 _LEAK = N_(
     "{count} test cases ({rows}) ask what the weights in {folder} were trained on, or share 13 words in a row with it: "
-    "they know the answers; take them out of test, or train without them"
+    "they know the answers; take them out of test, or train without them "
+    "(`leaks: drop` in the task file)"
 )
 
 

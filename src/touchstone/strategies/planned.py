@@ -11,6 +11,7 @@ from touchstone.language import _
 from touchstone.models.local.weights_kind import read_config
 from touchstone.strategies.base import Workshop
 from touchstone.strategies.draft import Draft
+from touchstone.strategies.row_lengths import RowLengths, findings_of_lengths, lengths_of
 from touchstone.strategies.trained import Lesson, clock, findings_of_rows, home
 from touchstone.training.forecast import (
     Device,
@@ -35,10 +36,13 @@ def planned(draft: Draft, ingredient: str, lesson: Lesson, about: Mapping[str, A
 
     Raises:
         ExtraMissing: it could not begin here.
+        SettingsError: most rows are longer than what the base reads.
     """
     if not can_train():
         raise ExtraMissing(feature="training", extra="train")
-    found = forecast_of(lesson, machine_here(home(workshop), shape_to_train(lesson)))
+    lengths = lengths_of(lesson)
+    cut = findings_of_lengths(draft.name, lesson, lengths)
+    found = forecast_of(lesson, machine_here(home(workshop), shape_to_train(lesson)), lengths)
     for line in forecast_lines(draft.name, lesson, found):
         workshop.notice(line)
     return draft.with_part(
@@ -46,7 +50,7 @@ def planned(draft: Draft, ingredient: str, lesson: Lesson, about: Mapping[str, A
         {"planned": lesson.digest[:16]},
         about=about,
         build=BuildCost(usd=0.0, took_s=found.seconds, forecast=True),
-        findings=findings_of_rows(lesson.rows, workshop),
+        findings=(*findings_of_rows(lesson.rows, workshop), *cut),
     )
 
 
@@ -60,11 +64,16 @@ def shape_to_train(lesson: Lesson) -> Shape:
     return with_adapters(shape, job.lora.rank) if job.way == "lora" else shape
 
 
-def forecast_of(lesson: Lesson, device: Device) -> Forecast:
-    """Memory, time and money of a lesson on a device."""
+def forecast_of(lesson: Lesson, device: Device, lengths: RowLengths | None) -> Forecast:
+    """
+    Memory, time and money of a lesson on a device.
+
+    Args:
+        lengths: Of its rows; without them four bytes are taken for a token, which of a small vocabulary is too many.
+    """
     return forecast(
         shape_to_train(lesson),
-        tokens=lesson.rows.estimated_tokens,
+        tokens=lesson.rows.estimated_tokens if lengths is None else lengths.tokens,
         epochs=lesson.job.loop.epochs,
         batch_tokens=lesson.job.loop.batch_tokens,
         row_tokens=lesson.job.longest,

@@ -16,6 +16,9 @@ from touchstone.retrieval.rerank import TermReranker
 from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.rag_settings import RagSettings
 
+STAND_IN = "forecast"
+"""Identity of a finder that finds nothing."""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -108,7 +111,7 @@ class Forecast:
         labelled: Where labelled cases are the documents, what is shown of them.
     """
 
-    identity = "forecast"
+    identity = STAND_IN
 
     def __init__(self, passages: Sequence[Passage], wanted: RagSettings, labelled: Labelled | None) -> None:
         middle = max(0, (len(passages) - wanted.passages) // 2)

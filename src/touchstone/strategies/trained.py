@@ -23,6 +23,7 @@ from touchstone.models.starter.tokens import Tokens
 from touchstone.strategies.base import Workshop
 from touchstone.strategies.draft import Draft
 from touchstone.strategies.known_weights import findings_of_weights, given_folder, keep_what_is_learned, keys_of
+from touchstone.strategies.rag_finder import STAND_IN
 from touchstone.strategies.trained_rows import LearningRows
 from touchstone.training.base import Trained, TrainingJob, training_digest
 from touchstone.training.forecast import shape_of_config
@@ -45,7 +46,8 @@ _BARE_ROWS = N_(
     "leave out weights to train on what is asked"
 )
 _LEFT_OUT = N_(
-    "{count} train cases ask what test cases ask; they were left out of the training, take them out of train or test"
+    "{count} train cases ask what test cases ask; they were left out of the training; write `leaks: drop` in the task "
+    "file, or take them out of train or test"
 )
 
 
@@ -231,6 +233,8 @@ async def findings_of_ready(
     findings = findings_of_weights(draft.name, folder, workshop)
     if not isinstance(found, Trained) or any(one.kind == "unknown_rows" for one in findings):
         return findings
+    if draft.finder is not None and draft.finder.identity == STAND_IN:
+        return findings  # a plan whose documents are not indexed yet cannot know which passages stand in the rows
     bare = replace(draft, system=draft.begun_with, shots=None, finder=None)
     try:
         if found.digest == (await make_lesson(draft)).digest:

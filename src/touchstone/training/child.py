@@ -85,7 +85,7 @@ def train_in(folder: Path, stop: threading.Event, learning: threading.Event) -> 
     from touchstone.models.local.words import read_words
     from touchstone.training.base import Trained, TrainingJob
     from touchstone.training.checkpoint import forget
-    from touchstone.training.examples import EXAMPLES, HELD_BACK, read_examples, rows_by
+    from touchstone.training.examples import EXAMPLES, HELD_BACK, read_examples, refuse_unanswered, rows_by
     from touchstone.training.loop import Interrupted, mean_loss, train
     from touchstone.training.make import make_network, objective_of, save_network, start_folder
     from touchstone.training.steps import Step
@@ -95,6 +95,7 @@ def train_in(folder: Path, stop: threading.Event, learning: threading.Event) -> 
     start = start_folder(job, folder)
     words = read_words(start)
     learned = rows_by(read_examples(folder / EXAMPLES), words, job, place=folder / EXAMPLES)
+    refuse_unanswered(learned, job, folder / EXAMPLES)
     held_back = rows_by(read_examples(folder / HELD_BACK), words, job, place=folder / HELD_BACK).rows
     network = make_network(job, start)
     all_values = list(network.parameters())

@@ -52,6 +52,8 @@ class Prepared:
     rows: Rows
     cut: int
     """Rows that were longer than the job allows."""
+    unanswered: int = 0
+    """Of a decoder, rows whose answer lost its end by that."""
 
 
 def last_run(said: list[bool]) -> list[bool]:
@@ -67,21 +69,23 @@ def rows_by(examples: Iterable[Example], words: Words, job: TrainingJob, *, plac
 
     Of a decoder a row is the whole conversation. Of the others it is what is read, then what is said: the answer's
     tokens, or the number of the label alone. A cut takes away the end of a conversation, and the end of what is read.
+    Where it takes the end of answers it is counted, and `refuse_unanswered` says so.
 
     Raises:
         DataError: a conversation cannot be written with this vocabulary, or its label is not among the job's.
     """
-    cut = 0
+    cut = unanswered = 0
     longest = job.longest
     numbers_of = {label: number for number, label in enumerate(job.labels)}
 
     def rendered() -> Iterator[tuple[list[int], list[bool]]]:
-        nonlocal cut
+        nonlocal cut, unanswered
         for row, example in enumerate(examples, start=1):
             if job.family == "decoder-only":
                 numbers, said = words.conversation(example.turns)
                 said = last_run(said) if example.last_alone else said
                 cut += len(numbers) > longest
+                unanswered += any(said[longest:])
                 yield numbers[:longest], said[:longest]
                 continue
             if job.family == "encoder-only" and not job.labels:
@@ -101,4 +105,22 @@ def rows_by(examples: Iterable[Example], words: Words, job: TrainingJob, *, plac
             yield [*given, *answer], [False] * len(given) + [True] * len(answer)
 
     rows = rows_of(rendered(), longest=2 * longest)
-    return Prepared(rows, cut)
+    return Prepared(rows, cut, unanswered)
+
+
+def refuse_unanswered(found: Prepared, job: TrainingJob, place: Path) -> None:
+    """
+    Make sure that most rows still end with their answer; for bases whose vocabulary is not known earlier.
+
+    Raises:
+        DataError: most of them lost it, so that the training would teach next to nothing.
+    """
+    if 2 * found.unanswered > len(found.rows):
+        raise DataError(
+            "{cut:,} of {rows:,} rows are longer than {longest:,} tokens, so the answer at their end is cut off; "
+            "shorten the system text or what is shown with a question, or raise row_tokens",
+            path=place,
+            cut=found.unanswered,
+            rows=len(found.rows),
+            longest=job.longest,
+        )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from touchstone.evaluation.base import BuildCost
 from touchstone.noun import Noun
 from touchstone.reporting import numbers
+from touchstone.reporting.notes import Note
 
 Translate = Callable[[str], str]
 
@@ -82,6 +83,46 @@ def _build_line(build: BuildCost, unknown: str, translate: Translate) -> str:
     )
 
 
+def _too_long_line(candidate: PlannedCandidate, found: TooLong, translate: Translate) -> str:
+    return translate(
+        "    {count:,} of {calls:,} calls will fail: it reads at most {most:,} tokens and is asked up to {longest:,}; "
+        "shorten the system text, examples or passages"
+    ).format(count=found.calls, calls=candidate.calls, most=found.most, longest=found.longest)
+
+
+class TooLong(Noun):
+    """Calls that will fail, because what is asked is longer than what the model reads."""
+
+    calls: int
+    most: int
+    """Tokens that it reads."""
+    longest: int
+    """Tokens of the longest request."""
+
+
+class PlannedFinding(Noun):
+    """What was found while candidates were planned, and whom it concerns."""
+
+    candidates: tuple[str, ...]
+    text: Note
+    blocks: bool
+    """Whether nobody may claim, while it stands, that one of these is better than another."""
+
+    @field_serializer("text")
+    def _sentence(self, text: Note) -> str:
+        return text.text()
+
+    def line(self, translate: Translate) -> str:
+        """The finding for people."""
+        _ = translate
+        named = numbers.listing(self.candidates)
+        text = self.text.text(_)
+        if self.blocks:
+            return _("No gain of {candidates} can be claimed: {reason}").format(candidates=named, reason=text)
+        # Some findings name their candidate themselves.
+        return text if text.startswith(f"{named}: ") else f"{named}: {text}"
+
+
 class PlannedCandidate(Noun):
     """What a run would ask of one candidate."""
 
@@ -103,6 +144,8 @@ class PlannedCandidate(Noun):
     """The dearest of its calls at worst; None when the price is unknown."""
     build: BuildCost | None = None
     """What has to be built first will take; None where nothing is left to build."""
+    too_long: TooLong | None = None
+    """None where everything fits, and where nobody here knows how the model counts."""
 
 
 class Plan(Noun):
@@ -133,6 +176,8 @@ class Plan(Noun):
     """Cases for a difference as small as the task's epsilon, but at least one point."""
     difference: float
     """The difference `cases_needed` is about."""
+    findings: tuple[PlannedFinding, ...] = ()
+    """What was found while the candidates were planned, what blocks a claim first."""
     warnings: tuple[str, ...] = ()
 
     def lines(self, translate: Translate) -> list[str]:
@@ -172,9 +217,12 @@ class Plan(Noun):
             )
             if candidate.build is not None:
                 found.append(_build_line(candidate.build, unknown, _))
+            if candidate.too_long is not None:
+                found.append(_too_long_line(candidate, candidate.too_long, _))
         remote = [candidate for candidate in self.candidates if candidate.remote]
         if remote:
             found.append(self._total(remote, _))
+        found.extend(self._building(_))
         if self.race_calls is not None and remote:
             found.append(
                 _("race.calls: the candidates get at most {calls:,} calls in all; --full makes them all").format(
@@ -199,8 +247,23 @@ class Plan(Noun):
                     points=100 * self.difference, cases=self.cases_needed
                 )
             )
+        found.extend(one.line(_) for one in self.findings)
         found.extend(self.warnings)
         return found
+
+    def _building(self, translate: Translate) -> Iterator[str]:
+        """How long building takes in all, as far as it is known."""
+        _ = translate
+        took = [one.build.took_s for one in self.candidates if one.build is not None]
+        known = [seconds for seconds in took if seconds is not None]
+        if not known:
+            return
+        minutes = sum(known) / 60
+        line = _("  Built first, in all: about {minutes} minutes").format(
+            minutes=f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+        )
+        left = len(took) - len(known)
+        yield line + (_(", and what {count} others take, which nobody knows yet").format(count=left) if left else "")
 
     def _total(self, remote: Sequence[PlannedCandidate], translate: Translate) -> str:
         _ = translate

@@ -25,9 +25,9 @@ from touchstone.strategies.chat import PromptCandidate
 from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.joined import strategy_named
 from touchstone.strategies.recorded import open_recordings
-from touchstone.training.leaks import TestTexts
+from touchstone.training.leaks import Leak, TestTexts
 from touchstone.workspace.catalog_facts import asks_facts, informed
-from touchstone.workspace.leaks import leak_findings, named_in_test
+from touchstone.workspace.leaks import dropped_findings, leak_findings, leaks_by_place, named_in_test
 from touchstone.workspace.racing import FREE
 from touchstone.workspace.rehearsal import Benches, rehearse
 from touchstone.workspace.sweep import expand
@@ -266,12 +266,16 @@ def make_workshop(
         workspace: The workspace's folder; None where nothing is kept.
         notice: Told what is being built, line by line.
     """
-    ledger = purse.ledger
+    ledger, drop = purse.ledger, task.file.leaks == "drop"
 
     def learning_cases(split: str) -> Any:
         if split not in ("train", "dev"):
             raise ValueError(f"a strategy may not see the split {split!r}")
-        return (case for _, case in ledger.datasets.cases(dataset, split))
+        cases = ledger.datasets.cases(dataset, split)
+        if not drop:
+            return (case for _, case in cases)
+        gone = dropped(split)
+        return (case for place, case in cases if place not in gone)
 
     def make_journal(
         reference: str,
@@ -302,7 +306,13 @@ def make_workshop(
         return TestTexts(tests())
 
     @cache
+    def dropped(split: str) -> Mapping[int, Leak]:
+        return leaks_by_place(ledger.datasets.cases(dataset, split), test_texts())
+
+    @cache
     def leaks(split: str) -> tuple[Finding, ...]:
+        if drop:
+            return dropped_findings(dropped(split).values(), split)
         return leak_findings(learning_cases(split), test_texts(), split)
 
     return Workshop(

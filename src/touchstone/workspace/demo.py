@@ -10,10 +10,13 @@ from touchstone.errors import SettingsError
 from touchstone.language import _
 
 _INTENTS = ("task.yaml", "cases.csv", "labels.json", "README.md")
+_WEIGHTS = (
+    "result.json", "asked.json", "card.md", "model/config.json", "model/generation_config.json",
+    "model/model.safetensors", "model/tokenizer.json",
+)  # fmt: skip
 _HANDBOOK = (
     "task.yaml", "cases.csv", "cases-spring.csv", "handbook.md", "handbook-spring.md", "README.md",
-    "fine-tuned/result.json", "fine-tuned/asked.json", "fine-tuned/card.md", "fine-tuned/model/config.json",
-    "fine-tuned/model/generation_config.json", "fine-tuned/model/model.safetensors", "fine-tuned/model/tokenizer.json",
+    *(f"{folder}/{name}" for folder in ("fine-tuned", "fine-tuned-reading") for name in _WEIGHTS),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from touchstone.plugins import origin
 from touchstone.strategies.base import ABOUT_THE_MAKING
 from touchstone.strategies.chat import PromptCandidate
 from touchstone.workspace.base import CompareOptions
+from touchstone.workspace.leaks import learns
 from touchstone.workspace.prepare import Prepared
 
 
@@ -49,22 +50,28 @@ def identify(prepared: Prepared, options: CompareOptions) -> Identity:
     seen: Counter[str] = Counter()
     candidates: dict[str, str] = {}
     trials: list[str] = []
-    for candidate, settings in zip(prepared.candidates, prepared.settings, strict=True):
+    # Nothing is added where leaks are reported, so that what was measured before there was a choice is found again.
+    leaks = None if file.leaks == "report" else file.leaks
+    for candidate, spec, settings in zip(prepared.candidates, prepared.specs, prepared.settings, strict=True):
         told = {key: value for key, value in settings.items() if key not in ABOUT_THE_MAKING}
+        if leaks is not None and learns(spec):
+            told["leaks"] = leaks
         own = _digest(candidate.recipe.fingerprint, told)
         seen[own] += 1
         candidates[candidate.name] = own
         # Who asks the same as another draws answers of its own, and so has cells of its own; see `make_candidates`.
         place = candidate.twin + 1 if isinstance(candidate, PromptCandidate) else seen[own]
         trials.append(_digest(ground, own, place, __version__))
-    fingerprint = _digest(ground, [candidate.recipe.fingerprint for candidate in prepared.candidates], options.repeats)
+    recipes = [candidate.recipe.fingerprint for candidate in prepared.candidates]
+    fingerprint = _digest(ground, recipes, options.repeats, *(() if leaks is None else (leaks,)))
     demands = file.model_dump(mode="json", include={"cases", "goal", "constraints", "volume", "race", "gate"})
     run_key = _digest(fingerprint, trials, list(candidates), demands, options.full)
-    return Identity(fingerprint, run_key, tuple(trials), {**ground, "candidates": candidates})
+    return Identity(fingerprint, run_key, tuple(trials), {**ground, "leaks": leaks, "candidates": candidates})
 
 
 _PARTS = {
     "cases": N_("the cases"),
+    "leaks": N_("what becomes of leaks"),
     "answer": N_("how answers are read"),
     "scorers": N_("the scorers"),
     "judges": N_("the judge"),
@@ -87,7 +94,7 @@ def refuse_a_changed_task(unfinished: Mapping[str, Any], parts: Mapping[str, Any
     before = orjson.loads(unfinished["parts"]) if unfinished["parts"] else None
     if before is None:
         return
-    changed = [_(name) for part, name in _PARTS.items() if before[part] != parts[part]]
+    changed = [_(name) for part, name in _PARTS.items() if before.get(part) != parts.get(part)]
     changed += [
         _("the candidate {name}").format(name=name)
         for name, digest in parts["candidates"].items()

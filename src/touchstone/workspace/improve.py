@@ -36,6 +36,7 @@ from touchstone.workspace.improve_entries import (
 )
 from touchstone.workspace.improve_facts import SaidOnce, paired_changes
 from touchstone.workspace.improve_section import ImproveSection
+from touchstone.workspace.leaks import kept_from_learners
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.taskfile import Task, parse_goal, with_cases
 from touchstone.workspace.workspace import Workspace
@@ -69,7 +70,7 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
         if not can_train():
             raise ExtraMissing(feature="fine-tuning", extra="train")
         section = section.model_copy(update={"fine_tuned": {}, "also": (*section.also, "fine_tune")})
-    look = look_at_cases(task)
+    look = _look(task)
     entries: list[Any] = list(task.file.candidates)
     known = {spec.name for spec in read_specs(task, ledger)}
     models = []
@@ -103,6 +104,15 @@ def plan(task: Task, ledger: Ledger, options: CompareOptions, *, train: bool = F
     )
 
 
+def _look(task: Task) -> CasesLook:
+    """The cases, without those of train and dev that nobody may learn from."""
+    look = look_at_cases(task)
+    if task.file.leaks == "report":
+        return look
+    kept = kept_from_learners(task)
+    return look.model_copy(update={"train": look.train - kept.get("train", 0), "dev": look.dev - kept.get("dev", 0)})
+
+
 def _tries(ways: Iterable[Prospect], name: Way) -> bool:
     return any(way.way == name and way.tried for way in ways)
 
@@ -117,21 +127,23 @@ def _circumstances(
     base: Base, task: Task, section: ImproveSection, look: CasesLook, options: CompareOptions
 ) -> Circumstances:
     model = base.spec.model
+    looks_up_cases = isinstance(section.reads, Mapping)
     return Circumstances(
         situation=Situation(
             train_cases=look.train,
             test_cases=look.test,
             answer_kind=task.answer.kind,
             fixed_labels=task.answer.kind == "label",
-            rests_on_documents=bool(section.paths()),
+            rests_on_documents=section.reads is not None and not looks_up_cases,
             budget_usd=options.max_usd if options.max_usd is not None else task.file.limits.max_usd,
         ),
         dev_cases=look.dev,
+        looks_up_cases=looks_up_cases,
         facts_change_days=section.facts_change_days,
         kind="starter" if model.startswith("starter") else "weights" if model.startswith("local") else "service",
         service_tunes=section.fine_tune.get("backend") == "service",
         can_train=can_train(),
-        stored_fine_tune=base.spec.name in section.fine_tuned,
+        stored_fine_tune=section.weights(base.spec.name, "fine_tune") is not None,
         asked=frozenset((*section.ways, *section.also)),
         only=bool(section.ways),
     )

@@ -32,7 +32,8 @@ def check_section(task: Task, section: ImproveSection, models: Collection[str]) 
     """
     updated = section.updated
     later = () if updated is None else (updated.cases, *as_paths(updated.documents))
-    for name, key in (*((one, "documents") for one in section.paths()), *((one, "updated") for one in later)):
+    own = "documents" if section.reads is section.documents else "rag"
+    for name, key in (*((one, own) for one in section.paths()), *((one, "updated") for one in later)):
         if not (task.folder / name).exists():
             raise TaskError(
                 "improve.{key} names {name}, which does not exist in {folder}; mend the path",

@@ -95,15 +95,18 @@ def making_of(
     usd = None if build is None else build.usd
     if usd is not None and usd_per_hour is not None and build is not None:
         usd = None if build.took_s is None else usd + usd_per_hour * build.took_s / 3_600
-    learned = look.train if any(part in _LEARNS for part in parts) else 0
-    if "prompt_search" in parts:
+    # Labelled cases that are looked up are learned from as examples are.
+    looked_up = None if spec is None else spec.parameters.get("documents")
+    split = looked_up.get("cases") if isinstance(looked_up, Mapping) else None
+    learned = look.train if any(part in _LEARNS for part in parts) or split == "train" else 0
+    if "prompt_search" in parts or split == "dev":
         learned += look.dev
     swept = None if spec is None else spec.swept.get("train_cases")
     return Making(
         usd=usd,
         seconds=None if build is None else build.took_s,
         labelled_cases=swept if isinstance(swept, int) else learned,
-        renewal="again" if any(part in _HOLDS_ANSWERS for part in parts) else "by-itself",
+        renewal="again" if split is not None or any(part in _HOLDS_ANSWERS for part in parts) else "by-itself",
     )
 
 

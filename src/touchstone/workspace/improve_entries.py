@@ -100,7 +100,6 @@ def entries_for(base: Base, ways: Mapping[Way, Prospect], section: ImproveSectio
         train: Cases to learn from; no more examples than this are shown.
     """
     shots = [k for k in section.shots if k <= train] or [train]
-    documents = list(section.paths())
     for way, prospect in ways.items():
         if not prospect.tried or way in ("prompt", "baseline", "pretrain"):
             continue
@@ -112,14 +111,24 @@ def entries_for(base: Base, ways: Mapping[Way, Prospect], section: ImproveSectio
                 # Joined with passages one number will do: the sweep has shown what more of them bring.
                 given |= {"sweep": {"k": shots}} if parts == ["few_shot"] and len(shots) > 1 else {"k": _middle(shots)}
         if "rag" in parts:
-            given |= {"documents": documents if len(documents) > 1 else documents[0], **section.rag}
+            given |= {"documents": _documents(section), **section.rag}
         if "prompt_search" in parts:
             given |= section.prompt_search
         if "fine_tune" in parts:
             given |= section.fine_tune
-            if base.spec.name in section.fine_tuned:
-                given["weights"] = section.fine_tuned[base.spec.name]
+            weights = section.weights(base.spec.name, way)
+            if weights is not None:
+                given["weights"] = weights
         yield _entry(base, way, given)
+
+
+def _documents(section: ImproveSection) -> Any:
+    """What passages are looked up in, as a task file writes it."""
+    reads = section.reads
+    if isinstance(reads, Mapping):
+        return dict(reads)
+    paths = list(section.paths())
+    return paths[0] if len(paths) == 1 else paths or reads
 
 
 def search_entry(base: Base, section: ImproveSection) -> Entry:

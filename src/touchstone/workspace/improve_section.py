@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,10 @@ from touchstone.errors import InvalidValue
 from touchstone.noun import Noun
 
 Paths = str | tuple[str, ...]
+Documents = Paths | Mapping[Literal["cases"], Literal["train", "dev"]]
+"""Files and folders, or the labelled cases of a split, as in an entry with `strategy: rag`."""
+Tuned = Literal["fine_tune", "fine_tune+rag"]
+"""Ways that ask fine-tuned weights."""
 
 
 class UpdatedSection(Noun):
@@ -34,8 +38,8 @@ class ImproveSection(Noun):
     """Only these; by default what the rules find worth trying."""
     also: tuple[Way, ...] = ()
     """These too, whatever the rules say of their worth."""
-    documents: Paths | None = None
-    """Files or folders that right answers stand in."""
+    documents: Documents | None = None
+    """Files or folders that right answers stand in; or {cases: train}, to look up labelled cases."""
     facts_change_days: float | None = Field(default=None, gt=0, le=36_500)
     """Days between two changes of the facts in them."""
     months: float = Field(default=12.0, gt=0, le=600)
@@ -46,8 +50,9 @@ class ImproveSection(Noun):
     """Numbers of examples to show."""
     curve: tuple[float, ...] = (0.25, 0.5, 1.0)
     """Shares of the cases to learn from, for the learning curve of a classical baseline."""
-    fine_tuned: Mapping[str, str] = Field(default_factory=dict)
-    """Candidate to a folder with its fine-tuned weights, where they lie ready."""
+    fine_tuned: Mapping[str, str | Mapping[Tuned, str]] = Field(default_factory=dict)
+    """Candidate to a folder with its fine-tuned weights, where they lie ready; or one for each way that asks them, such
+    as {fine_tune: FOLDER, fine_tune+rag: FOLDER}, since what reads passages is best trained on them."""
     few_shot: Mapping[str, Any] = Field(default_factory=dict)
     """Parameters of the strategy, as in an entry of `candidates`; so for the following."""
     rag: Mapping[str, Any] = Field(default_factory=dict)
@@ -78,11 +83,34 @@ class ImproveSection(Noun):
             raise InvalidValue("curve is {value}; write different shares above 0 and up to 1", value=list(value))
         return tuple(sorted(value))
 
+    @field_validator("fine_tuned")
+    @classmethod
+    def _ways_are_fine_tuned(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name, folders in value.items():
+            if not isinstance(folders, str) and "fine_tune" not in folders:
+                raise InvalidValue("{name} has no folder for fine_tune; add it", name=name)
+        return value
+
+    @property
+    def reads(self) -> Documents | None:
+        """What passages are looked up in: the documents, or those that `rag` names instead."""
+        own: Documents | None = self.rag.get("documents")
+        return self.documents if own is None else own
+
     def paths(self) -> tuple[str, ...]:
-        """The documents, as a tuple whatever was written."""
-        return as_paths(self.documents)
+        """Files and folders that passages are looked up in, as a tuple; none for labelled cases."""
+        return as_paths(self.reads)
+
+    def weights(self, candidate: str, way: Way) -> str | None:
+        """The folder of a candidate's weights for a way; where it has none of its own, that of plain fine-tuning."""
+        found = self.fine_tuned.get(candidate)
+        if found is None or isinstance(found, str):
+            return found
+        return next((folder for name, folder in found.items() if name == way), found["fine_tune"])
 
 
-def as_paths(given: Paths | None) -> tuple[str, ...]:
-    """One path, several or none, as a tuple."""
-    return () if given is None else (given,) if isinstance(given, str) else given
+def as_paths(given: object) -> tuple[str, ...]:
+    """One path, several or none, as a tuple; what is neither is for whoever reads it to refuse."""
+    if isinstance(given, str):
+        return (given,)
+    return tuple(given) if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given) else ()

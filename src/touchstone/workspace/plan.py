@@ -9,7 +9,7 @@ import numpy as np
 
 from touchstone.data.base import Case
 from touchstone.errors import RequestRejected, UserError
-from touchstone.evaluation.base import BuildCost, Candidate
+from touchstone.evaluation.base import BuildCost, Candidate, Finding
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT, worst_case_usd
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
@@ -19,12 +19,21 @@ from touchstone.evaluation.recovery import balance_of
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
 from touchstone.models.base import ChatRequest, Checkable, TextPart
+from touchstone.reporting.notes import Note
 from touchstone.scoring.judge import Judge
 from touchstone.scoring.judge_verdict import AGAIN_BYTES
 from touchstone.strategies.chat import PromptCandidate, passage_lines
-from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate, Translate, cap_sentence
+from touchstone.workspace.base import (
+    CompareOptions,
+    Plan,
+    PlannedCandidate,
+    PlannedFinding,
+    Translate,
+    cap_sentence,
+)
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
+from touchstone.workspace.plan_room import room_of
 from touchstone.workspace.prepare import Prepared, prepare
 from touchstone.workspace.racing import fixed_calls, ruled_out_beforehand
 from touchstone.workspace.taskfile import Task, TaskFile
@@ -76,8 +85,8 @@ async def make_plan(
     plan = Plan(
         task=task.file.task,
         cases=cases,
-        train=prepared.summary.counts.get("train", 0),
-        dev=prepared.summary.counts.get("dev", 0),
+        train=prepared.to_learn_from("train"),
+        dev=prepared.to_learn_from("dev"),
         candidates=tuple(candidates),
         described=prepared.summary.described,
         minutes=0.0,
@@ -90,6 +99,7 @@ async def make_plan(
         minimum_detectable_difference=detectable_difference(cases) if cases > 1 else None,
         cases_needed=cases_needed(difference),
         difference=difference,
+        findings=findings_of(prepared),
         warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
     )
     remote = plan.remote_calls
@@ -193,6 +203,10 @@ def _planned(
     expected_output = min(
         candidate.fields.get("max_tokens") or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
     )
+    # A network that is not trained yet has a vocabulary of its own; its stand-in says nothing of what fits.
+    built = BuildCost.model_validate(candidate.about.get("build", {}))
+    stands_in = built.forecast and "pretrain" in strategy.split("+")
+    room = None if stands_in else room_of(getattr(candidate.caller, "model", None))
     calls = input_tokens = 0
     low_usd = expected_usd = worst_usd = worst_call_usd = 0.0
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
@@ -206,7 +220,10 @@ def _planned(
             body = canonical(request)
             if candidate.caller.paid and ledger.reply(key_of(candidate.caller.endpoint, body)) is not None:
                 continue
-            tokens = text_bytes(request) // 4
+            size = text_bytes(request)
+            tokens = size // 4
+            if room is not None:
+                room.look(request, size)
             calls += 1
             input_tokens += tokens
             if price is not None:
@@ -216,7 +233,7 @@ def _planned(
                 worst = worst_case_usd(price, len(body), request.max_tokens) or 0.0
                 worst_usd += worst
                 worst_call_usd = max(worst_call_usd, worst)
-    build = BuildCost.model_validate(candidate.about.get("build", {}))
+    build = built
     if build.forecast and build.usd is not None and build.took_s is not None and not build.calls:
         build = build.model_copy(update={"usd": build.usd + _machine_usd(prepared.task.file, build.took_s)})
     if build.usd is None and price is not None and calls:
@@ -234,7 +251,25 @@ def _planned(
         expected_usd=None if price is None else expected_usd,
         worst_usd=None if price is None else worst_usd,
         worst_call_usd=None if price is None else worst_call_usd,
+        too_long=None if room is None else room.found(),
     )
+
+
+def findings_of(prepared: Prepared) -> tuple[PlannedFinding, ...]:
+    """What was found while candidates were made, each once with everybody whom it concerns; what blocks comes first."""
+    found: dict[tuple[bool, str], PlannedFinding] = {}
+    for candidate, settings in zip(prepared.candidates, prepared.settings, strict=True):
+        for told in settings.get("findings", ()):
+            one = Finding.model_validate(told)
+            key = (not one.blocks, _told(one))
+            names = (*(found[key].candidates if key in found else ()), candidate.name)
+            text = Note(template=one.template, values=one.values)
+            found[key] = PlannedFinding(candidates=names, text=text, blocks=one.blocks)
+    return tuple(found[key] for key in sorted(found, key=lambda key: key[0]))
+
+
+def _told(finding: Finding) -> str:
+    return finding.template.format(**finding.values)
 
 
 def _machine_usd(file: TaskFile, seconds: float) -> float:

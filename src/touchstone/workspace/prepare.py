@@ -14,10 +14,11 @@ from touchstone.data.cases import read_cases
 from touchstone.data.check import check_cases
 from touchstone.data.source_digest import source_digest
 from touchstone.errors import DataError, SettingsError, TaskError, UserError
-from touchstone.evaluation.base import Candidate
+from touchstone.evaluation.base import Candidate, Finding
 from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.purse import Purse
+from touchstone.language import _
 from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
 from touchstone.scoring.make import default_scorers, make_scorer
 from touchstone.scoring.reading import make_reader
@@ -25,6 +26,7 @@ from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
+from touchstone.workspace.leaks import learns, telling, without_twins
 from touchstone.workspace.racing import FREE, is_raced, refuse_a_vain_budget
 from touchstone.workspace.taskfile import Task
 
@@ -50,6 +52,13 @@ class Prepared:
     """(case id, candidate) to a person's verdict; empty without a judge."""
     judges: Sequence[Journal]
     """Models of the judges among the scorers."""
+    dropped: Sequence[Finding] = ()
+    """Which cases nobody learns from, one finding a split; empty where nobody learns."""
+
+    def to_learn_from(self, split: str) -> int:
+        """Cases of a split that somebody may learn from."""
+        kept = sum(int(one.values["count"]) for one in self.dropped if one.values["split"] == split)
+        return self.summary.counts.get(split, 0) - kept
 
     def race(self, options: CompareOptions) -> bool:
         """Whether rivals that are settled are asked no more."""
@@ -141,7 +150,9 @@ async def prepare(
             line=task.line("constraints", "max_usd_per_month"),
         )
     columns = frozenset({"input", "options", "id"}) | frozenset(
-        name for _, case in islice(ledger.datasets.cases(summary.digest, "test"), _LOOKED_AT) for name in case.fields
+        name
+        for _place, case in islice(ledger.datasets.cases(summary.digest, "test"), _LOOKED_AT)
+        for name in case.fields
     )
     workshop = make_workshop(
         task,
@@ -155,6 +166,13 @@ async def prepare(
         workspace=workspace,
         notice=notice,
     )
+    dropped: tuple[Finding, ...] = ()
+    if task.file.leaks == "drop":
+        summary = without_twins(summary)
+        if any(map(learns, specs)):
+            dropped = (*workshop.leaks("train"), *workshop.leaks("dev"))
+        for one in () if planning else dropped:  # a plan has it among its findings
+            notice(_(one.template).format(**one.values))
     judge = judge_of(scorers)
     human = read_human_verdicts(judge, task.folder) if judge is not None else {}
     # Last, because candidates hold threads and connections that nobody would release if something failed after it.
@@ -164,13 +182,17 @@ async def prepare(
         summary=summary,
         answer=answer,
         specs=specs,
-        candidates=[candidate for candidate, _ in made],
-        settings=[settings for _, settings in made],
+        candidates=[candidate for candidate, _settings in made],
+        settings=[
+            telling(settings, dropped) if learns(spec) else settings
+            for spec, (_candidate, settings) in zip(specs, made, strict=True)
+        ],
         reader=reader,
         scorers=scorers,
         purse=purse,
         human=human,
         judges=judges,
+        dropped=dropped,
     )
 
 

@@ -136,6 +136,9 @@ class TaskFile(Noun):
     """Take rows with the same id as further cases rather than as a mistake."""
     split: SplitSection | None = None
     """Shares of train and dev to draw, when the cases say nothing about splits."""
+    leaks: Literal["report", "drop"] = "report"
+    """What becomes of train and dev cases that ask what test cases ask, or share 13 words in a row with one: `report`
+    names them and lets nobody claim to be better who learned from them, `drop` keeps them from whoever learns."""
     columns: dict[ColumnName, str] = Field(default_factory=dict)
     """Our column name to the file's: id, input, target, split, group, tags, options, messages, image, audio."""
     answer: AnswerSection = AnswerSection()

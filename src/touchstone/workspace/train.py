@@ -19,6 +19,7 @@ from touchstone.strategies.draft import Draft, compose
 from touchstone.strategies.general import General, measure_general, read_general
 from touchstone.strategies.planned import forecast_of, shape_to_train
 from touchstone.strategies.rag_settings import read_settings
+from touchstone.strategies.row_lengths import RowLengths, findings_of_lengths, lengths_of
 from touchstone.strategies.task_path import task_path
 from touchstone.strategies.trained import Lesson, findings_of_rows, home, learn, model_kind
 from touchstone.strategies.trained_card import write_cards
@@ -58,6 +59,8 @@ class ReadyToTrain:
     general: tuple[Path, tuple[Case, ...]] | None
     """The set that is asked before and after, and its cases."""
     findings: tuple[Finding, ...]
+    lengths: RowLengths | None = None
+    """Of the rows, where the base's vocabulary is one of ours."""
 
 
 class TrainedModel(Noun):
@@ -117,13 +120,16 @@ async def ready_to_train(
     else:
         new = read_settings(pretrain.PretrainSettings, keep.given, options.name)
         lesson = await pretrain.make_lesson(pretrain.without_task(draft), new, workshop)
+    lengths = lengths_of(lesson)
+    cut = findings_of_lengths(options.name, lesson, lengths)
     return ReadyToTrain(
         options=options,
         draft=draft,
         workshop=workshop,
         lesson=lesson,
         general=general,
-        findings=(*draft.findings, *findings_of_rows(lesson.rows, workshop)),
+        findings=(*draft.findings, *findings_of_rows(lesson.rows, workshop), *cut),
+        lengths=lengths,
     )
 
 
@@ -167,7 +173,7 @@ async def forecast_training(
     else:
         device = machine_here(trainings, shape_to_train(lesson), usd_per_hour=usd_per_hour)
     real = real_sizes(H100.model_copy(update={"usd_per_hour": h100_usd_per_hour})) if lesson.base is None else ()
-    return forecast_of(lesson, device), real
+    return forecast_of(lesson, device, ready.lengths), real
 
 
 async def train(ready: ReadyToTrain, *, workspace: Path) -> TrainedModel:

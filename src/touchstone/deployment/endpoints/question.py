@@ -54,7 +54,8 @@ def question(body: Mapping[str, Any], request: str, image_hosts: Collection[str]
     if not isinstance(turns, list) or not turns:
         raise Unusable("messages must be a list of at least one message")
     for place, turn in enumerate(turns):
-        if not isinstance(turn, dict) or turn.get("role") not in ROLES:
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if not isinstance(role, str) or role not in ROLES:
             raise Unusable("message {place} has no role that is known", place=place)
         _check_images(turn.get("content"), image_hosts, place)
     fields, options = _about(body.get("touchstone"))
@@ -86,9 +87,17 @@ def _check_images(content: Any, hosts: Collection[str], place: int) -> None:
             continue
         if isinstance(url, str) and url.startswith("data:image/"):
             continue
-        parts = urlsplit(url) if isinstance(url, str) else None
-        if parts is None or parts.scheme != "https" or parts.hostname not in hosts or parts.username or parts.port:
+        if not isinstance(url, str) or not _may_be_named(url, hosts):
             raise Unusable("the image of message {place} must come as a data: URL", place=place)
+
+
+def _may_be_named(url: str, hosts: Collection[str]) -> bool:
+    """Whether an image may be fetched by its address: https, from a host that was named, on its usual port."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and parts.hostname in hosts and not parts.username and not parts.port
+    except ValueError:  # brackets that do not close, a port that is no number
+        return False
 
 
 def _case(content: Any, fields: Mapping[str, str], options: tuple[str, ...], request: str, place: int) -> Case:
