@@ -31,7 +31,10 @@ def deploy(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help=_("A model as a task file names it, served without a trial; or embedding/…, rerank/…, moderation/…")),
+        typer.Option(
+            "--recipe",
+            help=_("A model as a task file names it, served without a trial; or embedding/…, rerank/…, moderation/…"),
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help=_("What requests call it; made of the task's name by default."))
