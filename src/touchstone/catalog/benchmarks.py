@@ -9,13 +9,13 @@ its table, and the table over the header.
 from __future__ import annotations
 
 import math
-import tomli
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
+import tomli
 from pydantic import ValidationError
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario

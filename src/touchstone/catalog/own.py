@@ -9,12 +9,12 @@ The team's own cards and results: files in the workspace that people read, revie
 
 from __future__ import annotations
 
-import tomli
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli
 from pydantic import ValidationError
 
 from touchstone.catalog.benchmarks import benchmarks as shipped_benchmarks

@@ -8,11 +8,12 @@ does not enforce. Someone who needs those brings a model plug-in of their own.
 
 from __future__ import annotations
 
-import tomli
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from urllib.parse import urlsplit
+
+import tomli
 
 from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.base import Provider

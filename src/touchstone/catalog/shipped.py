@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomli
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+import tomli
 from pydantic import ValidationError
 
 from touchstone.catalog.model import Model

@@ -7,13 +7,13 @@ card that uses it.
 
 from __future__ import annotations
 
-import tomli
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+import tomli
 from pydantic import Field
 
 from touchstone.catalog.model import ModelId, PartialDate, Words

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from touchstone.data.base import Case
 from touchstone.deployment.endpoints.fields import Unusable
+from touchstone.language import N_
 from touchstone.models.base import AudioPart, ImagePart, Message, Part, TextPart
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _FIRST = frozenset({"system", "developer"})
 _OURS = frozenset({"fields", "options"})
+_UNREAD = N_("message {place} has a part that cannot be read; known are text, image_url, input_audio")
 
 
 class Question(NamedTuple):
@@ -81,7 +83,9 @@ def _about(said: Any) -> tuple[dict[str, str], tuple[str, ...]]:
 def _check_images(content: Any, hosts: Collection[str], place: int) -> None:
     """No request makes us or a provider fetch what it likes, and none names a file of ours (promises.md, R13, R15)."""
     for part in content if isinstance(content, list) else ():
-        found = part.get("image_url") if isinstance(part, dict) else None
+        if not isinstance(part, dict):
+            raise Unusable(_UNREAD, place=place)
+        found = part.get("image_url")
         url = found.get("url") if isinstance(found, dict) else found
         if url is None:
             continue
@@ -138,9 +142,7 @@ def _part(found: Any, place: int) -> Part:
             return AudioPart(data=found["input_audio"]["data"], format=found["input_audio"].get("format", "wav"))
     except (KeyError, TypeError, ValueError):
         pass
-    raise Unusable(
-        "message {place} has a part that cannot be read; known are text, image_url, input_audio", place=place
-    )
+    raise Unusable(_UNREAD, place=place)
 
 
 def sent_messages(asked: Question, own: Sequence[Mapping[str, Any]], head: int, shots: int) -> list[Mapping[str, Any]]:
