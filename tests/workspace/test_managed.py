@@ -46,7 +46,7 @@ async def test_a_process_answers_heals_and_ends(house: House) -> None:
     none, and what is observed stands in the store all the while.
     """
     await deploy(house, "here", None)
-    await deploy(house, "there", ComputeSettings(kind="starter", options={"size": "s"}))
+    await deploy(house, "there", ComputeSettings(kind="starter"))
     ready = await state(house, "there", "ready")
     plain, streamed = await house.chat("there", ASKED), await house.chat("there", ASKED, stream=True)
     assert plain.text == streamed.streamed_text == (await house.chat("here", ASKED)).text
@@ -74,7 +74,9 @@ async def test_a_process_answers_heals_and_ends(house: House) -> None:
 async def test_what_cannot_run_says_so_and_harms_nobody(house: House) -> None:
     """The reason stands in the store for whoever deployed it; a client is told that it cannot be reached."""
     await deploy(house, "here", None)
-    await deploy(house, "there", ComputeSettings(kind="starter", weights="nowhere"))
+    served = house.registry.find("here").versions[0]
+    lost = served.model_copy(update={"compute": ComputeSettings(kind="starter", weights="nowhere")})
+    house.registry.add_version("there", lambda number: lost.model_copy(update={"number": number}))
     failed = await state(house, "there", "failed")
     assert "nowhere" in str(failed["note"])
     reply = await house.chat("there", ASKED)

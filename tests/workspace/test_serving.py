@@ -10,8 +10,11 @@ import orjson
 import pytest
 from tests.deployment.api.house import PRICE, QUESTION, House, open_house
 
-from touchstone.deployment.base import Evidence, Version
+from touchstone.deployment.base import Endpoint, Evidence, Upstream, Version
+from touchstone.errors import SettingsError
 from touchstone.models.fake_server import FakeServer
+from touchstone.workspace.managed import Managed
+from touchstone.workspace.serving import MakesUpstreams
 
 
 async def test_what_is_not_what_was_deployed_is_not_served(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -96,3 +99,25 @@ def test_what_our_modules_say_is_a_line_of_the_log() -> None:
     assert orjson.loads(line)["text"] == "endpoint a\nb\x1b[31m cannot be served"
     assert b"somebody" not in line
     assert b"\x1b" not in line
+
+
+async def test_upstreams_are_made_one_after_the_other(tmp_path: Path) -> None:
+    """Making one imports libraries in a thread, and two threads that import the same one break each other's import."""
+
+    class Counting(MakesUpstreams):
+        at_once = most = made = 0
+
+        async def _made(self, endpoint: Endpoint, version: Version) -> Upstream:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            await asyncio.sleep(0.01)
+            self.at_once -= 1
+            self.made += 1
+            raise SettingsError("no")
+
+    async with FakeServer() as server, open_house(tmp_path / "place") as house:
+        endpoint = await house.deploy("helpdesk", server)
+        make = Counting(house.workspace, Managed(house.engine, tmp_path / "place"))
+        found = await asyncio.gather(*(make(endpoint, endpoint.versions[0]) for _ in range(5)), return_exceptions=True)
+        assert [type(one) for one in found] == [SettingsError] * 5
+        assert (make.made, make.most) == (5, 1)

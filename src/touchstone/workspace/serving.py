@@ -71,6 +71,8 @@ class MakesUpstreams:
     def __init__(self, workspace: Workspace, managed: Managed) -> None:
         self._workspace = workspace
         self._managed = managed
+        # One at a time: two threads that import the same library at once break each other's import of it.
+        self._turn = asyncio.Lock()
 
     async def __call__(self, endpoint: Endpoint, version: Version) -> Upstream:
         """
@@ -80,6 +82,10 @@ class MakesUpstreams:
             UserError: it cannot be made: its folder, a key or something that was built is missing.
             SettingsError: what would be served is not what was deployed.
         """
+        async with self._turn:
+            return await self._made(endpoint, version)
+
+    async def _made(self, endpoint: Endpoint, version: Version) -> Upstream:
         folder = self._workspace.settings.workspace / version.folder
         bundle = await asyncio.to_thread(read_bundle, folder)
         if bundle.spec.strategy in STRATEGIES:

@@ -20,6 +20,8 @@ from touchstone.models.base import AudioPart, ImagePart, Message, Part, TextPart
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _FIRST = frozenset({"system", "developer"})
 _OURS = frozenset({"fields", "options"})
+_PARTS = ("text", "input_text", "refusal", "image_url", "input_audio")
+"""Kinds of parts that any turn may have."""
 _UNREAD = N_("message {place} has a part that cannot be read; known are text, image_url, input_audio")
 
 
@@ -59,7 +61,7 @@ def question(body: Mapping[str, Any], request: str, image_hosts: Collection[str]
         role = turn.get("role") if isinstance(turn, dict) else None
         if not isinstance(role, str) or role not in ROLES:
             raise Unusable("message {place} has no role that is known", place=place)
-        _check_images(turn.get("content"), image_hosts, place)
+        _check_parts(turn.get("content"), image_hosts, place)
     fields, options = _about(body.get("touchstone"))
     last = next((place for place in reversed(range(len(turns))) if turns[place]["role"] == "user"), None)
     if last is None:
@@ -80,10 +82,11 @@ def _about(said: Any) -> tuple[dict[str, str], tuple[str, ...]]:
     return fields, tuple(options)
 
 
-def _check_images(content: Any, hosts: Collection[str], place: int) -> None:
+def _check_parts(content: Any, hosts: Collection[str], place: int) -> None:
     """No request makes us or a provider fetch what it likes, and none names a file of ours (promises.md, R13, R15)."""
     for part in content if isinstance(content, list) else ():
-        if not isinstance(part, dict):
+        if not isinstance(part, dict) or part.get("type") not in _PARTS:
+            # A server of weights may fetch what other kinds name, such as `video_url`, from wherever it stands.
             raise Unusable(_UNREAD, place=place)
         found = part.get("image_url")
         url = found.get("url") if isinstance(found, dict) else found
