@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import lru_cache
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.model import earliest
@@ -73,7 +74,18 @@ def _limits_on_what_it_does(needs: Needs) -> Iterator[Limit]:
 
 
 def task_check(had: Sequence[str] | None, wanted: Sequence[str]) -> Check:
-    """Whether what a model does holds all that is wanted."""
+    """Whether a model does all of what is wanted."""
+    return _tasks(tuple(had or ()), tuple(wanted))
+
+
+def any_task_check(had: Sequence[str] | None, wanted: Sequence[str]) -> Check:
+    """Whether what a model does holds one of what is wanted."""
+    return _any_task(tuple(had or ()), tuple(wanted))
+
+
+# Many models do the same, and what is said of that is said once.
+@lru_cache(maxsize=4096)
+def _tasks(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     if not had:
         return unknown("task", N_("unknown: nobody states what it does"), joined(wanted))
     missing = [task for task in wanted if task not in had]
@@ -83,8 +95,8 @@ def task_check(had: Sequence[str] | None, wanted: Sequence[str]) -> Check:
     return missed("task", Reason(template=N_("it does {tasks}, not {missing}"), values=values), missing, had, wanted)
 
 
-def any_task_check(had: Sequence[str] | None, wanted: Sequence[str]) -> Check:
-    """Whether what a model does holds one of what is wanted."""
+@lru_cache(maxsize=4096)
+def _any_task(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     if not had:
         return unknown("any-task", N_("unknown: nobody states what it does"), joined(wanted))
     values = {"tasks": joined(had)}
