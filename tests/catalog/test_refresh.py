@@ -443,7 +443,7 @@ async def test_more_entries_than_are_read(shelf: Shelf) -> None:
 
 
 async def test_a_million_entries_take_little_memory(tmp_path: Path) -> None:
-    """The largest answers that are let in, and those that are not, stay under 600 MB in a process of their own."""
+    """The largest answers that are let in, and those that are not, stay under 700 MB in a process of their own."""
     case = CASES["openrouter"]
     fat = json.dumps({"a": [1, 2, 3], "b": {"c": "d" * 40}, "name": "x" * 100}).encode()[1:]
     pages = {
@@ -472,7 +472,7 @@ async def test_a_million_entries_take_little_memory(tmp_path: Path) -> None:
         out, complaint = await process.communicate()
     refused, taken, megabytes = (out.decode() or complaint.decode()).split()
     assert (refused, taken) == ("failed", str(MAX_ENTRIES))
-    assert int(megabytes) < 600
+    assert int(megabytes) < 700
 
 
 # --- What lies in the store -----------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ LABELS = {
     "cli/train.py": "the date that the card of a trained model carries",
     "cli/options.py": "the day whose prices and retirements the catalog shows",
     "cli/endpoints.py": "the day on which evidence has expired",
+    "cli/endpoints_policy.py": "the same",
     "deployment/endpoints/served.py": "when a reply was made, for clients",
     "cli/keys_change.py": "the moment from which `90d` counts",
     "deployment/compute/replica.py": "since when a process is in its state, for people",

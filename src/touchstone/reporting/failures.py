@@ -74,6 +74,7 @@ TEMPLATES = (
     "{model} cannot be loaded: {reason}",
     "{model} reads at most {most} tokens and this is {tokens}; shorten the system text, examples or passages",
     "{model} reads text only; leave images and recordings out",
+    "{place}: the provider's filter blocked it",
     "{source} has no output of {model} for case {case}",
 )
 """Every sentence that the store keeps of a call that failed or was not sent; a test compares them with the source."""

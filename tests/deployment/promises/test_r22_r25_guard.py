@@ -51,7 +51,7 @@ async def test_r22_no_text_makes_a_rule_of_ours_slow(text: str) -> None:
     guard = make_guard(SafetyPolicy(pii="mask", injection="flag", blocked=("forbidden fruit",)))
     started = time.process_time()
     await guard.check([text], "in")
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("term", ["/(/", "/(?=a)/", "/\\1/"])

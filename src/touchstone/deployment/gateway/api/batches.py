@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from pydantic import Field
 
 from touchstone.deployment.gateway.api.batch_runner import BatchRunner
 from touchstone.deployment.gateway.api.files import key_of, number_in
@@ -76,7 +75,8 @@ class BatchList(Noun):
 
     object: str = "list"
     data: tuple[BatchRow, ...]
-    has_more: bool = Field(description="Whether there are older ones.")
+    has_more: bool
+    """Whether there are older ones."""
     first_id: str | None = None
     last_id: str | None = None
 
