@@ -16,11 +16,12 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from benchmarks.gateway_load import latencies, load, request_of
 from benchmarks.gateway_provider import PACED
@@ -93,10 +94,13 @@ def prepare(folder: Path, port: int) -> str:
     return secret
 
 
-def run(coroutine: object) -> object:
+Result = TypeVar("Result")
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine on the loop that the gateway uses too."""
     with asyncio.Runner(loop_factory=event_loop) as runner:
-        return runner.run(coroutine)  # type: ignore[arg-type]
+        return runner.run(coroutine)
 
 
 def say(**figures: object) -> None:

@@ -110,7 +110,7 @@ def ask(port: int, kind: str, requests: int, in_flight: int) -> tuple[float, flo
         loop = asyncio.get_running_loop()
         events = [asyncio.Event() for _ in range(in_flight)]
         for event in events:
-            await loop.create_connection(lambda event=event: Asking(request, seconds, event), "127.0.0.1", port)  # type: ignore[misc]
+            await loop.create_connection(lambda event=event: Asking(request, seconds, event), "127.0.0.1", port)  # type: ignore[misc]  # a default that binds the loop's value has no type
         for event in events:
             await event.wait()
 

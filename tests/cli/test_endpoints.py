@@ -70,7 +70,7 @@ def test_a_manifest_that_cannot_be_is_refused(served: Run) -> None:
     """The flag is named."""
     wrong = served("endpoints", "manifest", "kubernetes", "--host", "a b")
     assert wrong.returncode == 2
-    assert "--hosts" in wrong.stderr
+    assert "--host cannot be" in wrong.stderr
     assert served("endpoints", "manifest", "nomad", "--host", "a.b").returncode == 2
 
 

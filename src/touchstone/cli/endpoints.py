@@ -66,7 +66,7 @@ def group(verb: str | None = None) -> typer.Typer:
 
 
 @errors_end_the_command
-def list_all(json: Json = False, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def list_all(json: Json = False, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """List endpoints."""
     from touchstone.workspace.endpoints import as_json, standings
 
@@ -82,7 +82,7 @@ def list_all(json: Json = False, workspace: WorkspaceFolder = None, lang: Langua
 
 
 @errors_end_the_command
-def show(name: Name, json: Json = False, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def show(name: Name, json: Json = False, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Show one endpoint."""
     from touchstone.workspace.endpoints import as_json, standing
 
@@ -99,7 +99,7 @@ def split(
     name: Name,
     shares: Annotated[list[str], typer.Argument(metavar="VERSION=PERCENT…", help=_("Together 100."))],
     workspace: WorkspaceFolder = None,
-    lang: Language = None,  # noqa: ARG001
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Share the requests out."""
     from touchstone.errors import SettingsError
@@ -114,7 +114,7 @@ def split(
 
 
 @errors_end_the_command
-def rollback(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def rollback(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Go back to the shares before the last change."""
     _change(name, workspace, lambda found: found.roll_back(name))
 
@@ -125,7 +125,7 @@ def shadow(
     version: Annotated[int | None, typer.Argument(metavar="VERSION", help=_("Which one; none ends it."))] = None,
     percent: Annotated[int, typer.Option("--percent", min=1, max=100, help=_("Of the requests."))] = 100,
     workspace: WorkspaceFolder = None,
-    lang: Language = None,  # noqa: ARG001
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Ask a version too, without answering anybody."""
     _change(name, workspace, lambda found: found.shadow(name, version, percent))
@@ -136,32 +136,32 @@ def scale(
     name: Name,
     replicas: Annotated[int, typer.Argument(metavar="PROCESSES", min=1, max=64)],
     workspace: WorkspaceFolder = None,
-    lang: Language = None,  # noqa: ARG001
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """With how many processes what runs here is served."""
     _change(name, workspace, lambda found: found.scale(name, replicas))
 
 
 @errors_end_the_command
-def stop(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def stop(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Answer nobody any more."""
     _change(name, workspace, lambda found: found.set_state(name, "stopped"))
 
 
 @errors_end_the_command
-def start_again(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def start_again(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Answer again."""
     _change(name, workspace, lambda found: found.set_state(name, "running"))
 
 
 @errors_end_the_command
-def restart(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def restart(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Start new processes, then end the old ones."""
     _change(name, workspace, lambda found: found.restart(name))
 
 
 @errors_end_the_command
-def remove(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001
+def remove(name: Name, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
     """Take an endpoint out."""
     from touchstone.config import user_name
     from touchstone.workspace.endpoints import remove_endpoint

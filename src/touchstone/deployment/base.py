@@ -1,5 +1,5 @@
 """
-Endpoints, their versions, keys and charges; and what an upstream, a compute and a guard promise.
+Endpoints, their versions, keys and charges; and what an upstream and a guard promise.
 
 Nouns are what is stored and shown. What lives for one request is a plain tuple, because every request makes some.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
@@ -53,6 +52,10 @@ class Evidence(Noun):
     """From when it speaks for nothing any more; None where the decision named no such day."""
     overruled: str | None = None
     """Why it is served although the decision chose another or nobody, in the words of whoever deployed it."""
+
+    def expired(self, today: date) -> bool:
+        """Whether it speaks for nothing any more."""
+        return self.expires_on is not None and self.expires_on <= today
 
 
 class ComputeSettings(Noun):
@@ -356,41 +359,6 @@ class Upstream(Protocol):
     async def close(self) -> None:
         """Release connections and processes of its own; may be called twice."""
         ...
-
-
-class Compute(Protocol):
-    """
-    Knows how to run weights as a process that speaks OpenAI's protocol on a port of this machine.
-
-    It starts nothing: the supervisor does, the same for all kinds.
-    """
-
-    name: str
-
-    def check(self, settings: ComputeSettings, folder: Path) -> None:
-        """Raise a `UserError` where it could not run: an option, weights or a program that is missing, or memory."""
-        ...
-
-    def memory_gib(self, settings: ComputeSettings, folder: Path) -> float | None:
-        """What one process will take; None where nobody can tell."""
-        ...
-
-    def command(self, settings: ComputeSettings, folder: Path, port: int) -> Sequence[str]:
-        """The argument list of one process that listens on 127.0.0.1."""
-        ...
-
-    def environment(self, settings: ComputeSettings, folder: Path, port: int) -> Mapping[str, str]:
-        """Variables that the program reads its settings from, beside those every such process gets; never a secret."""
-        ...
-
-    def served_name(self, settings: ComputeSettings, folder: Path) -> str:
-        """What the process calls the model."""
-        ...
-
-    health_path: str
-    """Answers with status 200 when it is ready, such as `/health`."""
-    ready_s: float
-    """How long it may take to be ready."""
 
 
 # Safety ---------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ from touchstone.workspace.bundle import (
     served_digest,
     write_bundle,
 )
+from touchstone.workspace.gather import RETRIEVAL
 from touchstone.workspace.taskfile import TaskFile
 from touchstone.workspace.workspace import Workspace
 
@@ -86,16 +87,13 @@ class Deployed(NamedTuple):
     """Paths that are read where they are, see `Bundle`."""
 
 
-def deploy_decision(
-    workspace: Workspace, comparison: str, order: Order, *, who: str, notice: Callable[[str], None] = lambda _line: None
-) -> Deployed:
+def deploy_decision(workspace: Workspace, comparison: str, order: Order, *, who: str) -> Deployed:
     """
     Serve what a stored comparison chose.
 
     Args:
         comparison: Its id, or `latest`.
         who: For the audit log.
-        notice: Told what is being done.
 
     Raises:
         UnknownName: there is no such comparison or candidate.
@@ -137,7 +135,6 @@ def deploy_decision(
         evidence=_evidence(data, name, order),
         measured=(stored, measured),
         trial=entry["trial"],
-        notice=notice,
     )
 
 
@@ -148,7 +145,6 @@ def deploy_model(
     *,
     who: str,
     parameters: Mapping[str, Any] | None = None,
-    notice: Callable[[str], None] = lambda _line: None,
 ) -> Deployed:
     """
     Serve a model as it is, without a trial.
@@ -172,9 +168,7 @@ def deploy_model(
         {"task": reference, "instruction": "", "cases": "none", "answer": {"kind": "free"}, "candidates": [reference]}
     )
     bundle = Bundle(file=file, answer=answer, spec=wanted, columns=("input", "options", "id"))
-    return _deploy(
-        workspace, bundle, Path.cwd(), order, who=who, default_name=reference.rpartition("/")[2], notice=notice
-    )
+    return _deploy(workspace, bundle, Path.cwd(), order, who=who, default_name=reference.rpartition("/")[2])
 
 
 def _deploy(
@@ -185,7 +179,6 @@ def _deploy(
     *,
     who: str,
     default_name: str,
-    notice: Callable[[str], None],
     evidence: Evidence | None = None,
     measured: tuple[Recipe, Mapping[str, Any]] | None = None,
     trial: int | None = None,
@@ -195,7 +188,7 @@ def _deploy(
     place = workspace.settings.workspace / folder
     written = write_bundle(bundle, source, place)
     try:
-        made, agreement = asyncio.run(_try_out(written, place, workspace, order, measured, trial, notice))
+        made, agreement = asyncio.run(_try_out(written, place, workspace, order, measured, trial))
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -231,7 +224,6 @@ async def _try_out(
     order: Order,
     measured: tuple[Recipe, Mapping[str, Any]] | None,
     trial: int | None,
-    notice: Callable[[str], None],
 ) -> tuple[_Made, Agreement | None]:
     """Make the candidate as the gateway will, hold it against what was measured, and ask it a few stored cases."""
     candidate, settings = await make_served(bundle, place, workspace.ledger, workspace.settings.workspace)
@@ -243,7 +235,6 @@ async def _try_out(
         agreement = None
         cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if _costs_nothing(price) else 0
         if trial is not None and bundle.dataset is not None and cases:
-            notice(bundle.spec.name)
             agreement = await _agreement(candidate, workspace.ledger, bundle.dataset, trial, cases)
         return _Made(candidate.recipe, served_digest(candidate, settings), price, compute), agreement
     finally:
@@ -291,7 +282,7 @@ def _same(
     """What is served is what was measured, or it is not served. Raises `SettingsError`."""
     recipe, before = measured
     now = answering_settings(settings)
-    changed = sorted(key for key in {*now, *before} if now.get(key) != before.get(key) and key != "retrieval_on_test")
+    changed = sorted(key for key in {*now, *before} if now.get(key) != before.get(key) and key != RETRIEVAL)
     if recipe.fingerprint != candidate.recipe.fingerprint and not changed:
         plain, own = recipe.parameters, candidate.recipe.parameters
         changed = sorted(key for key in {*plain, *own} if plain.get(key) != own.get(key)) or ["recipe"]

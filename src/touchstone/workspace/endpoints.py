@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import yaml
 from pydantic import ValidationError
 
-from touchstone.deployment.base import Endpoint, Policy, Version
+from touchstone.deployment.base import Endpoint, Policy
 from touchstone.deployment.compute.log_file import tail
 from touchstone.deployment.compute.manifest import Serving
 from touchstone.deployment.compute.manifest_compose import compose_manifest
@@ -176,11 +176,14 @@ def write_manifest(
         )
     except ValidationError as error:
         first = error.errors()[0]
+        field = str(first["loc"][0])
+        flag, example = _WRITTEN.get(field, ("--" + field.replace("_", "-"), None))
+        if example is None:
+            raise SettingsError(
+                "{flag} cannot be {value!r}: {reason}", flag=flag, value=first["input"], reason=refusal(first)
+            ) from None
         raise SettingsError(
-            "{key} cannot be {value!r}: {reason}",
-            key="--" + str(first["loc"][0]).replace("_", "-"),
-            value=first["input"],
-            reason=refusal(first),
+            "{flag} cannot be {value!r}; write it as {example}", flag=flag, value=first["input"], example=example
         ) from None
     writers = {
         "kubernetes": kubernetes_manifest,
@@ -189,6 +192,15 @@ def write_manifest(
         "systemd": systemd_unit,
     }
     return writers[kind](serving)
+
+
+_WRITTEN = {
+    "hosts": ("--host", "models.internal"),
+    "name": ("--name", "touchstone"),
+    "secrets": ("--secret", "OPENAI_API_KEY"),
+    "image": ("--image", "touchstone:latest"),
+}
+"""Fields that have a shape: the flag that gives them, and how one is written."""
 
 
 def _memory_gib(workspace: Workspace) -> float:
@@ -228,16 +240,7 @@ def _standing(workspace: Workspace, endpoint: Endpoint, today: date) -> Standing
             )
             for row in rows
         ),
-        tuple(one.number for one in endpoint.versions if is_expired(one, today)),
-    )
-
-
-def is_expired(version: Version, today: date) -> bool:
-    """Whether the evidence of a version is older than its decision allows."""
-    return (
-        version.evidence is not None
-        and version.evidence.expires_on is not None
-        and version.evidence.expires_on <= today
+        tuple(one.number for one in endpoint.versions if one.evidence is not None and one.evidence.expired(today)),
     )
 
 

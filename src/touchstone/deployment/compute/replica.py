@@ -15,7 +15,8 @@ from typing import NamedTuple
 import aiohttp
 
 from touchstone.catalog.memory import GIB
-from touchstone.deployment.base import Compute, ComputeSettings
+from touchstone.deployment.base import ComputeSettings
+from touchstone.deployment.compute.base import Compute
 from touchstone.deployment.compute.health import free_port, is_healthy, names_served, warm_up
 from touchstone.deployment.compute.kept import KeptProcess
 from touchstone.deployment.compute.log_file import LogFile

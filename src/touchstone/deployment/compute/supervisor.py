@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 
 from touchstone import plugins
-from touchstone.deployment.base import Compute, ComputeSettings
+from touchstone.deployment.base import ComputeSettings
+from touchstone.deployment.compute.base import Compute
 from touchstone.deployment.compute.health import new_session
 from touchstone.deployment.compute.machine import check_memory
 from touchstone.deployment.compute.replica import Replica

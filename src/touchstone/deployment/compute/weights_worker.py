@@ -162,7 +162,7 @@ def main(kind: str, folder: Path, adapter: Path | None) -> None:
     while True:
         asked = inbox.get()
         number = int(asked.pop("id"))
-        answer(writer, number, asked, tell, lambda number=number: number in stopped)  # type: ignore[misc]
+        answer(writer, number, asked, tell, lambda number=number: number in stopped)  # type: ignore[misc]  # a default that binds the value has no type
         stopped.discard(number)
 
 

@@ -118,8 +118,7 @@ class Serving:
 
     def expired(self, version: Version) -> bool:
         """Whether the evidence of a version is older than its decision allows."""
-        evidence = version.evidence
-        return evidence is not None and evidence.expires_on is not None and evidence.expires_on <= self._today()
+        return version.evidence is not None and version.evidence.expired(self._today())
 
     @asynccontextmanager
     async def upstream(self, target: Target) -> AsyncIterator[Upstream]:
