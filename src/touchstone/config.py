@@ -66,6 +66,22 @@ def secret(name: str, environment: Mapping[str, str] | None = None) -> str | Non
     return variables.get(name) or None
 
 
+def alert_webhook(name: str | None, environment: Mapping[str, str] | None = None) -> str | None:
+    """
+    The address that is told of budgets; such addresses are often secrets, so they are no argument of a process.
+
+    Args:
+        name: The variable that holds it; None takes `TOUCHSTONE_ALERT_WEBHOOK`, which may be unset.
+
+    Raises:
+        SettingsError: the variable that was named is unset or empty.
+    """
+    found = secret(name or "TOUCHSTONE_ALERT_WEBHOOK", environment)
+    if found is None and name is not None:
+        raise SettingsError("{name} is not set; it should hold the address that is told of budgets", name=name)
+    return found
+
+
 _FOR_CHILDREN = (
     "PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
     "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
@@ -75,6 +91,17 @@ _FOR_CHILDREN = (
 def environment_of_children() -> dict[str, str]:
     """What a process of ours that reads untrusted files may know: where libraries and the accelerator are; no key."""
     return {name: os.environ[name] for name in _FOR_CHILDREN if name in os.environ}
+
+
+def environment_of_job(progress: Path) -> dict[str, str]:
+    """What a command of ours knows that a page began: all that this process knows, and where to tell how far it is."""
+    return {**os.environ, "TOUCHSTONE_PROGRESS": str(progress)}
+
+
+def progress_file() -> Path | None:
+    """Where a command writes how far it is, for a page that watches it; None where nobody does."""
+    named = os.environ.get("TOUCHSTONE_PROGRESS")
+    return Path(named) if named else None
 
 
 def limit_of_child(name: str) -> int | None:

@@ -10,7 +10,8 @@ import pytest
 from markupsafe import Markup
 
 from touchstone.language import set_language
-from touchstone.reporting.page_html import cell, html_page, linked
+from touchstone.reporting.block_html import cell, linked
+from touchstone.reporting.page_html import html_page
 from touchstone.reporting.page_terminal import terminal_page
 from touchstone.reporting.pages import (
     Block,

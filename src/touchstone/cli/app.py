@@ -62,6 +62,7 @@ def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
         "trials": _("List stored comparisons."),
         "deploy": _("Make an endpoint of what was chosen."),
         "serve": _("Answer requests: one address for every endpoint, with keys and budgets."),
+        "ui": _("The web pages: choose, measure, improve and serve by looking."),
         "usage": _("What was asked, by whom, and what it cost."),
         "audit": _("Who changed keys and endpoints, and how."),
     }

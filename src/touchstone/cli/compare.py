@@ -61,6 +61,7 @@ def compare(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Plan, measure, decide, report."""
+    from touchstone.config import progress_file
     from touchstone.reporting.live import LiveTable
     from touchstone.workspace.base import CompareOptions, Files
     from touchstone.workspace.workspace import check_places
@@ -86,7 +87,7 @@ def compare(
                 for line in plan.lines(_):
                     answer(one_line(line))
             return
-        with LiveTable() as live:
+        with LiveTable(kept=progress_file()) as live:
             data = place.compare(task, options, progress=live.update, notice=lambda line: say(one_line(line)))
         files = place.write_files(data, files, language=current_language())
     show(data, files, json=json)

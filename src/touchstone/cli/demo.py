@@ -86,11 +86,12 @@ def demo(
 
 def _compare(place: Workspace, task_file: Path, *, json: bool, quiet: bool) -> str:
     """Compare, and show it; returns the comparison's id."""
+    from touchstone.config import progress_file
     from touchstone.reporting.live import LiveTable
     from touchstone.workspace.base import CompareOptions, Files
 
     task = place.load_task(task_file)
-    with LiveTable() as live:
+    with LiveTable(kept=progress_file()) as live:
         data = place.compare(task, CompareOptions(), progress=live.update, notice=lambda line: say(one_line(line)))
     files = place.write_files(data, Files(report=task_file.parent / "report.html"), language=current_language())
     if json or not quiet:

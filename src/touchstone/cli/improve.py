@@ -93,6 +93,7 @@ def run(
 ) -> Shown:
     """Measure, and write the page and the report."""
     from touchstone.reporting.improve_page import improve_page
+    from touchstone.config import progress_file
     from touchstone.reporting.live import LiveTable
     from touchstone.reporting.page_html import html_page
     from touchstone.workspace import improve as front
@@ -100,7 +101,7 @@ def run(
     from touchstone.workspace.workspace import write_text
 
     planned = front.plan(task, place.ledger, options, train=train)
-    with LiveTable() as live:
+    with LiveTable(kept=progress_file()) as live:
         found, data, last = front.improve(
             planned,
             place,

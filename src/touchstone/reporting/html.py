@@ -21,6 +21,7 @@ from markupsafe import Markup
 from touchstone.language import _, current_language, ngettext, set_language
 from touchstone.reporting import charts, figures, numbers, race, race_charts, sentences, words
 from touchstone.reporting.base import ReportData
+from touchstone.reporting.block_html import block_tools
 from touchstone.reporting.kept_templates import KeptTemplates
 from touchstone.reporting.ranking import find, peers
 from touchstone.reporting.scatter import placed
@@ -107,6 +108,7 @@ def _environment() -> Environment:
         words=words,
         hatched=tuple(kind for kind in words.KINDS if kind != "earned"),
     )
+    environment.globals.update(block_tools())
     environment.tests["anytime_valid"] = words.is_anytime_valid
     environment.filters.update(cut=cut, shown=shown, name=name, translated=_)
     return environment

@@ -8,12 +8,14 @@ from touchstone.decision.ladder_base import FEWEST_COMMON, Ladder, Rung, Stretch
 from touchstone.decision.what_if import Changed
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
+from touchstone.reporting.base import Note
 from touchstone.reporting.curve_chart import curve_chart
 from touchstone.reporting.improve_nouns import Improvement
 from touchstone.reporting.improve_plan_page import plan_blocks, way_name
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
 from touchstone.reporting.scatter import Point, scatter
+from touchstone.reporting.sentences import full
 from touchstone.reporting.words import KINDS
 
 
@@ -23,8 +25,8 @@ def improve_page(found: Improvement) -> Page:
     return Page(
         title=_("What improves {task}").format(task=found.plan.task),
         kicker=_("Improve"),
-        lead=_lead(ladder),
-        warnings=[note.text(_) for note in found.comparison.warnings],
+        lead=_lead(found),
+        warnings=[full(_shortened(note)) for note in found.comparison.warnings],
         sections=[
             Section(_("The ladder"), list(_ladder(found)), "ladder"),
             Section(_("Whether more examples would pay"), list(_curves(found)), "curves"),
@@ -38,10 +40,47 @@ def improve_page(found: Improvement) -> Page:
     )
 
 
-def _lead(ladder: Ladder) -> str:
+def _lead(found: Improvement) -> str:
+    ladder = found.ladder
     if ladder.pays is None and ladder.best is not None:
         return _("Not enough evidence to say which pays: {why}.").format(why=ladder.why.text(_))
-    return _("{sentence}.").format(sentence=ladder.why.text(_))
+    said = full(Note(template=ladder.why.template, values=ladder.why.values))
+    chosen = found.comparison.decision.chosen
+    if ladder.pays is None or chosen is None or chosen == ladder.pays:
+        return said
+    return _in_a_row((said, _two_questions(found, chosen, ladder.pays)))
+
+
+def _two_questions(found: Improvement, chosen: str, pays: str) -> str:
+    """Why the decision of the same comparison names another one: it was asked something else."""
+    # Only the goal `cheapest-within` lists who is within.
+    if found.comparison.decision.within:
+        template = _(
+            "The decision of this comparison takes {chosen} and not {pays}, because it goes by what answers cost to "
+            "buy; the ladder adds what making, making again and your machine's time cost over {months:g} months."
+        )
+    else:
+        template = _(
+            "The decision of this comparison takes {chosen} and not {pays}, because its goal is the best score, and "
+            "between those that cannot be told apart it goes by what answers cost to buy and by speed; the ladder asks "
+            "who pays, and adds what making, making again and your machine's time cost over {months:g} months."
+        )
+    return template.format(chosen=chosen, pays=pays, months=found.ladder.stretch.months)
+
+
+_ROWS = ("rows", "others")
+"""Values of a note that name cases, one after another."""
+_NAMED = 3
+
+
+def _shortened(note: Note) -> Note:
+    """The note with the first of the rows it names; all of them are in the JSON result."""
+    values = dict(note.values)
+    for name in _ROWS:
+        rows = str(values.get(name, "")).split(", ")
+        if len(rows) > _NAMED + 1:
+            values[name] = ", ".join((*rows[:_NAMED], "…"))
+    return note.model_copy(update={"values": values})
 
 
 # The ladder -----------------------------------------------------------------------------------------------------------
@@ -71,7 +110,7 @@ def _ladder(found: Improvement) -> Iterator[Block]:
         for number, rung in enumerate(ladder.rungs, start=1)
     ]
     right = frozenset({0, 3, *((5, 6, 7) if failed else (4, 5, 6))})
-    yield Table(heads, rows, right, marked=chosen, note=_note(ladder))
+    yield Table(heads, rows, right, marked=chosen, note=_note(found))
     for rung in ladder.rungs:
         for reason in rung.blocked:
             yield Paragraph(f"{rung.candidate}: {reason.text(_)}", "warning")
@@ -172,7 +211,8 @@ def _crossing(rung: Rung, ladder: Ladder) -> str:
     return words[rung.break_even].format(requests=at)
 
 
-def _note(ladder: Ladder) -> str:
+def _note(found: Improvement) -> str:
+    ladder = found.ladder
     parts = [_("Gain: against {baseline} on common cases; ≈ may be chance.").format(baseline=ladder.baseline)]
     if any(rung.gain is None and rung.common_cases and not rung.blocked for rung in ladder.rungs):
         parts.append(
@@ -200,6 +240,13 @@ def _note(ladder: Ladder) -> str:
             _(
                 "What runs on your machine is priced by the mean time of a request in this run; beside other programs "
                 "it takes longer."
+            )
+        )
+    elif found.machine_usd_per_hour is None and any(rung.usd_per_request is None for rung in ladder.rungs):
+        parts.append(
+            _(
+                "What runs on your machine costs its time, which has no price here: set machine_usd_per_hour under "
+                "improve in the task file."
             )
         )
     if ladder.level and ladder.pays is not None:

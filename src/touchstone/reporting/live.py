@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from touchstone.language import N_, _, ngettext
 from touchstone.noun import Noun
 from touchstone.reporting import numbers
+from touchstone.reporting.progress_file import ProgressFile
 from touchstone.reporting.text import terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.live import Live
     from rich.table import Table
 
@@ -146,8 +149,14 @@ class LiveTable:
     interval only where it is anytime-valid: any other, looked at again and again, promises more than it holds.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, kept: Path | None = None) -> None:
+        """
+        Args:
+            stream: Standard error where None.
+            kept: A file that holds the last word of the run, for whoever watches from elsewhere.
+        """
         self._stream = stream or sys.stderr
+        self._kept = ProgressFile(kept, "comparison")
         self._live: Live | None = None
         self._said = 0
 
@@ -164,12 +173,14 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._kept.close()
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def update(self, progress: Progress) -> None:
         """Show where the run is now."""
+        self._kept.update(progress)
         if self._live is not None:
             self._live.update(progress_table(progress), refresh=True)
             return

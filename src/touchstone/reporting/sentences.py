@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from touchstone.evaluation.base import PairResult
+from touchstone.decision.projection import machine_usd
+from touchstone.evaluation.base import Cost, MachineTime, PairResult
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers, race, words
 from touchstone.reporting.base import CandidateResult, Comparison, Note, ReportData
@@ -74,7 +75,19 @@ def evidence(data: ReportData) -> tuple[str, ...]:
             sentences.append(_against_baseline(pair))
     sentences += _asked_again(chosen)
     sentences.append(_price(chosen, data.requests_per_month))
+    if data.goal == "best" and any(_ways_of(candidate) for candidate in comparison.candidates):
+        sentences.append(
+            _(
+                "The goal is the best score: what making each took and what your machine's time costs have no say in "
+                "it; which one pays over time is what touchstone improve answers."
+            )
+        )
     return tuple(sentences)
+
+
+def _ways_of(candidate: CandidateResult) -> bool:
+    """Whether somebody improved a model for this candidate, as by examples, passages or training."""
+    return candidate.strategy not in ("prompt", "baseline", "recorded")
 
 
 def full(note: Note) -> str:
@@ -178,6 +191,13 @@ def _price(chosen: CandidateResult, requests_per_month: int | None) -> str:
     cost = chosen.cost
     if cost.per_case_usd is None:
         return _("What it costs is unknown: no price was given.")
+    if cost.machine is not None:
+        return _("{first} {second}").format(
+            first=_("It costs {case} a case.").format(case=numbers.money(cost.per_case_usd))
+            if cost.per_case_usd
+            else _("Nothing is bought for its answers."),
+            second=_own_time(cost, cost.machine, requests_per_month),
+        )
     if cost.per_month_usd is not None and requests_per_month:
         return _("It costs {case} a case, about {month} a month at {requests} requests.").format(
             case=numbers.money(cost.per_case_usd),
@@ -185,6 +205,28 @@ def _price(chosen: CandidateResult, requests_per_month: int | None) -> str:
             requests=numbers.count(requests_per_month),
         )
     return _("It costs {case} a case.").format(case=numbers.money(cost.per_case_usd))
+
+
+def _own_time(cost: Cost, machine: MachineTime, requests_per_month: int | None) -> str:
+    """What the time of the user's machine comes to; it is never left out in silence."""
+    time = machine_usd(machine)
+    if time is None:
+        return (
+            _(
+                "What its time on your machine costs is not known: set machine_usd_per_hour under improve in the task "
+                "file."
+            )
+            if machine.usd_per_hour is None
+            else _("What its time on your machine costs is not known: it was not measured.")
+        )
+    hour = numbers.money(machine.usd_per_hour)
+    if cost.per_month_usd is None or not requests_per_month:
+        return _("Its time on your machine costs about {case} a case, at {hour} an hour.").format(
+            case=numbers.money(time.mean), hour=hour
+        )
+    return _(
+        "With its time on your machine, at {hour} an hour, it comes to about {month} a month at {requests} requests."
+    ).format(hour=hour, month=numbers.money(cost.per_month_usd), requests=numbers.count(requests_per_month))
 
 
 def _evidence_without_choice(comparison: Comparison) -> tuple[str, ...]:

@@ -90,6 +90,11 @@ class ProcessLock:
         self._descriptor = None
 
     @property
+    def descriptor(self) -> int | None:
+        """By which a child that inherits it holds the lock too; None while it is not held through this object."""
+        return self._descriptor
+
+    @property
     def held_here(self) -> bool:
         """Whether this process holds it, through this object or another."""
         return self.file in _held

@@ -1,0 +1,1 @@
+"""One module for each place of the site; each ends in its `routes`."""

@@ -1,0 +1,111 @@
+"""
+What all pages share: the workspaces of the projects, their catalogs, long work, and who may come in.
+
+A project is a workspace of its own below the site's (`projects/NAME`), the first of them the site's workspace itself
+(`default`). So nothing of one project can be found through another: an id of one is unknown in all others (R9).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from touchstone.web.base import NotHere
+from touchstone.web.sessions import Sessions
+from touchstone.workspace.jobs import Jobs
+from touchstone.workspace.projects import DEFAULT_PROJECT, folder_of, is_project
+from touchstone.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from touchstone.catalog.catalog import Catalog
+    from touchstone.config import Settings
+
+WORKERS = 8
+"""Pages that are made at the same time. More would only wait for each other."""
+
+
+class Site:
+    """
+    One site.
+
+    Args:
+        settings: The workspace it was started in.
+        sessions: Who is signed in.
+    """
+
+    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+        self.settings = settings
+        self.sessions = sessions
+        self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+        self._local = threading.local()
+        self._opened: list[Workspace] = []
+        self._catalogs: dict[tuple[str, date], tuple[threading.Lock, Catalog]] = {}
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """Release every store; the site is not used again."""
+        self.workers.shutdown(wait=True, cancel_futures=True)
+        for workspace in self._opened:
+            workspace.close()
+        for _lock, catalog in self._catalogs.values():
+            catalog.close()
+        self.sessions.close()
+
+    def folder(self, project: str) -> Path:
+        """The folder of a project's workspace. Raises `NotHere` where there is no such project."""
+        if not is_project(self.settings.workspace, project):
+            raise NotHere
+        return folder_of(self.settings.workspace, project)
+
+    def settings_of(self, project: str) -> Settings:
+        """The settings of a project's workspace."""
+        if project == DEFAULT_PROJECT:
+            return self.settings
+        # A store by URL belongs to one workspace; the other projects keep theirs in their folders.
+        return replace(self.settings, workspace=self.folder(project), store_url=None)
+
+    def workspace(self, project: str) -> Workspace:
+        """
+        The workspace of a project, for the thread that asks.
+
+        Each thread has its own: a connection to the store is used by one thread at a time.
+        """
+        mine: dict[str, Workspace] = self._local.__dict__.setdefault("workspaces", {})
+        if project not in mine:
+            mine[project] = Workspace(self.settings_of(project))
+            with self._guard:
+                self._opened.append(mine[project])
+        return mine[project]
+
+    def jobs(self, project: str) -> Jobs:
+        """Long work of a project."""
+        return Jobs(self.folder(project))
+
+    @contextmanager
+    def catalog(self, project: str) -> Iterator[Catalog]:
+        """The catalog of a project as of today, for one reader at a time; its index is in memory once."""
+        from touchstone.catalog.catalog import Catalog
+
+        today = datetime.now(UTC).date()
+        with self._guard:
+            kept = self._catalogs.get((project, today))
+            if kept is None:
+                for old in [key for key in self._catalogs if key[0] == project]:
+                    del self._catalogs[old]
+                kept = (threading.Lock(), Catalog(self.folder(project), today=today))
+                self._catalogs[project, today] = kept
+        lock, catalog = kept
+        with lock:
+            yield catalog
+
+    def catalog_changed(self, project: str) -> None:
+        """Forget what is known of a project's catalog: a card, a refresh or a training has changed it."""
+        with self._guard:
+            for key in [key for key in self._catalogs if key[0] == project]:
+                del self._catalogs[key]
