@@ -257,12 +257,12 @@ class Pages:
     def _shown(self, answer: Show, ask: Ask) -> tuple[str, bool]:
         said = _told(ask.headers.get("cookie", ""), f"{self.cookie}_say")
         whole = not (answer.block and ask.is_fragment)
-        values = {
+        layout = {
             "places": places(ask),
             "told": said if whole else None,
             "scripts": ("htmx.min.js", "hx-sse.min.js", "site.js"),
         }
-        return render(answer, ask, values), bool(said and whole)
+        return render(answer, ask, {"layout": layout}), bool(said and whole)
 
     def _moved(self, answer: Move, ask: Ask) -> Response:
         if ask.headers.get("hx-request") == "true" and ask.method == "POST":

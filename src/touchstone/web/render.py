@@ -78,6 +78,8 @@ def environment() -> Environment:
         languages=LANGUAGES,
         **block_tools(),
     )
+    # Pairs of a key and words that are marked for translation.
+    made.filters["worded"] = lambda pairs: [(key, _(words)) for key, words in pairs]
     made.filters.update(cut=cut, shown=shown, name=name, translated=_, quoted=lambda text: quote(str(text), safe=""))
     # Macros by this name are there in a block that is sent alone too, where the top of its file was never run.
     made.globals["ui"] = made.get_template("ui.html.j2").module

@@ -8,13 +8,14 @@ A project is a workspace of its own below the site's (`projects/NAME`), the firs
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from touchstone.web.base import NotHere
 from touchstone.web.sessions import Sessions
@@ -25,6 +26,8 @@ from touchstone.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from touchstone.catalog.catalog import Catalog
     from touchstone.config import Settings
+
+Kept = TypeVar("Kept")
 
 WORKERS = 8
 """Pages that are made at the same time. More would only wait for each other."""
@@ -47,6 +50,7 @@ class Site:
         self._opened: list[Workspace] = []
         self._catalogs: dict[tuple[str, date], tuple[threading.Lock, Catalog]] = {}
         self._guard = threading.Lock()
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
 
     def close(self) -> None:
         """Release every store; the site is not used again."""
@@ -103,6 +107,20 @@ class Site:
         lock, catalog = kept
         with lock:
             yield catalog
+
+    def kept(self, key: Hashable, seconds: float, make: Callable[[], Kept]) -> Kept:
+        """What `make` gives, made again after so many seconds: for sums over whole tables."""
+        now = time.monotonic()
+        with self._guard:
+            found = self._kept.get(key)
+        if found is None or found[0] < now:
+            found = (now + seconds, make())
+            with self._guard:
+                self._kept[key] = found
+                for old in [name for name, (until, _value) in self._kept.items() if until < now]:
+                    del self._kept[old]
+        value: Kept = found[1]
+        return value
 
     def catalog_changed(self, project: str) -> None:
         """Forget what is known of a project's catalog: a card, a refresh or a training has changed it."""

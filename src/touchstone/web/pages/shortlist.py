@@ -1,0 +1,160 @@
+"""A shortlist from questions: what it must do, read and speak, where it may run, what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from touchstone.catalog.benchmarks import scenarios
+from touchstone.catalog.sellers import sellers
+from touchstone.catalog.taxonomy import terms_of
+from touchstone.decision.shortlist_base import Priority
+from touchstone.errors import SettingsError, TouchstoneError, refusal
+from touchstone.language import N_, _, current_language
+from touchstone.reporting.shortlist_page import explanation_page, shortlist_page
+from touchstone.web.base import Answer, Ask, Route, Show
+from touchstone.web.forms import Form
+from touchstone.workspace import shortlist as front
+from touchstone.workspace.shortlist_codes import check_codes
+from touchstone.workspace.shortlist_needs import Wishes
+
+PRIORITIES: Sequence[tuple[Priority, str]] = (
+    ("quality", N_("Quality, by published tests")),
+    ("cost", N_("Cost")),
+    ("speed", N_("Speed")),
+    ("openness", N_("Openness")),
+)
+_READS = (("image", N_("Images")), ("audio", N_("Sound")), ("file", N_("Files such as PDF")))
+_ABILITIES = (
+    ("structured-output", N_("Keep to a JSON schema")),
+    ("tools", N_("Call tools")),
+    ("reasoning", N_("Think before it answers")),
+)
+_SPOKEN = (("", N_("Any")), ("en", N_("English")), ("zh", N_("Chinese")), ("en,zh", N_("English and Chinese")))
+_USE = (
+    ("", N_("Does not matter")),
+    ("commercial", N_("Commercial use allowed")),
+    ("open", N_("An open licence")),
+)
+_HOSTS = (
+    ("", N_("A provider or our own machines")),
+    ("own", N_("Our own machines only")),
+)
+_TOP = 20
+_LIMITS = ("context_tokens", "requests_per_month", "input_tokens", "output_tokens", "max_usd_per_month", "memory_gib")
+
+
+def questions(ask: Ask) -> Answer:
+    """The form, and what it finds once anything is asked."""
+    values: dict[str, Any] = {
+        "query": ask.query,
+        "tasks": _tasks(current_language()),
+        "reads": _READS,
+        "abilities": _ABILITIES,
+        "spoken": _SPOKEN,
+        "use": _USE,
+        "hosts": _HOSTS,
+        "places": (("", _("Anywhere")), *_places()),
+        "scenarios": (
+            ("", _("As the work suggests")),
+            *((key, one.name.in_language(current_language())) for key, one in scenarios().items()),
+        ),
+        "priorities": PRIORITIES,
+        "found": None,
+        "problem": "",
+        "chosen": ask.query.all("models"),
+    }
+    if any(value for key, value in ask.query.items() if key not in ("models", "lang", "first", "model")):
+        try:
+            values["found"] = _found(ask)
+        except TouchstoneError as error:
+            values["problem"] = error.text(_)
+    return Show("shortlist/questions.html.j2", values, block="results", status=422 if values["problem"] else 200)
+
+
+def why(ask: Ask) -> Answer:
+    """Every limit held against one model."""
+    wishes = wishes_of(ask.query)
+    model = ask.query.text("model", longest=300)
+    with ask.catalog() as catalog:
+        asked = front.ask(wishes, ask.workspace.settings, today=catalog.today)
+        card, checks = front.explained(asked, catalog, model)
+    return Show("shortlist/why.html.j2", {"page": explanation_page(card.id, card.name, checks), "model": card.id})
+
+
+def wishes_of(query: Form) -> Wishes:
+    """
+    What the form asks for.
+
+    Raises:
+        SettingsError: an answer cannot be used.
+    """
+    hosting, use = query.text("hosting"), query.text("use")
+    numbers = {name: query.number(name, low=0, high=1e12) for name in _LIMITS}
+    place = query.text("place")
+    given = {
+        "tasks": query.all("task"),
+        "inputs": query.all("reads"),
+        "languages": tuple(code for code in query.text("speaks").split(",") if code),
+        "abilities": query.all("ability"),
+        "licences": (use,) if use else (),
+        "self_hostable": True if hosting == "own" else None,
+        "seller_countries": (place.upper(),) if place else (),
+        "rests_on_documents": query.flag("documents"),
+        "scenario": query.text("scenario") or None,
+        "max_input_usd": query.number("max_input_usd", low=0, high=1e12),
+        "max_output_usd": query.number("max_output_usd", low=0, high=1e12),
+        **{name: value for name, value in numbers.items() if value},
+    }
+    if given.get("context_tokens"):
+        given["context_tokens"] = int(numbers["context_tokens"] or 0)
+    try:
+        return Wishes.model_validate({key: value for key, value in given.items() if value not in (None, (), False)})
+    except ValidationError as error:
+        found: Any = error.errors()[0]
+        raise SettingsError(
+            "{field} {value!r} cannot be used: {reason}",
+            field=str(found["loc"][0]),
+            value=found.get("input"),
+            reason=refusal(found),
+        ) from None
+
+
+def _found(ask: Ask) -> dict[str, Any]:
+    wishes = wishes_of(ask.query)
+    first = ask.query.choice("first", [name for name, _words in PRIORITIES], "quality")
+    order = (first, *(name for name, _words in PRIORITIES[:2] if name != first))
+    with ask.catalog() as catalog:
+        check_codes(wishes, catalog)
+        asked = front.ask(wishes, ask.workspace.settings, today=catalog.today)
+        answered = front.answer(asked, catalog, wishes=wishes, priorities=order)  # type: ignore[arg-type]
+    page = shortlist_page(answered.shortlist, answered.advice, assumed=asked.assumed, top=_TOP)
+    return {
+        "page": page,
+        "qualified": [(one.model, answered.cards[one.model].name) for one in answered.shortlist.qualified[:_TOP]],
+        "count": len(answered.shortlist.qualified),
+        "excluded": [one.model for one in answered.shortlist.excluded[:200]],
+        "asked": [(key, value) for key, value in ask.query.items() if value and key not in ("models", "lang", "model")],
+    }
+
+
+@cache
+def _tasks(language: str) -> Sequence[tuple[str, str]]:
+    return [(term.id, term.name.in_language(language)) for term in terms_of("task").values()]
+
+
+def _scenarios(language: str) -> Sequence[tuple[str, str]]:
+    return [(key, one.name.in_language(language)) for key, one in scenarios().items()]
+
+
+def _places() -> Sequence[tuple[str, str]]:
+    return [(code, code) for code in sorted({one.country for one in sellers().values() if one.country})]
+
+
+routes = (
+    Route("/shortlist", questions, "view"),
+    Route("/shortlist/why", why, "view"),
+)
