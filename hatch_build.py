@@ -25,8 +25,9 @@ class CatalogIndexHook(BuildHookInterface):
         sys.path.insert(0, str(Path(self.root) / "src"))
         try:
             from touchstone.catalog.catalog import build_shipped
+            from touchstone.workspace.shortlist_fits import usual_fits
 
-            build_shipped(datetime.now(UTC).date())  # loads what it needs only now
+            build_shipped(datetime.now(UTC).date(), derive=usual_fits)  # loads what it needs only now
         except ImportError as error:
             self.app.display_warning(f"The catalog is indexed at its first use: {error.name} is not here.")
         finally:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from tests.catalog.conftest import TODAY, Package
 from tests.catalog.entries import claim, copy_of, model, offer, reported
 
-from touchstone.catalog.catalog import Catalog
+from touchstone.catalog.catalog import Catalog, build_shipped
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_write import write_index
 from touchstone.catalog.offers import PricePeriod, Rate
@@ -414,6 +415,43 @@ class TestProblems:
         team.refreshed().write_text("{")
 
         assert team.ids() == ["acme/one", "acme/ours", "acme/two", "shop:stray"]
+
+
+class TestDerived:
+    """What rooms above work out when the package is built lies beside what it is worked out from."""
+
+    @pytest.fixture(autouse=True)
+    def built(self, package: Package) -> None:
+        """What was worked out is how many models there are."""
+        build_shipped(TODAY, package.index, derive=lambda catalog: {"models": b"%d" % len(list(catalog.cards()))})
+
+    def test_it_is_found_by_its_key(self, package: Package, team: Team) -> None:
+        """It was worked out from the whole catalog; what nobody worked out is None."""
+        with team.open() as catalog:
+            assert catalog.derived("models") == b"2"
+            assert catalog.derived("labs") is None
+
+    def test_it_is_found_where_the_team_has_cards_of_its_own(self, package: Package, team: Team) -> None:
+        """Its key says from what it is, so it holds beside another index too."""
+        team.card()
+        with team.open() as catalog:
+            assert len(catalog.index) == 4
+            assert catalog.index.derived("models") is None
+            assert catalog.derived("models") == b"2"
+
+    @pytest.mark.parametrize("damage", ["gone", "no index", "other version"])
+    def test_where_it_is_gone_nothing_was_worked_out(self, package: Package, team: Team, damage: str) -> None:
+        """A package without its index, or with one of another version, answers all the same."""
+        team.card()
+        if damage == "other version":
+            with closing(sqlite3.connect(package.index)) as connection:
+                connection.execute("DROP TABLE derived")
+        else:
+            package.index.unlink()
+        if damage == "no index":
+            package.index.write_bytes(b"no index of anything")
+        with team.open() as catalog:
+            assert catalog.derived("models") is None
 
 
 def test_an_index_that_turns_out_to_be_damaged_is_made_anew(tmp_path: Path, package: Package) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.catalog.shelf import Made, shelf
 
 from touchstone.catalog.index import CatalogIndex, match_expression
-from touchstone.catalog.index_write import spaced, write_index
+from touchstone.catalog.index_text import spaced
+from touchstone.catalog.index_write import write_index
 
 
 def found(index: CatalogIndex, text: str) -> list[str]:

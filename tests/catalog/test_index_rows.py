@@ -304,3 +304,25 @@ def test_a_stored_card_is_the_card(model_id: str) -> None:
     index = index_of(card)
 
     assert Card.model_validate_json(index.card(0)) == card
+
+
+@pytest.mark.parametrize("results", [0, 1, 2])
+def test_a_card_is_read_without_its_results_where_nobody_asks_for_them(results: int) -> None:
+    """The same card but for them; with them they stand in their order."""
+    claims = [claim("acme/one", value=value) for value in (1.0, 2.0)[:results]]
+    (card,) = assemble([model("acme/one")], [offer("a", model="acme/one")], claims)
+
+    index = index_of(card)
+
+    assert [one.value for one in Card.model_validate_json(index.card(0)).claims] == [1.0, 2.0][:results]
+    assert Card.model_validate_json(index.card(0, results=False)) == card.model_copy(update={"claims": ()})
+
+
+def test_a_list_of_everything_is_in_the_order_of_the_rows() -> None:
+    """Row, id and what a list shows of each."""
+    index = index_of(*assemble([model("acme/two"), model("acme/one")], [], []))
+
+    listed = list(index.listings())
+
+    assert [(row, name) for row, name, _ in listed] == [(0, "acme/one"), (1, "acme/two")]
+    assert [body for _, _, body in listed] == [index.listing(0), index.listing(1)]

@@ -363,7 +363,7 @@ async def test_a_drip_ends_at_the_total_time() -> None:
         start = time.monotonic()
         with pytest.raises(SourceFailed, match="in time"):
             await Door(near=[server.url], limits=replace(QUICK, total_s=0.4)).ask(f"{server.url}/models")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 6
 
 
 async def test_silence_ends_sooner() -> None:
@@ -372,7 +372,7 @@ async def test_silence_ends_sooner() -> None:
         start = time.monotonic()
         with pytest.raises(SourceFailed, match="in time"):
             await Door(near=[server.url], limits=replace(QUICK, idle_s=0.2, total_s=20)).ask(f"{server.url}/models")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
 
 
 async def test_an_endless_body_is_cut() -> None:

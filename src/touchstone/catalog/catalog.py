@@ -21,8 +21,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from touchstone.catalog.index import CatalogIndex
-from touchstone.catalog.index_write import INDEX_VERSION, IndexRow, fill_index, write_index
+from touchstone.catalog.index import INDEX_VERSION, CatalogIndex
 from touchstone.errors import DataError, UnknownName
 from touchstone.language import N_
 from touchstone.plugins import version_of
@@ -30,6 +29,7 @@ from touchstone.plugins import version_of
 if TYPE_CHECKING:
     from touchstone.catalog.cards import Card
     from touchstone.catalog.claims import Benchmark, Claim
+    from touchstone.catalog.index_write import IndexRow
     from touchstone.catalog.own_offer import OwnOffer
     from touchstone.catalog.query import Found, Hit, Query
     from touchstone.catalog.source_base import Reported
@@ -63,8 +63,10 @@ class Catalog:
 
     def close(self) -> None:
         """Release the index; may be called twice."""
-        if "index" in self.__dict__:
-            self.__dict__.pop("index").close()
+        for name in ("index", "_shipped"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
 
     # Search -----------------------------------------------------------------------------------------------------------
 
@@ -122,6 +124,19 @@ class Catalog:
         from touchstone.catalog.claims import Claim
 
         return tuple(Claim.model_validate_json(body) for body in self._ask(lambda index: index.claims(benchmark)))
+
+    def derived(self, key: str) -> bytes | None:
+        """What was worked out when the package was built; a digest says from what. None where that is not kept."""
+        found = self._ask(lambda index: index.derived(key))
+        if found is None and self._shipped is not None:
+            with suppress(sqlite3.DatabaseError):  # it may be of another version, or damaged
+                return self._shipped.derived(key)
+        return found
+
+    @cached_property
+    def _shipped(self) -> CatalogIndex | None:
+        """The index of what ships, whether or not it is out of date."""
+        return CatalogIndex.open(SHIPPED_INDEX)
 
     def facts(self, ids: Iterable[str]) -> dict[str, Hit]:
         """What a list shows of these ids, price of the cheapest offer included; unknown ids are left out."""
@@ -187,6 +202,8 @@ class Catalog:
         return index.meta["from"] <= self.today.isoformat()
 
     def _made(self, shipped: str, own: Sequence[str]) -> CatalogIndex:
+        from touchstone.catalog.index_write import fill_index, write_index
+
         rows, meta = self._rows()
         meta |= {"key": _key(shipped, own), "shipped": shipped, "stamp": shipped_stamp()}
         if self.folder is not None:
@@ -241,7 +258,7 @@ class Catalog:
     @property
     def problems(self) -> tuple[DataError, ...]:
         """Why some of the workspace's own cards and results are not in the catalog."""
-        if self.folder is None or not self.folder.is_dir():
+        if self.folder is None or not self._own_files():
             return ()
         from touchstone.catalog.own import own_claims, own_models
 
@@ -328,9 +345,25 @@ def _key(shipped: str, own: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def build_shipped(today: date, place: Path = SHIPPED_INDEX) -> None:
-    """Write the index of what ships, with the prices of a day; called when the package is built."""
+def build_shipped(
+    today: date, place: Path = SHIPPED_INDEX, *, derive: Callable[[Catalog], Mapping[str, bytes]] | None = None
+) -> None:
+    """
+    Write the index of what ships, with the prices of a day; called when the package is built.
+
+    Args:
+        derive: Works out from the catalog what takes long, by a digest of what it is worked out from. Rooms above this
+            one know how; `Catalog.derived` gives it back.
+    """
+    from touchstone.catalog.index_write import write_index
+
     catalog = Catalog(today=today)
     rows, meta = catalog._rows()
     shipped = shipped_digest()
-    write_index(place, rows, {**meta, "key": _key(shipped, []), "shipped": shipped, "stamp": shipped_stamp()})
+
+    def derived(connection: sqlite3.Connection) -> Mapping[str, bytes]:
+        catalog.index = CatalogIndex(connection, today=today.toordinal())
+        return derive(catalog) if derive is not None else {}
+
+    meta |= {"key": _key(shipped, []), "shipped": shipped, "stamp": shipped_stamp()}
+    write_index(place, rows, meta, derive=derived)

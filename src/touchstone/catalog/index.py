@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from touchstone.catalog.index_write import spaced
+from touchstone.catalog.index_text import spaced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     """One truth value per row."""
 
+INDEX_VERSION = 7
+"""Part of the key: raise it when the tables or what they mean change."""
 RELEVANCE_LIMIT = 5_000
 """More matches than this are not ordered by relevance: words that stand everywhere tell nothing apart."""
 
@@ -260,6 +262,15 @@ class CatalogIndex:
             body for (body,) in self._connection.execute("SELECT body FROM claim WHERE benchmark = ?", (benchmark,))
         ]
 
+    def derived(self, key: str) -> bytes | None:
+        """
+        What somebody worked out from these entries when the index was made, for it takes long; None where nobody did.
+
+        The key is a digest of all that it was worked out from, so what is found holds, whatever else has changed.
+        """
+        found = self._connection.execute("SELECT body FROM derived WHERE key = ?", (key,)).fetchone()
+        return None if found is None else bytes(found[0])
+
     def claim_counts(self) -> dict[str, tuple[int, int]]:
         """By benchmark, how many results there are and of how many models."""
         sql = "SELECT benchmark, count(*), count(DISTINCT row) FROM claim GROUP BY benchmark"
@@ -306,9 +317,15 @@ class CatalogIndex:
         """JSON of what a list shows of a row."""
         return self._one("SELECT listing FROM entry WHERE row = ?", row)
 
-    def card(self, row: int) -> bytes:
-        """JSON of a row's whole card."""
-        return self._one("SELECT card FROM entry WHERE row = ?", row)
+    def card(self, row: int, *, results: bool = True) -> bytes:
+        """JSON of a row's card; without its results it is read in two thirds of the time."""
+        body = self._one("SELECT card FROM entry WHERE row = ?", row)
+        found = self._one("SELECT results FROM entry WHERE row = ?", row) if results else b""
+        return body[:-1] + b',"claims":[' + found + b"]}" if found else body
+
+    def listings(self) -> Iterator[tuple[int, str, bytes]]:
+        """Row, id and JSON of what a list shows, of every entry in the order of the rows."""
+        yield from self._connection.execute("SELECT row, id, listing FROM entry ORDER BY row")
 
     def offer(self, row: int) -> tuple[str, str]:
         """Provider and name there of an offer."""

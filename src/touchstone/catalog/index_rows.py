@@ -36,7 +36,7 @@ def index_rows(cards: Iterable[Card], day: date, regions: Mapping[str, Sequence[
         yield IndexRow(
             id=card.id,
             listing=orjson.dumps(_listing(card)),
-            card=card.model_dump_json(exclude_defaults=True).encode(),
+            card=card.model_dump_json(exclude={"claims"}, exclude_defaults=True).encode(),
             names=" ".join(_names(card)),
             about=" ".join(_about(card)),
             facets=_facets(card),

@@ -11,19 +11,16 @@ one value for each row. A filter is then one operation on an array, whatever is 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import sqlite3
-import unicodedata
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-INDEX_VERSION = 6
-"""Part of the key: raise it when the tables or what they mean change."""
+from touchstone.catalog.index_text import spaced
 
 NUMBERS = (
     "context_tokens",
@@ -41,7 +38,7 @@ OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE entry (row INTEGER PRIMARY KEY, id TEXT UNIQUE, listing BLOB, card BLOB);
+CREATE TABLE entry (row INTEGER PRIMARY KEY, id TEXT UNIQUE, listing BLOB, card BLOB, results BLOB);
 CREATE TABLE facet (name TEXT, value TEXT, count INTEGER, packed INTEGER, rows BLOB,
                     PRIMARY KEY (name, value)) WITHOUT ROWID;
 CREATE TABLE number (name TEXT PRIMARY KEY, vals BLOB) WITHOUT ROWID;
@@ -53,11 +50,11 @@ CREATE TABLE score (benchmark TEXT, condition TEXT, count INTEGER, newest INTEGE
                     labels TEXT, PRIMARY KEY (benchmark, condition)) WITHOUT ROWID;
 CREATE TABLE later_price (day INTEGER, row INTEGER, input_usd REAL, output_usd REAL, blended_output_usd REAL);
 CREATE TABLE claim (benchmark TEXT, row INTEGER, body BLOB);
+CREATE TABLE derived (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(names, about, content='', tokenize="unicode61 remove_diacritics 2", prefix='2 3');
 """
 
 _CHUNK = 20_000
-_CJK = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 
 
 class LaterPrice(NamedTuple):
@@ -115,7 +112,7 @@ class IndexRow:
     listing: bytes
     """JSON of what a list shows."""
     card: bytes
-    """JSON of the whole card."""
+    """JSON of the card without its results, `claims`; an object with at least one key."""
     names: str
     about: str
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -127,7 +124,13 @@ class IndexRow:
     """Benchmark and the whole result as JSON, so that a leaderboard need not open every card."""
 
 
-def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -> None:
+def write_index(
+    path: Path,
+    rows: Iterable[IndexRow],
+    meta: Mapping[str, str],
+    *,
+    derive: Callable[[sqlite3.Connection], Mapping[str, bytes]] | None = None,
+) -> None:
     """
     Write an index and give it its name only when it is whole.
 
@@ -135,12 +138,16 @@ def write_index(path: Path, rows: Iterable[IndexRow], meta: Mapping[str, str]) -
         path: Where it shall lie; the folder exists. What lay there is replaced.
         rows: What it holds; ids are unique.
         meta: What `CatalogIndex.meta` shall return: `key`, and `lower_is_better`, a JSON list of benchmarks.
+        derive: Reads what was written, and gives what shall lie beside it; see `CatalogIndex.derived`.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
     connection = sqlite3.connect(unfinished)
     try:
         connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;")
         fill_index(connection, rows, meta)
+        if derive is not None:
+            connection.executemany("INSERT INTO derived VALUES (?, ?)", derive(connection).items())
+            connection.commit()
         connection.close()
         unfinished.replace(path)
     finally:
@@ -158,8 +165,11 @@ def fill_index(connection: sqlite3.Connection, rows: Iterable[IndexRow], meta: M
     for chunk in _chunks(rows):
         sold = [sorted(row.offers, key=lambda offer: offer.provider) for row in chunk]
         connection.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?)",
-            ((count + n, row.id, row.listing, row.card) for n, row in enumerate(chunk)),
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+            (
+                (count + n, row.id, row.listing, row.card, b",".join(body for _benchmark, body in row.claims))
+                for n, row in enumerate(chunk)
+            ),
         )
         connection.executemany(
             "INSERT INTO words (rowid, names, about) VALUES (?, ?, ?)",
@@ -308,12 +318,3 @@ def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
     waiting = iter(rows)
     while chunk := list(islice(waiting, _CHUNK)):
         yield chunk
-
-
-def spaced(text: str) -> str:
-    """
-    Text as it is indexed and asked for: compatibility forms unified, a blank around each Chinese or Japanese character.
-
-    FTS5's tokenizer takes a run of Chinese for one word; single characters asked for as a phrase find every run.
-    """
-    return _CJK.sub(r" \1 ", unicodedata.normalize("NFKC", text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -214,7 +214,7 @@ class Model(Noun):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
-        known = set(type(self).model_fields) - NOT_FACTS
+        known = _fact_names()
         for source in self.sources:
             for fact in source.facts:
                 if fact not in known:
@@ -271,6 +271,12 @@ NOT_FACTS = frozenset(
     }
 )
 """Fields of a `Model` that name, sort or describe it; all others are facts, and each fact has a source."""
+
+
+@cache
+def _fact_names() -> frozenset[str]:
+    """Names of the fields of a `Model` that are facts."""
+    return frozenset(Model.model_fields) - NOT_FACTS
 
 
 def _unstated(value: object) -> bool:

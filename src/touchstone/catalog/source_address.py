@@ -87,6 +87,23 @@ def standing(address: str) -> Standing:
     return "public" if parsed.is_global and not parsed.is_multicast else "refused"
 
 
+_NO_SERVER = (
+    tuple(map(ip_network, ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"))),
+    # None, what holds an IPv4 address, link-local, multicast, and where one cloud keeps its secrets.
+    tuple(map(ip_network, ("::/128", "::ffff:0:0/96", "64:ff9b::/96", "fe80::/10", "ff00::/8", "fd00:ec2::254/128"))),
+)
+
+
+def is_no_server(address: str) -> bool:
+    """
+    Whether nobody means this IP address as a server's, although they wrote its name: clouds keep their secrets at
+    link-local addresses, and 0.0.0.0 is none. Private networks, and those that local proxies make up (198.18.0.0/15),
+    are meant.
+    """
+    parsed = literal(address)
+    return parsed is None or any(parsed in network for network in _NO_SERVER[parsed.version == 6])
+
+
 def literal(host: str) -> IPv4Address | IPv6Address | None:
     """The IP address that a host is written as, None when it is a name."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -29,6 +29,7 @@ from touchstone.decision.shortlist_base import (
     Shortlist,
 )
 from touchstone.decision.shortlist_checks import Limit
+from touchstone.decision.shortlist_fit import Fit, PublishedTest, fit_of
 from touchstone.decision.shortlist_limits import any_task_check, model_limits, task_check
 from touchstone.decision.shortlist_offers import (
     asked_of_offers,
@@ -56,6 +57,7 @@ def shortlist(
     own_benchmark: str | None = None,
     released: Mapping[ModelId, PartialDate | None] | None = None,
     seconds: Mapping[ModelId, float] | None = None,
+    fit: Callable[[Sequence[PublishedTest]], Fit] = fit_of,
 ) -> Shortlist:
     """
     Everybody who meets all limits, in order, and everybody else with the limit that excluded them.
@@ -70,6 +72,7 @@ def shortlist(
         own_benchmark: Id of the team's own test of this task; its results come before everything else.
         released: When each model came out.
         seconds: Measured median of an answer, by model.
+        fit: Works out what the published tests say together, or remembers it.
 
     Raises:
         InvalidValue: a priority is named twice, or none is.
@@ -79,9 +82,9 @@ def shortlist(
     limits = model_limits(needs, background)
     of_offers = frozenset(asked_of_offers(needs))
     judged = [_Judged(card, needs, background, limits, of_offers) for card in cards]
-    fit = [one for one in judged if one.qualifies]
+    fitting = [one for one in judged if one.qualifies]
     asked_quality = "quality" in priorities
-    qualified_ids = {one.card.id for one in fit}
+    qualified_ids = {one.card.id for one in fitting}
     wanted = [own_benchmark] if own_benchmark else [use.benchmark for one in scenarios for use in one.benchmarks]
     stick = (
         own_yardstick((claim for claim in claims if claim.model in qualified_ids), wanted, background.benchmarks)
@@ -90,7 +93,7 @@ def shortlist(
     )
     placed = standings(stick)
     known, basis = (
-        published(claims, scenarios, background.benchmarks, qualified_ids, released or {})
+        published(claims, scenarios, background.benchmarks, qualified_ids, released or {}, fit=fit)
         if asked_quality
         else ({}, None)
     )
@@ -98,7 +101,7 @@ def shortlist(
         one.entry(seconds or {}).model_copy(
             update={"standing": placed.get(one.card.id), "published": known.get(one.card.id)}
         )
-        for one in fit
+        for one in fitting
     ]
     qualified = in_order(entries, priorities, stick)
     missed = [one for one in judged if not one.qualifies]

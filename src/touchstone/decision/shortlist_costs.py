@@ -85,7 +85,10 @@ def _rates(offer: Offer, day: date) -> Sequence[Rate]:
 
 
 def _per_million(rates: Sequence[Rate], unit: str) -> float | None:
-    return next((float(rate.usd * MILLION / rate.per) for rate in rates if rate.unit == unit), None)
+    for rate in rates:
+        if rate.unit == unit:
+            return float(rate.usd if rate.per == MILLION else rate.usd * MILLION / rate.per)
+    return None
 
 
 def bills_media(rates: Sequence[Rate], modalities: frozenset[str]) -> bool:
@@ -109,11 +112,12 @@ def _same_price(rate: Rate, plain: Rate | None) -> bool:
 
 def usd_per_call(rates: Sequence[Rate], input_tokens: float, output_tokens: float) -> float | None:
     """What a call of so many tokens of text costs; None where the rates do not price them."""
-    used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    plain = {rate.unit: rate.usd / rate.per for rate in rates}
-    if used.keys() <= plain.keys() and "requests" not in plain and not any(rate.tiers or rate.least for rate in rates):
+    by_unit = {rate.unit: rate for rate in rates}
+    read, written = by_unit.get("input_tokens"), by_unit.get("output_tokens")
+    if read and written and "requests" not in by_unit and not any(rate.tiers or rate.least for rate in rates):
         # Most prices are two numbers; the general rules say the same of them and take ten times as long.
-        return sum(float(plain[unit]) * count for unit, count in used.items())
+        return float(read.usd / read.per) * input_tokens + float(written.usd / written.per) * output_tokens
+    used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
     cost = price_usage(rates, {unit: count for unit, count in used.items() if count})
     return None if cost.usd is None else float(cost.usd)
 

@@ -8,7 +8,7 @@ announced is none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 
 from touchstone.catalog.cards import Card
@@ -42,10 +42,10 @@ def _limits_on_what_it_does(needs: Needs) -> Iterator[Limit]:
         yield Limit("any-task", asked, lambda card: any_task_check(card.fact("tasks"), needs.one_task_of))
     if needs.outputs:
         asked = Reason(template=N_("it writes {outputs}"), values={"outputs": joined(needs.outputs)})
-        yield Limit("output", asked, lambda card: _output(card, needs.outputs))
+        yield Limit("output", asked, lambda card: _output(_listed(card, "output_types"), needs.outputs))
     if needs.inputs:
         asked = Reason(template=N_("it reads {inputs}"), values={"inputs": joined(needs.inputs)})
-        yield Limit("input", asked, lambda card: _input(card, needs.inputs))
+        yield Limit("input", asked, lambda card: _input(_listed(card, "input_modalities"), needs.inputs))
     if needs.languages:
         asked = Reason(
             template=N_("its maker names the languages {languages}"), values={"languages": joined(needs.languages)}
@@ -55,19 +55,22 @@ def _limits_on_what_it_does(needs: Needs) -> Iterator[Limit]:
                 template=N_("its maker names the languages {languages}, or none at all"),
                 values={"languages": joined(needs.languages)},
             )
-        yield Limit("language", asked, lambda card: _language(card, needs))
+        yield Limit(
+            "language",
+            asked,
+            lambda card: _language(_listed(card, "languages"), needs.languages, needs.unnamed_languages_pass),
+        )
     if needs.abilities:
         asked = Reason(template=N_("it can: {abilities}"), values={"abilities": joined(needs.abilities)})
         yield Limit("ability", asked, lambda card: _ability(card, needs.abilities))
     tokens = needs.context_tokens
     if tokens is not None:
         asked = Reason(template=N_("its context holds {tokens:,} tokens"), values={"tokens": tokens})
-        yield Limit("context", asked, lambda card: _context(card, tokens))
-    if needs.serve_until is not None:
-        asked = Reason(
-            template=N_("it is not retired on {day} or before"), values={"day": needs.serve_until.isoformat()}
-        )
-        yield Limit("retirement", asked, lambda card: _retirement(card, needs))
+        yield Limit("context", asked, lambda card: _context(card.fact("context_tokens"), tokens))
+    until = needs.serve_until
+    if until is not None:
+        asked = Reason(template=N_("it is not retired on {day} or before"), values={"day": until.isoformat()})
+        yield Limit("retirement", asked, lambda card: _retirement(card.fact("retired"), card.retires, until))
     if needs.released_after is not None:
         asked = Reason(template=N_("it was released on {day} or later"), values={"day": needs.released_after})
         yield Limit("released", asked, lambda card: _released(card, needs))
@@ -83,7 +86,12 @@ def any_task_check(had: Sequence[str] | None, wanted: Sequence[str]) -> Check:
     return _any_task(tuple(had or ()), tuple(wanted))
 
 
-# Many models do the same, and what is said of that is said once.
+def _listed(card: Card, fact: str) -> tuple[str, ...]:
+    """A fact that is several ids; () where nobody states it."""
+    return tuple(card.fact(fact) or ())
+
+
+# Many models state the same, and what is said of that is said once.
 @lru_cache(maxsize=4096)
 def _tasks(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     if not had:
@@ -113,8 +121,8 @@ def _any_task(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     )
 
 
-def _output(card: Card, wanted: Sequence[str]) -> Check:
-    had = card.fact("output_types")
+@lru_cache(maxsize=4096)
+def _output(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     if not had:
         return unknown("output", N_("unknown: nobody states what it writes"), joined(wanted))
     missing = [output for output in wanted if output not in had]
@@ -126,8 +134,8 @@ def _output(card: Card, wanted: Sequence[str]) -> Check:
     return missed("output", reason, missing, had, wanted)
 
 
-def _input(card: Card, wanted: Sequence[str]) -> Check:
-    had = card.fact("input_modalities")
+@lru_cache(maxsize=4096)
+def _input(had: tuple[str, ...], wanted: tuple[str, ...]) -> Check:
     if not had:
         return unknown("input", N_("unknown: nobody states what it reads"), joined(wanted))
     missing = [modality for modality in wanted if modality not in had]
@@ -139,9 +147,9 @@ def _input(card: Card, wanted: Sequence[str]) -> Check:
     return missed("input", reason, missing, had, wanted)
 
 
-def _language(card: Card, needs: Needs) -> Check:
-    wanted, had = needs.languages, card.fact("languages") or ()
-    if needs.unnamed_languages_pass and (not had or _MANY in had):
+@lru_cache(maxsize=4096)
+def _language(had: tuple[str, ...], wanted: tuple[str, ...], unnamed_pass: bool) -> Check:
+    if unnamed_pass and (not had or _MANY in had):
         return met("language", Reason(template=N_("its maker names no languages")), joined(had), joined(wanted))
     if not had:
         return unknown("language", N_("unknown: its maker names no languages"), joined(wanted))
@@ -178,8 +186,8 @@ def _ability(card: Card, wanted: Sequence[str]) -> Check:
     return check.model_copy(update={"verdict": "unknown", "gap": None})
 
 
-def _context(card: Card, wanted: int) -> Check:
-    had = card.fact("context_tokens")
+@lru_cache(maxsize=4096)
+def _context(had: int | None, wanted: int) -> Check:
     if had is None:
         return unknown("context", N_("unknown: nobody states how much its context holds"), wanted)
     values = {"had": had, "wanted": wanted}
@@ -201,19 +209,18 @@ def _context(card: Card, wanted: int) -> Check:
     )
 
 
-def _retirement(card: Card, needs: Needs) -> Check:
-    assert needs.serve_until is not None  # who asks has looked
-    wanted = needs.serve_until.isoformat()
-    said, retires = card.fact("retired"), card.retires
+@lru_cache(maxsize=4096)
+def _retirement(said: str | None, retires: date | None, until: date) -> Check:
+    wanted = until.isoformat()
     if said is None:
         return met("retirement", Reason(template=N_("nobody has announced its retirement")), None, wanted)
     if retires is None:
         template = N_("its maker's own service ends on {day}; its weights are given out and go on working")
         return met("retirement", Reason(template=template, values={"day": said}), said, wanted)
-    if retires > needs.serve_until:
+    if retires > until:
         reason = Reason(template=N_("it retires on {day}, after that day"), values={"day": said})
         return met("retirement", reason, said, wanted)
-    days = (needs.serve_until - retires).days
+    days = (until - retires).days
     template = N_("it retires or retired on {day}, {days:,} days before {wanted}")
     return Check(
         limit="retirement",

@@ -37,13 +37,10 @@ class Stock(NamedTuple):
     supply: Supply
     verdicts: dict[LimitName, Verdict]
     """Of every limit on offers that was asked."""
+    misses: frozenset[LimitName]
+    """Those that it does not meet."""
     ends: date | None = None
     """From when it is over though others of the model may not be."""
-
-    @property
-    def misses(self) -> frozenset[LimitName]:
-        """The limits that it does not meet."""
-        return frozenset(name for name, verdict in self.verdicts.items() if verdict != "met")
 
 
 def asked_of_offers(needs: Needs) -> dict[LimitName, Reason]:
@@ -104,20 +101,28 @@ def stocks_of(card: Card, needs: Needs, asked: Iterable[LimitName], background: 
     for offer in card.offers:
         seller = background.sellers.get(seller_id(offer.provider))
         supply = supply_of(offer, card, needs, seller, background.day)
-        stock = Stock(supply, {}, card.ends(offer) if needs.serve_until is not None else None)
-        stock.verdicts.update({name: _verdict(name, stock, seller, needs, background) for name in asked})
-        found.append(stock)
+        ends = card.ends(offer) if needs.serve_until is not None else None
+        verdicts = {name: _verdict(name, supply, ends, seller, needs, background) for name in asked}
+        misses = frozenset(name for name, verdict in verdicts.items() if verdict != "met")
+        found.append(Stock(supply, verdicts, misses, ends))
     return tuple(sorted(found, key=lambda stock: by_cost(stock.supply)))
 
 
-def _verdict(name: LimitName, stock: Stock, seller: Seller | None, needs: Needs, background: Background) -> Verdict:
-    offer = stock.supply.offer
+def _verdict(
+    name: LimitName,
+    supply: Supply,
+    ends: date | None,
+    seller: Seller | None,
+    needs: Needs,
+    background: Background,
+) -> Verdict:
+    offer = supply.offer
     if name == "context":
         # What an offer does not say is the model's own, of which the card is asked.
         served = offer.context_tokens
         return _holds(served is None or needs.context_tokens is None or served >= needs.context_tokens)
     if name == "retirement":
-        return _holds(stock.ends is None or needs.serve_until is None or stock.ends > needs.serve_until)
+        return _holds(ends is None or needs.serve_until is None or ends > needs.serve_until)
     if name == "deprecated":
         return _holds(offer.deprecated is not True)
     if name == "provider":
@@ -132,7 +137,7 @@ def _verdict(name: LimitName, stock: Stock, seller: Seller | None, needs: Needs,
     if name == "region":
         kept = seller.can_keep_in(frozenset(needs.regions)) if seller else None
         return "unknown" if kept is None else _holds(kept)
-    usd, limit = _money(name, stock.supply, needs)
+    usd, limit = _money(name, supply, needs)
     return "unknown" if usd is None else _holds(usd <= limit)
 
 

@@ -18,18 +18,17 @@ model that was hardly measured before one that was measured often.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.decision.shortlist_base import Evidence, Published, PublishedTests
+from touchstone.decision.shortlist_fit import Fit, PublishedTest, fit_of, is_won
 from touchstone.evaluation.alike import alike
-from touchstone.evaluation.bradley_terry import Outcome, bradley_terry
-from touchstone.evaluation.claim_interval import KnownValue, gap, known_value
+from touchstone.evaluation.claim_interval import known_value
 
 RECENT_DAYS = 730
 """A test whose newest result is older than this than the newest of its scenario says nothing: it is of other models."""
@@ -45,26 +44,7 @@ FEWEST_KNOWN = 3
 """Where it is known of fewer models than this, it puts nobody in order."""
 LEVEL = math.log(1.5)
 """Strengths this close are level: of five comparisons with the stronger one, the weaker is expected to win two."""
-_TOLD_APART = 0.05
 _MOST_EVIDENCE = 3
-
-
-class _Test(NamedTuple):
-    benchmark: Benchmark
-    results: tuple[Claim, ...]
-    """The best one of each model, best first."""
-    day: int
-    """Of the newest result, as an ordinal."""
-    weight: float
-
-
-class _Pair(NamedTuple):
-    test: _Test
-    better: Claim
-    worse: Claim
-    won: bool
-    """False for a tie."""
-    weight: float
 
 
 def published(
@@ -73,6 +53,8 @@ def published(
     benchmarks: Mapping[str, Benchmark],
     among: Collection[ModelId],
     released: Mapping[ModelId, PartialDate | None],
+    *,
+    fit: Callable[[Sequence[PublishedTest]], Fit] = fit_of,
 ) -> tuple[dict[ModelId, Published], PublishedTests | None]:
     """
     How each model of `among` stands whose quality is known, and what was looked at; nothing of either where it is known
@@ -83,14 +65,13 @@ def published(
         scenarios: What the task is like, the closest first.
         among: Those that qualify.
         released: By model; tells how old a table is that carries no date.
+        fit: Works out the strengths, or remembers them.
     """
     wanted = frozenset(among)
     looked_at, used = _tests_of(claims, scenarios, benchmarks, wanted, released)
     tests = _within_reach(looked_at, wanted)
-    pairs = [pair for test in tests for pair in _pairs(test)]
-    strengths = bradley_terry(
-        Outcome(pair.better.model, pair.worse.model, 1.0 if pair.won else 0.5, pair.weight) for pair in pairs
-    )
+    fitted = fit(tests)
+    strengths = fitted.strengths
     measured = _measured(tests)
     met = [model for model in strengths if model in wanted and measured[model].enough]
     sizes = Counter(strengths[model].part for model in met)
@@ -98,11 +79,10 @@ def published(
     known = [model for model in met if strengths[model].part == part]
     if len(known) < FEWEST_KNOWN:
         return {}, None
-    told = Counter((id(pair.test), one.model) for pair in pairs if pair.won for one in (pair.better, pair.worse))
-    stands: defaultdict[ModelId, list[tuple[_Test, int]]] = defaultdict(list)
-    for test in tests:
+    stands: defaultdict[ModelId, list[tuple[PublishedTest, int, int]]] = defaultdict(list)
+    for test, told in zip(tests, fitted.told_apart, strict=True):
         for at, one in enumerate(test.results):
-            stands[one.model].append((test, at))
+            stands[one.model].append((test, at, told[at]))
     found = {
         model: Published(
             strength=strengths[model].value,
@@ -115,11 +95,13 @@ def published(
             of=len(strengths),
             tests=measured[model].tests,
             pairs=measured[model].pairs,
-            evidence=_evidence(stands[model], model, told),
+            evidence=_evidence(stands[model]),
         )
         for model in known
     }
-    basis = PublishedTests(scenarios=used, tests=len(tests), pairs=len(pairs), models=len(strengths), known=len(known))
+    basis = PublishedTests(
+        scenarios=used, tests=len(tests), pairs=fitted.pairs, models=len(strengths), known=len(known)
+    )
     return found, basis
 
 
@@ -140,14 +122,15 @@ def _tests_of(
     benchmarks: Mapping[str, Benchmark],
     among: frozenset[ModelId],
     released: Mapping[ModelId, PartialDate | None],
-) -> tuple[list[_Test], tuple[str, ...]]:
+) -> tuple[list[PublishedTest], tuple[str, ...]]:
     """The recent tests of the closest scenarios, and which those are."""
     by_benchmark: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         if not claim.ours:
             by_benchmark[claim.benchmark].append(claim)
-    found: dict[tuple[str, ...], _Test] = {}
+    found: dict[tuple[str, ...], PublishedTest] = {}
     used: list[str] = []
+    measured: defaultdict[ModelId, _Measured] = defaultdict(_Measured)
     for scenario in scenarios:
         weight = FURTHER_WEIGHT if used else 1.0
         tests = []
@@ -157,13 +140,14 @@ def _tests_of(
                 best = {claim.model: claim for claim in reversed(rows)}  # the later one stays, and the best is the last
                 results = tuple(claim for claim in rows if best[claim.model] is claim)
                 if benchmark is not None and len(results) > 1:
-                    tests.append(_Test(benchmark, results, _day(rows, released), weight))
+                    tests.append(PublishedTest(benchmark, results, _day(rows, released), weight))
         newest = max((test.day for test in tests), default=0)
         for test in tests:
-            if newest - test.day <= RECENT_DAYS:
-                found.setdefault(test.results[0].condition, test)
+            condition = test.results[0].condition
+            if newest - test.day <= RECENT_DAYS and condition not in found:
+                found[condition] = test
+                _measure(measured, test)
         used.append(scenario.id)
-        measured = _measured(found.values())
         if sum(measured[model].enough for model in among) >= ENOUGH_KNOWN * len(among):
             break
     return list(found.values()), tuple(used)
@@ -179,21 +163,25 @@ class _Measured(NamedTuple):
         return self.weight >= LEAST_WEIGHT and (self.pairs >= FEWEST_PAIRS or self.tests >= FEWEST_TESTS)
 
 
-def _measured(tests: Iterable[_Test]) -> Mapping[ModelId, _Measured]:
+def _measured(tests: Iterable[PublishedTest]) -> Mapping[ModelId, _Measured]:
     found: defaultdict[ModelId, _Measured] = defaultdict(_Measured)
     for test in tests:
-        for one in test.results:
-            before = found[one.model]
-            found[one.model] = _Measured(
-                before.tests + 1, before.pairs + len(test.results) - 1, before.weight + test.weight
-            )
+        _measure(found, test)
     return found
 
 
-def _within_reach(tests: Iterable[_Test], among: frozenset[ModelId]) -> list[_Test]:
+def _measure(found: defaultdict[ModelId, _Measured], test: PublishedTest) -> None:
+    """Count a test to what each of its models was measured on."""
+    rivals = len(test.results) - 1
+    for one in test.results:
+        tests, pairs, weight = found[one.model]
+        found[one.model] = _Measured(tests + 1, pairs + rivals, weight + test.weight)
+
+
+def _within_reach(tests: Iterable[PublishedTest], among: frozenset[ModelId]) -> list[PublishedTest]:
     """Those that hang together, test by test, with some model of `among`."""
     reached, left = set(among), list(tests)
-    found: list[_Test] = []
+    found: list[PublishedTest] = []
     near = left
     while near:
         near = [test for test in left if not reached.isdisjoint(one.model for one in test.results)]
@@ -217,25 +205,14 @@ def _day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None]
     return max(earliest(day).toordinal() for day in days)
 
 
-def _pairs(test: _Test) -> Iterator[_Pair]:
-    weight = test.weight / (len(test.results) - 1)
-    known = [known_value(test.benchmark, claim) for claim in test.results]
-    for (better, one), (worse, other) in itertools.combinations(zip(test.results, known, strict=True), 2):
-        yield _Pair(test, better, worse, _won(better, one, worse, other), weight)
+def _evidence(stands: Iterable[tuple[PublishedTest, int, int]]) -> tuple[Evidence, ...]:
+    """
+    The tests that say most of a model, one of a benchmark: where it is told apart from most others.
 
-
-def _won(better: Claim, one: KnownValue | None, worse: Claim, other: KnownValue | None) -> bool:
-    """Whether the better of two results is a win, and no tie."""
-    if one is None or other is None:
-        return better.value != worse.value
-    return gap(one, other).p <= _TOLD_APART
-
-
-def _evidence(
-    stands: Iterable[tuple[_Test, int]], model: ModelId, told: Mapping[tuple[int, ModelId], int]
-) -> tuple[Evidence, ...]:
-    """The tests that say most of a model, one of a benchmark: where it is told apart from most others."""
-    apart = [(test, at, told.get((id(test), model), 0)) for test, at in stands]
+    Args:
+        stands: Each test with the model's place on it, from 0, and from how many others it is told apart there.
+    """
+    apart = list(stands)
     apart.sort(key=lambda one: (-one[0].weight * one[2], -len(one[0].results), -one[0].day))  # stable: then as listed
     found: dict[str, Evidence] = {}
     for test, at, count in apart:
@@ -250,6 +227,6 @@ def _evidence(
                 of=len(test.results),
                 told_apart=count,
                 rival=rival,
-                level=not _won(mine, known, rival, other),
+                level=not is_won(mine, known, rival, other),
             )
     return tuple(found.values())

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -22,12 +24,16 @@ import orjson
 from yarl import URL
 
 from touchstone.catalog.addresses import is_near
+from touchstone.catalog.source_address import is_no_server
 from touchstone.errors import ModelError, NoReply, ProviderFailed, Unreachable
 from touchstone.models.base import Reply
 from touchstone.models.chat_failure import Said, failure_of, retry_after_s, shown
 from touchstone.models.chat_reply import REGION_HEADERS
 from touchstone.models.deadlines import Deadline, Deadlines
 from touchstone.models.secret_key import Redaction
+
+if TYPE_CHECKING:
+    from touchstone.models.exchange import Way
 
 KEPT_HEADERS = (
     "x-request-id",
@@ -72,11 +78,19 @@ class Connections(aiohttp.TCPConnector):
 
     Args:
         calls: The calls under way, by the tasks that they run in.
+        protocol: Makes what reads a connection; aiohttp's own by default.
     """
 
-    def __init__(self, calls: Mapping[asyncio.Task[Any] | None, Call], **options: Any) -> None:
+    def __init__(
+        self,
+        calls: Mapping[asyncio.Task[Any] | None, Call],
+        protocol: Callable[[], Any] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.calls = calls
+        if protocol is not None:
+            self._factory = protocol  # type: ignore[assignment]  # asked the same, it reads in another way
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
@@ -92,6 +106,19 @@ class Connections(aiohttp.TCPConnector):
                 return found
             found.close()
         return None
+
+
+def socket_to_model(info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+    """
+    A socket for an address that a model's name led to: the last look before the connection (promises.md, R13).
+
+    Raises:
+        OSError: no model is ever there.
+    """
+    family, kind, protocol, _, place = info
+    if is_no_server(str(place[0])):
+        raise OSError(f"{place[0]} is an address where no model is")
+    return socket.socket(family, kind, protocol)
 
 
 class Line:
@@ -113,11 +140,13 @@ class Line:
         self.calls: dict[asyncio.Task[Any] | None, Call] = {}
         self.url = URL(f"{terms.base_url}/chat/completions")
         proxy, proxy_auth = _proxy(terms.base_url)
+        self.by_proxy = proxy is not None
+        self._ways: dict[tuple[str, str], Way] = {}
+        self._straight: Connections | None = None
+        """For requests without aiohttp's session; see `exchange.py`."""
         # The key stands in the session, which only this origin's requests use; no redirect leads elsewhere.
         self.session = aiohttp.ClientSession(
-            connector=Connections(
-                self.calls, limit=terms.concurrency, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300
-            ),
+            connector=self._connections(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             headers={
                 "Content-Type": "application/json",
@@ -143,8 +172,34 @@ class Line:
             finally:
                 del self.calls[task]
 
+    def way(self, path: str, accept: str) -> Way:
+        """How bodies go straight to a path below the base URL, where there is no proxy; paths are ours, so few."""
+        found = self._ways.get((path, accept))
+        if found is None:
+            from touchstone.models.exchange import Replies, Way
+
+            if self._straight is None:
+                self._straight = self._connections(partial(Replies, self.loop))
+            url = f"{self.terms.base_url}{path}"
+            found = self._ways[path, accept] = Way(self._straight, self.session, url, accept, self.loop)
+        return found
+
+    def _connections(self, protocol: Callable[[], Any] | None = None) -> Connections:
+        return Connections(
+            self.calls,
+            protocol,
+            limit=self.terms.concurrency,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ttl_dns_cache=300,
+            socket_factory=socket_to_model,
+        )
+
     async def close(self) -> None:
         """Close the connections."""
+        self._ways.clear()
+        straight, self._straight = self._straight, None
+        if straight is not None:
+            await straight.close()
         await self.session.close()
 
     def refusal(self, body: bytes, status: int, headers: Mapping[str, str]) -> ModelError | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 import aiohttp
 
 from touchstone.errors import ContentFiltered, ModelError
 from touchstone.models.chat_line import KEPT_HEADERS, Call, Line
+from touchstone.models.exchange import Exchange
 
 _MOST_OF_A_REFUSAL = 65_536
 """Bytes of an error that are looked at."""
@@ -64,7 +65,11 @@ class Relay:
         """
         stream = await self.open(path, body, headers=headers, accept="application/json")
         try:
-            whole = b"".join([piece async for piece in stream])
+            pieces: list[bytes] = []
+            while piece := await stream.more():
+                pieces.append(piece)
+            # As a whole: a key may stand across two pieces.
+            whole = self.line.redact.raw(b"".join(pieces))
         finally:
             await stream.close()
         return Passed(whole, stream, time.perf_counter() - stream.sent_at)
@@ -100,8 +105,9 @@ class Passing:
         self.capped = False
         """Whether it was longer than allowed, so that we ended it."""
         self._call = Call(line)
-        self._sends = {"Accept": accept, **headers}
-        self._response: aiohttp.ClientResponse | None = None
+        self._accept = accept
+        self._further = headers
+        self._response: aiohttp.ClientResponse | Exchange | None = None
         self._open = False
 
     @property
@@ -112,7 +118,7 @@ class Passing:
     @property
     def headers(self) -> Mapping[str, str]:
         """The few headers of the reply that are kept, the key taken out of them; made when somebody asks."""
-        given = self._response.headers if self._response is not None else {}
+        given: Mapping[str, str] = self._response.headers if self._response is not None else {}
         return {name: self.line.redact.text(given[name]) for name in KEPT_HEADERS if name in given}
 
     async def begin(self, path: str, body: bytes | aiohttp.FormData) -> None:
@@ -122,13 +128,8 @@ class Passing:
         line.calls[task] = call
         call.deadline.__enter__()
         self._open = True
-        data = body if isinstance(body, bytes) else body()
-        # A form names its own boundary, so what the session says of JSON must not stand.
-        kind = {} if isinstance(data, bytes) else {"Content-Type": data.headers["Content-Type"]}
         try:
-            self._response = response = await line.session.post(
-                f"{line.terms.base_url}{path}", data=data, headers={**self._sends, **kind}, allow_redirects=False
-            )
+            self._response = response = await self._post(path, body)
             if not 200 <= response.status < 300:
                 said = line.redact.raw(await response.content.read(_MOST_OF_A_REFUSAL))
                 refusal = line.refusal(said, response.status, response.headers)
@@ -139,19 +140,46 @@ class Passing:
         finally:
             line.calls.pop(task, None)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes as they come. Raises `ModelError` where they break off."""
+    async def _post(self, path: str, body: bytes | aiohttp.FormData) -> aiohttp.ClientResponse | Exchange:
+        line = self.line
+        if isinstance(body, bytes) and not self._further and not line.by_proxy:
+            return await line.way(path, self._accept).post(body)
+        data = body if isinstance(body, bytes) else body()
+        # A form names its own boundary, so what the session says of JSON must not stand.
+        kind = {} if isinstance(data, bytes) else {"Content-Type": data.headers["Content-Type"]}
+        return await line.session.post(
+            f"{line.terms.base_url}{path}",
+            data=data,
+            headers={"Accept": self._accept, **self._further, **kind},
+            allow_redirects=False,
+        )
+
+    def __aiter__(self) -> Passing:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes, the key taken out of them. Raises `ModelError` where they break off."""
+        piece = await self.more()
+        if not piece:
+            raise StopAsyncIteration
+        return self.line.redact.raw(piece)
+
+    async def more(self) -> bytes:
+        """The next bytes as they came; none at the end. Raises `ModelError` where they break off."""
         response, call, terms = self._response, self._call, self.line.terms
         assert response is not None, "begin was called"
+        if self.capped:
+            return b""
         try:
-            while chunk := await response.content.readany():
-                self.size += len(chunk)
-                if self.size > terms.max_reply_bytes:
-                    self.capped = True
-                    response.close()
-                    return
+            piece = await response.content.readany()
+            self.size += len(piece)
+            if self.size > terms.max_reply_bytes:
+                self.capped = True
+                response.close()
+                return b""
+            if piece:
                 call.deadline.allow(terms.idle_s)
-                yield self.line.redact.raw(chunk)
+            return piece
         except _ENDS as error:
             self._raise(error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -25,9 +25,12 @@ from touchstone.errors import SettingsError
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.shortlist_entries import can_call
+from touchstone.workspace.shortlist_fits import kept_fit
 from touchstone.workspace.shortlist_measured import Measured, may_have_measured, measured_before
 from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
-from touchstone.workspace.taskfile import Task
+
+if TYPE_CHECKING:
+    from touchstone.workspace.taskfile import Task
 
 
 class Asked(Noun):
@@ -49,7 +52,7 @@ class Answered(Noun):
     shortlist: Shortlist
     advice: tuple[Advice, ...]
     cards: Mapping[str, Card]
-    """Of the models that qualify."""
+    """Of the models that qualify, as in `Scope`."""
 
 
 def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = None) -> Asked:
@@ -100,6 +103,7 @@ def answer(
         own_benchmark=own_benchmark,
         released=scope.released,
         seconds=asked.measured.seconds if asked.measured else None,
+        fit=lambda tests: kept_fit(catalog, tests),
     )
     if scope.aside:
         found = found.model_copy(
@@ -163,7 +167,7 @@ class Scope(NamedTuple):
     """The catalog as far as its index answers for it."""
 
     cards: list[Card]
-    """Of those that do the wanted task."""
+    """Of those that do the wanted task; with their results where a floor asks for them."""
     aside: list[Excluded]
     """What is said of those that do another one."""
     released: dict[ModelId, PartialDate | None]
@@ -178,14 +182,15 @@ def in_scope(catalog: Catalog, needs: Needs) -> Scope:
     """
     wanted = [*needs.tasks, *needs.one_task_of]
     found = Scope([], [], {})
-    for row, entry_id in enumerate(catalog.index.ids()):
+    for row, entry_id, body in catalog.index.listings():
         if "/" not in entry_id.partition(":")[0]:
             continue
-        listing = orjson.loads(catalog.index.listing(row))
+        listing = orjson.loads(body)
         found.released[entry_id] = listing["released"]
         out = other_task(entry_id, listing["name"], listing["tasks"], needs) if wanted and listing["tasks"] else None
         if out is None:
-            found.cards.append(Card.model_validate_json(catalog.index.card(row)))
+            card = catalog.index.card(row, results=needs.floor is not None)
+            found.cards.append(Card.model_validate_json(card))
         else:
             found.aside.append(out)
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,7 +13,9 @@ from touchstone.data.base import Case
 from touchstone.data.cases import read_cases
 from touchstone.noun import Noun
 from touchstone.strategies.template import option_lines
-from touchstone.workspace.taskfile import Task
+
+if TYPE_CHECKING:
+    from touchstone.workspace.taskfile import Task
 
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes of text that are taken for one token, as in the plan of a comparison."""
@@ -27,6 +31,7 @@ _HAN_CASE = 0.3
 _CHINESE_CASES = 0.05
 """From this share of Chinese cases on, the model must know Chinese."""
 _LETTERS_LOOKED_AT = 2_000
+_KANA, _HAN = "[\u3040-\u30ff]", "[\u3400-\u9fff\U00020000-\U0010ffff]"
 _FRAME_BYTES = 80
 """The sentence that says how to answer, where there is one."""
 
@@ -144,13 +149,10 @@ def _media(case: Case) -> tuple[bool, bool]:
 def _is_chinese(text: str) -> bool:
     if text.isascii():
         return False  # most are, and no letter has to be looked at
-    letters = [letter for letter in text[:_LETTERS_LOOKED_AT] if letter.isalpha()]
-    if not letters:
-        return False
-    if any("\u3040" <= letter <= "\u30ff" for letter in letters):
-        return False  # kana: Japanese writes Chinese characters too
-    han = sum("\u3400" <= letter <= "\u9fff" or letter >= "\U00020000" for letter in letters)
-    return han >= _HAN_CASE * len(letters)
+    letters = "".join(filter(str.isalpha, text[:_LETTERS_LOOKED_AT]))
+    if not letters or re.search(_KANA, letters):
+        return False  # Japanese writes Chinese characters too
+    return len(re.findall(_HAN, letters)) >= _HAN_CASE * len(letters)
 
 
 def is_chinese(look: CasesLook) -> bool:

@@ -66,6 +66,15 @@ def can_call(offer: Offer) -> bool:
     return offer.provider == OWN_SELLER or _preset_of(offer) is not None
 
 
+def entry_of(card: Card) -> Entry | None:
+    """A card's model as a candidate, by the first offer that can be called, deprecated ones last."""
+    for offer in sorted(card.offers, key=lambda offer: bool(offer.deprecated)):
+        reached = _way(offer, card)
+        if reached is not None:
+            return Entry(model=card.id, reference=reached[0], key_env=reached[1])
+    return None
+
+
 def entries_of(
     found: Shortlist, cards: Mapping[str, Card], top: int, constraints: Constraints
 ) -> tuple[list[Entry], list[Reason]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,9 @@ from touchstone.language import N_
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, answer_tokens, is_chinese
 from touchstone.workspace.shortlist_measured import Measured
-from touchstone.workspace.taskfile import Task
+
+if TYPE_CHECKING:
+    from touchstone.workspace.taskfile import Task
 
 ANY = "any"
 """As a language: none is asked for, whatever the cases are written in."""
@@ -275,15 +277,20 @@ def scenario_ids(wishes: Wishes, task: Task | None, needs: Needs) -> tuple[str, 
     """
     if wishes.scenario:
         return (wishes.scenario,)
+    return scenarios_of(task.answer.kind if task and not wishes.tasks else None, wishes.tasks, needs)
+
+
+def scenarios_of(kind: str | None, tasks: Sequence[str], needs: Needs) -> tuple[str, ...]:
+    """The scenarios of answers of one kind, of taxonomy tasks, or of both; see `scenario_ids`."""
     found = []
     if "image" in needs.inputs:
         found.append("image-understanding")
-    if task is not None and not wishes.tasks:
-        found.append(_SCENARIO_OF_KIND.get(task.answer.kind, _GENERAL))
-    found += [_SCENARIO_OF_TASK[name] for name in wishes.tasks if name in _SCENARIO_OF_TASK]
+    if kind is not None:
+        found.append(_SCENARIO_OF_KIND.get(kind, _GENERAL))
+    found += [_SCENARIO_OF_TASK[name] for name in tasks if name in _SCENARIO_OF_TASK]
     if "zh" in needs.languages:
         found.append("chinese")
-    if not wishes.tasks or _WRITING & set(wishes.tasks):
+    if not tasks or _WRITING & set(tasks):
         found += _OF_WRITERS
     return tuple(dict.fromkeys(found))
 

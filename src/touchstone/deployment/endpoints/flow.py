@@ -68,6 +68,11 @@ class PassedFlow:
         """Whole events, without the end mark. Raises `ModelError` where it breaks off."""
         left = b""
         async for chunk in self._passing:
+            if not left and self._named and self.first_token_s is not None and _is_plain(chunk):
+                # Most chunks are one whole event and nothing of interest: they go on as they are.
+                self._blocks.append(chunk)
+                yield chunk
+                continue
             left += chunk
             end = _last_end(left)
             if not end:
@@ -191,6 +196,16 @@ def _says(delta: dict[str, Any]) -> bool:
 def _last_end(data: bytes) -> int:
     """Offset after the last empty line; 0 where there is none."""
     return max((place + len(end) for end in _ENDS if (place := data.rfind(end)) >= 0), default=0)
+
+
+def _is_plain(chunk: bytes) -> bool:
+    """Whether it is whole events, none of which is looked into."""
+    if not chunk.endswith(b"\n\n"):
+        return False
+    for mark in _OF_INTEREST:  # noqa: SIM110 - a generator takes as long as all that it looks for
+        if mark in chunk:
+            return False
+    return True
 
 
 def _end_of_event(block: bytes, start: int) -> int:

@@ -25,6 +25,7 @@ from touchstone.models.base import Completion
 from touchstone.models.chat_serve import STREAM_END, completion_body, stream_events
 from touchstone.models.heard import Heard
 from touchstone.models.openai_compatible import OpenAICompatible
+from touchstone.strategies.base import ContextPassage
 from touchstone.strategies.chat import PromptCandidate
 
 CHAT: frozenset[Kind] = frozenset({"chat"})
@@ -83,6 +84,7 @@ class PassedThrough(_Recipe):
         """The body that is sent, with the examples and passages that belong to the question."""
         rules = self.rules(asked, self.candidate.fields)
         found = self.question(asked)
+        passages: tuple[ContextPassage, ...] = ()
         if found.case is None:
             request = self.candidate.request_without_turn()
         else:
@@ -110,6 +112,7 @@ class PassedThrough(_Recipe):
             most_input_tokens(body),
             rules.max_tokens * int(rules.fields.get("n", 1)),
             rules.ignored,
+            tuple(passage.text for passage in passages),
         )
 
     async def answer(self, ready: Ready) -> Answered:
@@ -171,7 +174,12 @@ class AnsweredWhole(_Recipe):
                 param="messages",
                 model=self.model,
             )
-        return Ready(asked, found.case, most_input_tokens(asked.body), rules.max_tokens, rules.ignored)
+        # Found once, so that what a guard looks at is what the model reads.
+        candidate = self.candidate
+        passages = await candidate.passages(found.case) if isinstance(candidate, PromptCandidate) else ()
+        texts = tuple(passage.text for passage in passages)
+        most = most_input_tokens(asked.body) + sum(len(text.encode()) for text in texts)
+        return Ready(asked, (found.case, passages), most, rules.max_tokens, rules.ignored, texts)
 
     async def answer(self, ready: Ready) -> Answered:
         """The completion of the case, in OpenAI's shape."""
@@ -189,7 +197,11 @@ class AnsweredWhole(_Recipe):
 
     async def _answer(self, ready: Ready) -> Completion:
         """The answer under the name that tables have; inside a process a model may call itself something shorter."""
-        completion = await self.candidate.answer(ready.sent)
+        case, passages = ready.sent
+        if isinstance(self.candidate, PromptCandidate):
+            completion = await self.candidate.answer(case, passages=passages)
+        else:
+            completion = await self.candidate.answer(case)
         return completion.model_copy(update={"served_model": self.model})
 
     async def close(self) -> None:
@@ -267,10 +279,12 @@ def most_input_tokens(body: Mapping[str, Any]) -> int:
 def stated_usage(found: Mapping[str, Any], request_bytes: int) -> Usage:
     """The usage that a whole chat reply states; estimated from its text where it states none."""
     heard = Heard()
-    heard.hear_about(found)
-    for choice in found.get("choices") or ():
-        if isinstance(choice, dict):
-            heard.count(choice.get("usage"))
+    heard.count(found.get("usage"))
+    choices = [choice for choice in found.get("choices") or () if isinstance(choice, dict)]
+    for choice in choices:
+        heard.count(choice.get("usage"))
+    if not {"input", "output"} <= heard.usage.keys():
+        for choice in choices:
             message = choice.get("message")
             if isinstance(message, dict):
                 heard.hear(message)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from touchstone.deployment.base import Endpoint, Upstream, Version
+from touchstone.deployment.base import Endpoint, Key, Upstream, Version
 from touchstone.deployment.endpoints.registry import WHOLE, read_all
 from touchstone.deployment.govern.state import revision
 from touchstone.errors import TouchstoneError, Unreachable
@@ -45,6 +44,38 @@ class _Kept:
     users: int = 0
     gone: bool = False
     failed_at: float | None = None
+
+
+class Lease:
+    """
+    Keeps what answers for a version open: `async with serving.upstream(target) as upstream`, once.
+
+    A class of its own instead of a generator, because every request to a model has one.
+    """
+
+    __slots__ = ("_kept", "_serving", "_target")
+
+    def __init__(self, serving: Serving, target: Target) -> None:
+        self._serving = serving
+        self._target = target
+        self._kept: _Kept | None = None
+
+    async def __aenter__(self) -> Upstream:
+        """What answers. Raises `Unreachable`."""
+        self._kept = kept = self._serving._take(self._target)
+        try:
+            return kept.upstream.result() if kept.upstream.done() else await asyncio.shield(kept.upstream)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._serving._give_back(kept)
 
 
 class Serving:
@@ -102,6 +133,8 @@ class Serving:
 
     def pick(self, endpoint: Endpoint, request: str) -> Version:
         """The version that answers a request: the split, decided by the request's id, so that it can be told later."""
+        if len(endpoint.split) == 1:
+            return endpoint.version(next(iter(endpoint.split)))
         at = int.from_bytes(hashlib.blake2b(request.encode(), digest_size=8).digest()) % WHOLE
         for number, percent in sorted(endpoint.split.items()):
             if at < percent:
@@ -120,14 +153,17 @@ class Serving:
         """Whether the evidence of a version is older than its decision allows."""
         return version.evidence is not None and version.evidence.expired(self._today())
 
-    @asynccontextmanager
-    async def upstream(self, target: Target) -> AsyncIterator[Upstream]:
+    def upstream(self, target: Target) -> Lease:
         """
         What answers for a version, kept open while the block lasts.
 
         Raises:
             Unreachable: it could not be made; the reason is in the log and in `endpoints show`, not in a reply.
         """
+        return Lease(self, target)
+
+    def _take(self, target: Target) -> _Kept:
+        """What answers for a version, made where it is not there, with one user more."""
         place = target.endpoint.name, target.version.number
         kept = self._kept.get(place)
         loop = asyncio.get_running_loop()
@@ -140,12 +176,12 @@ class Serving:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         kept.users += 1
-        try:
-            yield await asyncio.shield(kept.upstream)
-        finally:
-            kept.users -= 1
-            if kept.gone and not kept.users:
-                self._close(kept)
+        return kept
+
+    def _give_back(self, kept: _Kept) -> None:
+        kept.users -= 1
+        if kept.gone and not kept.users:
+            self._close(kept)
 
     async def _fill(self, kept: _Kept, target: Target) -> None:
         try:
@@ -191,6 +227,13 @@ class Serving:
             self._close(kept)
         while self._closing:
             await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def may_ask(endpoint: Endpoint, key: Key) -> bool:
+    """Whether a key may ask an endpoint: by its list of endpoints, and by the project of both."""
+    if endpoint.project is not None and key.project != endpoint.project:
+        return False
+    return key.endpoints is None or endpoint.name in key.endpoints
 
 
 def _policy(endpoint: Endpoint) -> str:

@@ -10,6 +10,11 @@ from typing import Protocol
 
 from touchstone.deployment.gateway.limits import DoorLimits
 
+_BEGINS = b"HTTP/1.1 "
+"""How the head of a reply begins. A piece of a body that does so too waits like one, which harms nobody."""
+_JOINED_BYTES = 64 * 1024
+"""What is longer goes out on its own: copying it would cost more than the call that is saved."""
+
 
 class Arrivals:
     """
@@ -74,21 +79,46 @@ class Lingers(Protocol):
 
 class Line:
     """
-    The transport, with one difference: it is not closed under a client that still sends.
+    The transport, with two differences: it is not closed under a client that still sends, and the head of a reply goes
+    out together with what is written next.
 
     Its system would answer what arrives later with a reset, and the client's would then throw the reply away unread.
+    And each write is a call of the system that runs all of the way to the client: two for a short reply are one too
+    many. A head waits for the next turn of the loop at the latest.
     """
 
     def __init__(self, transport: asyncio.Transport, owner: Lingers) -> None:
         self._transport = transport
         self._owner = owner
         self._closing = False
-        self.write = transport.write
+        self._head = b""
+        """The head of a reply that is not written yet."""
+        self._loop = asyncio.get_running_loop()
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
         self.get_write_buffer_size = transport.get_write_buffer_size
         self.abort = transport.abort
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep the head of a reply back for a moment."""
+        if self._head:
+            head, self._head = self._head, b""
+            if len(data) <= _JOINED_BYTES:
+                self._transport.write(head + data)
+            else:
+                self._transport.write(head)
+                self._transport.write(data)
+        elif data.startswith(_BEGINS):
+            self._head = data
+            self._loop.call_soon(self._write_head)
+        else:
+            self._transport.write(data)
+
+    def _write_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
     def is_closing(self) -> bool:
         """Whether nothing further will be said."""
@@ -96,6 +126,7 @@ class Line:
 
     def close(self) -> None:
         """Say what is left to say, and close."""
+        self._write_head()
         if not self.is_closing():
             self._closing = True
             if self._owner.still_receives and self._transport.can_write_eof():

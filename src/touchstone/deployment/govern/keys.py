@@ -9,7 +9,6 @@ secrets take the same path and give the same None.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -111,7 +110,20 @@ class Keys:
 
         What was found is believed for `FRESH_S`; that a key has expired is noticed at once.
         """
+        return self._found(self._digest(secret))
+
+    async def found(self, secret: str) -> Key | None:
+        """Like `find`, for an event loop: a store on a server is asked in a thread."""
         digest = self._digest(secret)
+        if self._engine.dialect.name != "sqlite":
+            known = self._cache.get(digest)
+            if known is None or self._monotonic() >= known.until:
+                import asyncio
+
+                return await asyncio.to_thread(self._found, digest)
+        return self._found(digest)
+
+    def _found(self, digest: bytes) -> Key | None:
         known = self._cache.get(digest)
         now = self._monotonic()
         if known is None or now >= known.until:
@@ -119,15 +131,6 @@ class Keys:
         if known.key is None or (known.expires_s is not None and self._clock() >= known.expires_s):
             return None
         return known.key
-
-    async def found(self, secret: str) -> Key | None:
-        """Like `find`, for an event loop: a store on a server is asked in a thread."""
-        known = self._cache.get(self._digest(secret))
-        if self._engine.dialect.name == "sqlite" or (known is not None and self._monotonic() < known.until):
-            return self.find(secret)
-        import asyncio
-
-        return await asyncio.to_thread(self.find, secret)
 
     def forget(self) -> None:
         """Look everything up anew, because the desired state has changed."""
@@ -142,7 +145,7 @@ class Keys:
         return not self._ended(found)
 
     def _digest(self, secret: str) -> bytes:
-        return hmac.new(self._pepper, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
 
     def _looked_up(self, digest: bytes) -> Key | None:
         """One indexed query and one document read, whoever asks: a decoy stands in where there is no such key."""
