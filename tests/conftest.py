@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,25 @@ settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+# Two processes of tests fill two cores. More threads of linear algebra would wait for each other by spinning: five
+# times the processor time for the same numbers. It is read when NumPy is imported, which is after this file.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+os.environ.update(ONE_THREAD)
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected lives to the end, so nobody looks for garbage in it, neither now nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture
@@ -35,7 +52,13 @@ def shared_data() -> Path:
 
 def _environment(folder: Path, more: Mapping[str, str] | None) -> dict[str, str]:
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120"}
-    return {**clean, **(more or {})}
+    return {**clean, **ONE_THREAD, **(more or {})}
+
+
+def examples(few: int) -> settings:
+    """So many examples where each is dear; as many more as all have in `make test-thorough`."""
+    assert settings.default is not None
+    return settings(max_examples=few * settings.default.max_examples // 50)
 
 
 @pytest.fixture

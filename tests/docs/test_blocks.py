@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests import warm
+from tests.conftest import ONE_THREAD
 
 from touchstone.models.resolve import make_model
 from touchstone.scoring.make import make_scorer
@@ -126,6 +127,7 @@ def run(command: list[str], folder: Path, where: str, first_on_path: Path | None
         "LANG": "C.UTF-8",
         "COLUMNS": "120",
         "TOUCHSTONE_LANG": "en",
+        **ONE_THREAD,
     }
     done = subprocess.run(
         command,
@@ -135,7 +137,7 @@ def run(command: list[str], folder: Path, where: str, first_on_path: Path | None
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, f"{where} ended with {done.returncode}:\n{done.stdout}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_ROW = re.compile(r"^\| \d \| (.+?) \| ([\d.]+)% \| ([\d.]+)–([\d.]+)% \| (\d+) \| (\d+) \| (.*?) ?\|$", re.MULTILINE)
+_ROW = re.compile(r"^\| \d \| (.+?) \| ([\d.]+)% \| ([\d.]+)–([\d.]+)% \| (\d+) \| < (\d+) \| (.*?) ?\|$", re.MULTILINE)
 _TWO_CASES = 0.6
 """Points that two of 396 cases are worth, rounded up: another build of a library may read one or two differently."""
 _WORDS = {
@@ -47,7 +47,8 @@ def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subproces
             for points, value in ((mean, estimate["mean"]), (low, estimate["low"]), (high, estimate["high"])):
                 assert float(points) == pytest.approx(100 * value, abs=_TWO_CASES), f"{readme}: {name}"
             assert int(n) == estimate["n"] == 396
-            assert float(usd) == measured[name]["cost"]["per_month_usd"]
+            # Time on a machine, which no two runs take alike.
+            assert 0 < measured[name]["cost"]["per_month_usd"] < float(usd)
             assert _WORDS[word] == _role(name, decision), f"{readme}: {name}"
         assert f"{decision['cases_needed']:,}" in text
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ONE_THREAD, ROOT
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """A clean environment with nothing of whoever runs the tests."""
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120"}
-    return {**clean, "PYTHONPATH": str(ROOT / "src"), **(more or {})}
+    return {**clean, **ONE_THREAD, "PYTHONPATH": str(ROOT / "src"), **(more or {})}
 
 
 def command(*arguments: str) -> list[str]:

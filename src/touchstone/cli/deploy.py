@@ -65,6 +65,10 @@ def deploy(
     output_usd: Annotated[
         float | None, typer.Option("--output-usd", min=0, help=_("What a million output tokens are charged."))
     ] = None,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", help=_("Only keys of this project may ask the new endpoint; all may by default.")),
+    ] = None,
     check: Annotated[
         int | None,
         typer.Option(
@@ -88,7 +92,7 @@ def deploy(
         if compute is None
         else ComputeSettings(kind=compute, replicas=replicas, memory_gib=memory_gib, idle_stop_s=idle_stop_s)
     )
-    order = Order(name, candidate, because, percent, settings, _price(input_usd, output_usd), check)
+    order = Order(name, candidate, because, percent, settings, _price(input_usd, output_usd), check, project)
     with open_workspace(workspace) as place:
         if decision is not None:
             found = deploy_decision(place, decision, order, who=user_name())

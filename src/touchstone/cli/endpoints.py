@@ -66,12 +66,19 @@ def group(verb: str | None = None) -> typer.Typer:
 
 
 @errors_end_the_command
-def list_all(json: Json = False, workspace: WorkspaceFolder = None, lang: Language = None) -> None:  # noqa: ARG001 - read before the help texts are made
+def list_all(
+    project: Annotated[
+        str | None, typer.Option("--project", help=_("Only those that keys of this project may ask."))
+    ] = None,
+    json: Json = False,
+    workspace: WorkspaceFolder = None,
+    lang: Language = None,  # noqa: ARG001 - read before the help texts are made
+) -> None:
     """List endpoints."""
     from touchstone.workspace.endpoints import as_json, standings
 
     with open_workspace(workspace) as place:
-        found = standings(place, _today())
+        found = standings(place, _today(), project)
     if json:
         answer_json(as_json(found))
     elif not found:
@@ -189,6 +196,8 @@ def _line(found: Standing) -> None:
     endpoint = found.endpoint
     shares = ", ".join(f"v{number} {percent} %" for number, percent in sorted(endpoint.split.items()))
     words = [endpoint.name, _("running") if endpoint.state == "running" else _("stopped"), shares]
+    if endpoint.project is not None:
+        words.append(_("project {project}").format(project=endpoint.project))
     if endpoint.shadow is not None:
         words.append(
             _("shadow v{version} {percent} %").format(version=endpoint.shadow, percent=endpoint.shadow_percent)

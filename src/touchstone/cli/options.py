@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,14 +52,29 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+_ACTS = re.compile(
+    r"(\x1b\[(?:[0-79]|[1-9][0-9])?(?:;(?:[0-79]|[1-9][0-9]|[12][0-9]{2}))*m)"  # a style; hidden text (8) is none
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def tame(text: str) -> str:
+    """
+    Text that a terminal only shows (promises.md, R19): styles stay, whatever else it would obey becomes a space.
+
+    Everything that is printed passes through here, also what a model's process or a provider wrote.
+    """
+    return _ACTS.sub(lambda found: found[1] or " ", text)
+
+
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    print(text, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    print(tame(text), file=sys.stderr)  # noqa: T201 - the command line's own voice
 
 
 def answer(text: str) -> None:
     """What was asked for, on stdout."""
-    print(text)  # noqa: T201 - the command line's own voice
+    print(tame(text))  # noqa: T201 - the command line's own voice
 
 
 def answer_json(body: bytes) -> None:

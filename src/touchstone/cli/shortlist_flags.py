@@ -57,16 +57,18 @@ def terms_of(kind: Any, words: Many) -> list[str]:
 
 def licences_of(words: Many) -> list[str]:
     """Ids of licences and their classes."""
+    if not words:
+        return []
     from touchstone.catalog.query import LICENCE_CLASSES
     from touchstone.catalog.taxonomy import licences
     from touchstone.errors import UnknownName
     from touchstone.language import N_
 
-    known = (*LICENCE_CLASSES, *licences()) if words else ()
-    for word in words or ():
+    known = (*LICENCE_CLASSES, *licences())
+    for word in words:
         if word.lower() not in known:
             raise UnknownName(kind=N_("licence"), name=word, known=known)
-    return [word.lower() for word in words or ()]
+    return [word.lower() for word in words]
 
 
 def countries_of(words: Many) -> list[str]:

@@ -161,6 +161,8 @@ class Endpoint(Noun):
     shadow: int | None = None
     """A version that is asked too and answers nobody; its answers are kept to be scored."""
     shadow_percent: int = Field(default=100, ge=1, le=100)
+    project: str | None = None
+    """Whose keys may ask it; None means those of every project."""
     state: Literal["running", "stopped"] = "running"
     restarts: int = 0
     """How often new processes were asked for."""
@@ -290,6 +292,8 @@ class Ready(NamedTuple):
     """At most: the limit that is sent along, for every answer that is asked for."""
     ignored: tuple[str, ...] = ()
     """Fields of the request that do not count, because the recipe was measured with values of its own."""
+    passages: tuple[str, ...] = ()
+    """What the recipe found for the model to read, which no client sent."""
 
 
 class Answered(NamedTuple):
@@ -308,25 +312,20 @@ class Flow(Protocol):
     @property
     def model(self) -> str:
         """The name that answers."""
-        ...
 
     @property
     def first_token_s(self) -> float | None:
         """Seconds from sending to the first content; None while there is none."""
-        ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Whole events of the stream, without the end mark `[DONE]`. Raises `ModelError` where it breaks off."""
-        ...
 
     @property
     def usage(self) -> Usage:
         """What is known so far; estimated from what came where the upstream has not said it."""
-        ...
 
     async def close(self) -> None:
         """End the request upstream, if it still runs; may be called twice."""
-        ...
 
 
 class Upstream(Protocol):
@@ -346,19 +345,15 @@ class Upstream(Protocol):
             RequestRejected: it cannot be asked.
             ModelError: what the recipe reads cannot be found now.
         """
-        ...
 
     async def answer(self, ready: Ready) -> Answered:
         """The whole reply. Raises `ModelError`."""
-        ...
 
     async def open(self, ready: Ready) -> Flow:
         """The reply as it comes, from its first byte on. Raises `ModelError` before that."""
-        ...
 
     async def close(self) -> None:
         """Release connections and processes of its own; may be called twice."""
-        ...
 
 
 # Safety ---------------------------------------------------------------------------------------------------------------
@@ -394,4 +389,6 @@ class Guard(Protocol):
 
     async def check(self, texts: Sequence[str], way: Literal["in", "out"]) -> Ruling:
         """Raises `SafetyUnavailable` where it cannot tell and must not guess."""
-        ...
+
+    def orders(self, texts: Sequence[str]) -> Ruling:
+        """Whether texts that no client sent, such as passages, give orders to the model. Nobody is asked."""

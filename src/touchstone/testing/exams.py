@@ -10,12 +10,15 @@ Exams as pytest classes: subclass one, give it the member as a fixture, and pyte
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from touchstone.data.base import Case, Reader
-from touchstone.errors import DataError, ModelError
+from touchstone.deployment.base import ComputeSettings
+from touchstone.deployment.compute.base import Compute
+from touchstone.errors import DataError, ModelError, UserError
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Message, Reply, TextPart
 from touchstone.scoring.base import AnswerReader, Reading, Scorer
 
@@ -227,3 +230,85 @@ async def _ask(model: ChatModel, request: ChatRequest) -> tuple[Reply, Completio
     finally:
         await model.close()
     return reply, model.read(reply)
+
+
+_PORT = 43_117
+_PLANTED = "sk-exam-0c1d9f7b"
+"""Stands where keys of providers do; nobody's key."""
+
+
+class ComputeExam:
+    """
+    What every kind of compute promises. Give the fixtures `compute`, `settings` and `folder`: weights that could run.
+
+    Nothing is started: a kind of compute says how its program is started, and the supervisor does it.
+    """
+
+    @pytest.fixture
+    def compute(self) -> Compute:
+        """The kind under exam."""
+        pytest.fail("give the exam a `compute` fixture")
+
+    @pytest.fixture
+    def settings(self) -> ComputeSettings:
+        """Settings that it could run with; what `weights` names lies below `folder`."""
+        pytest.fail("give the exam a `settings` fixture")
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """The folder of the version."""
+        return tmp_path
+
+    def test_says_what_it_is(self, compute: Compute) -> None:
+        """A kind has a name, a path that answers when it is ready, and a time within which it is."""
+        assert compute.name
+        assert compute.health_path.startswith("/")
+        assert 0 < compute.ready_s <= 86_400
+
+    def test_takes_what_it_can_run(self, compute: Compute, settings: ComputeSettings, folder: Path) -> None:
+        """Settings that are right pass, with a name for the model and a size in memory that is unknown or above 0."""
+        compute.check(settings, folder)
+        memory_gib = compute.memory_gib(settings, folder)
+        assert memory_gib is None or memory_gib > 0
+        assert compute.served_name(settings, folder)
+
+    def test_starts_the_same_way_every_time(self, compute: Compute, settings: ComputeSettings, folder: Path) -> None:
+        """The argument list is texts without a null character, the same for the same settings."""
+        command = list(compute.command(settings, folder, _PORT))
+        assert command
+        assert all(isinstance(word, str) and "\0" not in word for word in command)
+        assert command == list(compute.command(settings, folder, _PORT))
+
+    def test_listens_on_the_port_it_is_given(self, compute: Compute, settings: ComputeSettings, folder: Path) -> None:
+        """The port stands in the arguments or the environment, and no address that other machines reach."""
+        said = [*compute.command(settings, folder, _PORT), *compute.environment(settings, folder, _PORT).values()]
+        assert any(str(_PORT) in word for word in said)
+        for word in said:
+            for address in ("0.0.0.0", "[::]"):  # noqa: S104 - what must not stand there
+                assert address not in word, f"{word}: the process would be reached from other machines"
+
+    def test_passes_no_secret_on(
+        self, compute: Compute, settings: ComputeSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever stands in our own environment, a provider's key is in neither arguments nor variables."""
+        for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setitem(os.environ, name, _PLANTED)
+        variables = compute.environment(settings, folder, _PORT)
+        said = [*compute.command(settings, folder, _PORT), *variables, *variables.values()]
+        assert not [word for word in said if _PLANTED in word]
+
+    @pytest.mark.parametrize("name", ["trust_remote_code", "trust-remote-code", "no_such_option", "--help"])
+    def test_refuses_an_option_it_does_not_declare(
+        self, compute: Compute, settings: ComputeSettings, folder: Path, name: str
+    ) -> None:
+        """No option reaches a loader unless the kind declares it; one by which weights bring code is none."""
+        with pytest.raises(UserError):
+            compute.check(settings.model_copy(update={"options": {**settings.options, name: True}}), folder)
+
+    @pytest.mark.parametrize("place", ["../elsewhere", "/etc", "weights-that-are-not-there", ""])
+    def test_refuses_weights_that_lie_elsewhere(
+        self, compute: Compute, settings: ComputeSettings, folder: Path, place: str
+    ) -> None:
+        """Weights lie below the version's own folder, or the version is not run."""
+        with pytest.raises(UserError):
+            compute.check(settings.model_copy(update={"weights": place}), folder)

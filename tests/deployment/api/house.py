@@ -161,7 +161,7 @@ class House:
 
     async def rows(self, **wanted: Any) -> list[dict[str, Any]]:
         """Rows of requests, in their order, when everything is written down."""
-        for _ in range(200):
+        for _ in range(1500):
             if self.api.meter.in_flight == 0 and self.api.shadows.in_flight == 0:
                 break
             await asyncio.sleep(0.02)

@@ -181,7 +181,7 @@ def read_lines(content: bytes) -> dict[str, Any]:
     return {line["custom_id"]: line for line in found}
 
 
-async def ended(openai: AsyncOpenAI, batch: str, *, states: Sequence[str] = (), timeout_s: float = 20.0) -> Any:
+async def ended(openai: AsyncOpenAI, batch: str, *, states: Sequence[str] = (), timeout_s: float = 60.0) -> Any:
     """A batch when it has ended, or is in one of the states."""
     wanted = states or ("completed", "failed", "expired", "cancelled")
     async with asyncio.timeout(timeout_s):

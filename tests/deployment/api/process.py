@@ -88,5 +88,5 @@ def serving(place: Place, *more: str) -> Iterator[Running]:
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(15)
+                process.wait(60)
             process.communicate()

@@ -69,7 +69,7 @@ async def results(ask: AsyncOpenAI, file: str | None) -> Mapping[str, Any]:
     return {} if file is None else read_lines((await ask.files.content(file)).content)
 
 
-async def until(done: Any, timeout_s: float = 10.0) -> None:
+async def until(done: Any, timeout_s: float = 60.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(timeout_s):
         while not done():
@@ -260,6 +260,29 @@ async def test_limits_of_a_key_slow_a_batch_down_and_fail_no_line(house: House) 
         await house.deploy("chat", server)
         done = await ended(ask, (await start(ask, lines(*[question("chat", f"n {n}") for n in range(6)]))).id)
     assert done.request_counts.model_dump() == {"total": 6, "completed": 6, "failed": 0}
+
+
+async def test_a_key_can_look_at_and_cancel_a_batch_that_holds_all_its_places(house: House) -> None:
+    """Only what asks a model takes a place that a key has for models; the walk over the table says which that is."""
+    gate = Gate()
+    house.key("slow", limits=Limits(in_flight=2))
+    async with FakeServer(gate) as server, client(house, "slow") as ask:
+        await house.deploy("chat", server)
+        made = await start(ask, lines(*[question("chat", f"n {n}") for n in range(4)]))
+        await until(lambda: gate.waiting == 2)
+        with pytest.raises(openai.RateLimitError, match="as many requests under way as it may: 2"):
+            await ask.chat.completions.create(model="chat", messages=[{"role": "user", "content": "live"}])
+        assert (await ask.batches.retrieve(made.id)).status == "in_progress"
+        assert [batch.id async for batch in ask.batches.list()] == [made.id]
+        assert [model.id async for model in ask.models.list()] == ["chat"]
+        assert (await ask.files.content(made.input_file_id)).content
+        assert (await ask.batches.cancel(made.id)).status == "cancelling"
+        gate.open.set()
+        assert (await ended(ask, made.id)).status == "cancelled"
+    assert {route.path for route in house.gateway.door.routes if route.asks} == {
+        "/v1/audio/transcriptions", "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+        "/v1/images/generations", "/v1/moderations", "/v1/rerank", "/v1/responses",
+    }  # fmt: skip
 
 
 async def test_a_provider_that_is_asked_too_often_is_asked_again(house: House) -> None:

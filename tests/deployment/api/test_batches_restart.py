@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,19 +28,23 @@ from touchstone.models.fake import FakeModel
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 
 LINES = 120
+HALFWAY = 40
 
 
-class Slow(FakeModel):
-    """Takes a moment for each question, and counts how often each is asked."""
+class Halting(FakeModel):
+    """Answers the first questions, and the others when it is let; counts how often each is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
         super().__init__()
         self.asked: Counter[str] = Counter()
-        self.pause_s = 0.03
+        self.at_once = at_once
+        self.open = threading.Event()
 
     async def send(self, request: ChatRequest) -> Any:
         self.asked[str(request.messages[-1].content)] += 1
-        await asyncio.sleep(self.pause_s)
+        if self.asked.total() > self.at_once:
+            while not self.open.is_set():
+                await asyncio.sleep(0.01)
         return await super().send(request)
 
 
@@ -66,8 +72,8 @@ def answered(place: Place, batch: Batch) -> set[int]:
     work = place.folder / "files" / f"work-{batch.work}"
     if not work.exists():
         return set()
-    with work.open("r+b", buffering=0) as file:
-        return set(kept(file))
+    # A copy: what is half written is cut off by whoever reads it, and the gateway may be writing just now.
+    return set(kept(io.BytesIO(work.read_bytes())))
 
 
 def ask(running: Running, place: Place, path: str) -> httpx.Response:
@@ -77,12 +83,24 @@ def ask(running: Running, place: Place, path: str) -> httpx.Response:
 
 def until_ended(running: Running, place: Place, batch: Batch) -> Any:
     """The batch when it has ended."""
-    for _ in range(400):
+    for _ in range(1200):
         found = ask(running, place, f"/batches/{batch.id}").json()
         if found["status"] in ("completed", "failed", "expired", "cancelled"):
             return found
         time.sleep(0.05)
     raise AssertionError(found)
+
+
+def until_stopping(running: Running, place: Place) -> None:
+    """Wait until it has heard that it is to stop: from then on no line begins."""
+    for _ in range(3000):
+        try:
+            if ask(running, place, "/models").status_code == 503:
+                return
+        except httpx.TransportError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it goes on")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -91,19 +109,23 @@ def test_what_was_answered_is_never_asked_or_charged_again(tmp_path: Path, how: 
     Killed in the middle: every line is answered once in the end, and only lines that were under way are asked twice,
     each with a row in doubt. Told to stop: what was under way ends, and nothing is asked twice.
     """
-    place, model = Place(tmp_path / "place"), Slow()
+    place, model = Place(tmp_path / "place"), Halting(HALFWAY)
     with serve_in_thread(FakeServer(model)) as server:
         batch = begin(place, server.base_url)
-        with serving(place) as running:
-            for _ in range(800):
-                if len(answered(place, batch)) >= 30:
+        with serving(place, "--stop-seconds", "60") as running:
+            for _ in range(3000):
+                if len(answered(place, batch)) == HALFWAY and model.asked.total() > HALFWAY:
                     break
                 time.sleep(0.01)
             running.process.send_signal(how)
-            code = running.process.wait(20)
+            if how == signal.SIGTERM:
+                until_stopping(running, place)
+                model.open.set()
+            code = running.process.wait(60)
+            model.open.set()
             assert code == (0 if how == signal.SIGTERM else -signal.SIGKILL)
         before = answered(place, batch)
-        assert 30 <= len(before) < LINES
+        assert HALFWAY <= len(before) < LINES
         sure = {f"number {number - 1}" for number in before}
         asked_by_then = Counter({text: model.asked[text] for text in sure})
         with serving(place) as running:
@@ -129,8 +151,7 @@ def test_what_was_answered_is_never_asked_or_charged_again(tmp_path: Path, how: 
 
 async def test_an_answer_that_was_paid_and_not_yet_written_down_is_found(tmp_path: Path) -> None:
     """Between payment and the work file, a line's reply is kept under its name; the next gateway finds it there."""
-    model = Slow()
-    model.pause_s = 0.0
+    model = Halting(LINES)
     async with FakeServer(model) as server:
         async with open_kinds(tmp_path / "place") as house, client(house) as asking:
             await house.deploy("chat", server)

@@ -140,7 +140,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(house: House) -> None:
     headers = {**house.head(), "content-type": "multipart/form-data; boundary=x"}
     with pytest.raises((aiohttp.ClientError, ConnectionResetError)):
         await house.session.post(house.gateway.address + "/v1/files", data=pieces(), headers=headers)
-    for _ in range(100):
+    for _ in range(1500):
         if not stored(house):
             break
         await asyncio.sleep(0.02)

@@ -114,7 +114,7 @@ async def test_leaving_while_a_stream_is_held_back(house: House) -> None:
         await give_up_after(house, "helpdesk", 0.4, stream=True)
         [row] = await house.rows()
         assert (row["status"], row["estimated"]) == ("client_closed", True)
-        for _ in range(100):
+        for _ in range(1500):
             if server.bill:
                 break
             await asyncio.sleep(0.02)

@@ -129,7 +129,7 @@ async def ask(url: str, body: Mapping[str, Any] | None = None) -> Any:
     return await asyncio.to_thread(ask_now, url, body)
 
 
-async def until(true: Callable[[], object], within_s: float = 20.0) -> None:
+async def until(true: Callable[[], object], within_s: float = 60.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + within_s
     while not true():

@@ -109,7 +109,7 @@ async def test_restarts_are_counted_and_end(made: Made, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable):
         await supervisor.address("winner", 1)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert "I fail at once" in supervisor.logs("winner", 1)
 
 
@@ -205,7 +205,7 @@ async def test_a_stubborn_process_is_killed(made: Made, tmp_path: Path) -> None:
     await supervisor.address("winner", 1)
     group, began = processes_in(pid_of(supervisor)), time.monotonic()
     await supervisor.stop("winner", 1)
-    assert 0.3 <= time.monotonic() - began < 5
+    assert 0.3 <= time.monotonic() - began < 15
     await until(lambda: not any(map(alive, group)))
 
 
@@ -233,7 +233,7 @@ async def test_it_can_be_closed_at_any_moment(when_s: float, made: Made, tmp_pat
     group = processes_in(pid_of(supervisor))
     os.kill(pid_of(supervisor), signal.SIGKILL)
     await asyncio.sleep(when_s)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await supervisor.close()
     await until(lambda: not any(map(alive, group)))
 

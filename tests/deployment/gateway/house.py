@@ -314,7 +314,7 @@ class House:
         """Where it listens."""
         return int(self.gateway.address.rsplit(":", 1)[1])
 
-    def client(self, timeout_s: float = 10.0) -> Client:
+    def client(self, timeout_s: float = 30.0) -> Client:
         """A new connection."""
         return Client(self.port, timeout_s)
 
@@ -330,11 +330,11 @@ class House:
             client.send(request(method, path, port=self.port, body=body, **more))
             return client.reply(has_body=method != "HEAD")
 
-    def run(self, coroutine: Any, timeout_s: float = 10.0) -> Any:
+    def run(self, coroutine: Any, timeout_s: float = 60.0) -> Any:
         """Run something on the gateway's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout_s)
 
-    def until(self, done: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    def until(self, done: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Wait for something to become true."""
         deadline = time.monotonic() + timeout_s
         while not done():

@@ -70,6 +70,26 @@ def test_a_key_has_its_own_cap() -> None:
     assert refused(lambda: admission.enter(wide)).values == {"limit": 3}
 
 
+def test_what_reaches_no_model_has_places_of_its_own() -> None:
+    """A key whose places for models are all taken still looks at its batches: so many at a time, within all caps."""
+    admission = Admission(DoorLimits(in_flight=4, aside_per_key=2), Clock())
+    narrow = key("a", 1, limits=Limits(in_flight=1, requests_per_minute=4))
+    admission.enter(narrow)
+    first = admission.enter(narrow, aside=True)
+    second = admission.enter(narrow, aside=True)
+    assert refused(lambda: admission.enter(narrow, aside=True)).values == {"limit": 2}
+    assert refused(lambda: admission.enter(narrow)).values == {"limit": 1}
+    first.leave()
+    admission.enter(narrow, aside=True)
+    second.leave()
+    assert refused(lambda: admission.enter(narrow, aside=True)).code == "requests_per_minute"
+    assert admission.in_flight == 2
+    other = key("b", 2)
+    for aside in (True, False):
+        admission.enter(other, aside=aside)
+    assert refused(lambda: admission.enter(other, aside=True)).code == "overloaded"
+
+
 def test_requests_a_minute() -> None:
     """So many and no more; then as many as time lets in; a refusal says how long to wait and what is left."""
     clock = Clock()

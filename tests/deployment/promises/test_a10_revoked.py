@@ -17,9 +17,11 @@ def test_revocation_takes_at_most_a_second(engine: sa.Engine) -> None:
     assert gateway.find(secret) is not None
     admin.revoke(key.id, who="me")
     revoked = time.monotonic()
+    asked = revoked
     while gateway.find(secret) is not None:
-        assert time.monotonic() - revoked < FRESH_S + 0.2
+        assert asked <= revoked + FRESH_S, "whoever asks later than that is refused"
         time.sleep(0.02)
+        asked = time.monotonic()
 
     assert FRESH_S <= 1.0
 

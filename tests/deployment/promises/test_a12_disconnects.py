@@ -17,7 +17,7 @@ from touchstone.models.fake_server import FakeServer
 
 async def until_billed(server: FakeServer, count: int) -> None:
     """Wait until the provider has noticed so many ends."""
-    for _ in range(200):
+    for _ in range(1500):
         if len(server.bill) == count:
             return
         await asyncio.sleep(0.02)

@@ -44,7 +44,7 @@ def test_it_stops_with_everything_booked(tmp_path: Path) -> None:
                     return list(await asyncio.gather(*(response.read() for response in responses)))
 
             replies = asyncio.run(stop())
-            assert gateway.process.wait(15) == 0
+            assert gateway.process.wait(60) == 0
         for reply in replies:
             last = reply.strip().split(b"\n\n")[-1]
             assert orjson.loads(last.removeprefix(b"data: "))["error"]["code"] == "shutting_down"

@@ -55,16 +55,20 @@ class Registry:
                 raise UnknownName(kind="endpoint", name=name, known=_names(connection))
             return found
 
-    def add_version(self, name: str, make: Callable[[int], Version], *, percent: int = WHOLE) -> Endpoint:
+    def add_version(
+        self, name: str, make: Callable[[int], Version], *, percent: int = WHOLE, project: str | None = None
+    ) -> Endpoint:
         """
         Give an endpoint a further version; a name that is new becomes an endpoint.
 
         Args:
             make: From the number that it gets to the version.
             percent: Of the requests that it answers from now on; the others keep their proportions.
+            project: Whose keys may ask a new endpoint; None means those of every project, or as it was.
 
         Raises:
-            SettingsError: the percentage is none, or the first version would not answer everybody.
+            SettingsError: the percentage is none, the first version would not answer everybody, or the endpoint is
+                another project's.
         """
         if not 0 <= percent <= WHOLE:
             raise SettingsError("{percent} is no percentage of the requests; give 0 to 100", percent=percent)
@@ -75,10 +79,29 @@ class Registry:
                     "{name} has no other version that could answer the rest; deploy the first one without a split",
                     name=name,
                 )
+            if before is not None and project not in (None, before.project):
+                if before.project is None:
+                    raise SettingsError(
+                        "{name} belongs to every project already; give the endpoint of {project} another --name",
+                        name=name,
+                        project=project,
+                    )
+                raise SettingsError(
+                    "{name} belongs to project {owner}; give the endpoint of {project} another --name",
+                    name=name,
+                    owner=before.project,
+                    project=project,
+                )
             number = 1 if before is None else max(one.number for one in before.versions) + 1
             version = make(number)
             if before is None:
-                after = Endpoint(name=name, versions=(version,), split={number: WHOLE}, created_at=version.created_at)
+                after = Endpoint(
+                    name=name,
+                    versions=(version,),
+                    split={number: WHOLE},
+                    project=project,
+                    created_at=version.created_at,
+                )
             else:
                 after = before.model_copy(
                     update={
@@ -163,11 +186,13 @@ class Registry:
         How an endpoint behaves beside its recipe.
 
         Raises:
-            SettingsError: it fails over to an endpoint that does not exist, or to itself.
+            SettingsError: it fails over to an endpoint that does not exist, or to itself; or its moderation would be
+                asked about by the very endpoint that it speaks about.
         """
 
         def change(_found: Endpoint) -> Mapping[str, Any]:
-            others = {one.name for one in self.all()} - {name}
+            judges = {one.name: one.policy.safety.moderation for one in self.all()}
+            others = set(judges) - {name}
             named = (*policy.fail_over, *([policy.safety.moderation] if policy.safety.moderation else []))
             unknown = [one for one in named if one not in others]
             if unknown:
@@ -177,6 +202,7 @@ class Registry:
                     other=unknown[0],
                     known=", ".join(sorted(others)) or "none",
                 )
+            _refuse_circle(name, judges | {name: policy.safety.moderation})
             return {"policy": policy}
 
         return self._change(name, "endpoint.policy", change)
@@ -219,14 +245,19 @@ class Registry:
             found = _read(connection, name)
             if found is None:
                 raise UnknownName(kind="endpoint", name=name, known=_names(connection))
-            relying = [
-                one.name
-                for row in connection.execute(sa.select(endpoints.c.document))
-                if name in (one := Endpoint.model_validate_json(row.document)).policy.fail_over
-            ]
+            rows = connection.execute(sa.select(endpoints.c.document)).all()
+            others = [Endpoint.model_validate_json(row.document) for row in rows]
+            relying = [one.name for one in others if name in one.policy.fail_over]
             if relying:
                 raise SettingsError(
                     "{name} is what {other} fails over to; change that first", name=name, other=", ".join(relying)
+                )
+            judged = [one.name for one in others if one.policy.safety.moderation == name and one.name != name]
+            if judged:
+                raise SettingsError(
+                    "{name} is what {other} asks whether a text may pass; change that first",
+                    name=name,
+                    other=", ".join(judged),
                 )
             connection.execute(endpoints.delete().where(endpoints.c.name == name))
             note_act(connection, who=self.who, what="endpoint.remove", about=f"endpoint {name}", before=found)
@@ -275,6 +306,20 @@ def _read(connection: sa.Connection, name: str) -> Endpoint | None:
 
 def _names(connection: sa.Connection) -> list[str]:
     return list(connection.execute(sa.select(endpoints.c.name).order_by(endpoints.c.name)).scalars())
+
+
+def _refuse_circle(name: str, judges: Mapping[str, str | None]) -> None:
+    """Raises `SettingsError` where an endpoint's moderation comes back to it: nobody outside would judge anything."""
+    way = [name]
+    while (judge := judges.get(way[-1])) is not None:
+        if judge in way:
+            raise SettingsError(
+                "{name} cannot be moderated by {other}, for that would be a circle: {way}; name one outside of it",
+                name=name,
+                other=judges[name],
+                way=" → ".join((*way, judge)),
+            )
+        way.append(judge)
 
 
 def _shared(split: Mapping[int, int], number: int, percent: int) -> dict[int, int]:

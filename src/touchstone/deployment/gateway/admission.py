@@ -57,10 +57,13 @@ class Bucket:
 class _Account:
     """What is counted for one key."""
 
-    __slots__ = ("in_flight", "limits", "requests", "tokens")
+    __slots__ = ("aside", "in_flight", "limits", "requests", "tokens")
 
     def __init__(self, limits: Limits, now: float) -> None:
         self.in_flight = 0
+        """Requests for a model."""
+        self.aside = 0
+        """Requests that reach no model."""
         self.limits = limits
         self.requests = Bucket(limits.requests_per_minute, now) if limits.requests_per_minute else None
         self.tokens = Bucket(limits.tokens_per_minute, now) if limits.tokens_per_minute else None
@@ -80,11 +83,12 @@ class _Account:
 class Seat:
     """A request's place among those in flight. It is left once, however the request ends."""
 
-    __slots__ = ("_account", "_admission", "_body", "_taken")
+    __slots__ = ("_account", "_admission", "_aside", "_body", "_taken")
 
-    def __init__(self, admission: Admission, account: _Account) -> None:
+    def __init__(self, admission: Admission, account: _Account, aside: bool) -> None:
         self._admission = admission
         self._account: _Account | None = account
+        self._aside = aside
         self._taken = 0
         self._body = 0
 
@@ -92,7 +96,10 @@ class Seat:
         """Make room for another; may be called twice."""
         account, self._account = self._account, None
         if account is not None:
-            account.in_flight -= 1
+            if self._aside:
+                account.aside -= 1
+            else:
+                account.in_flight -= 1
             self._admission.in_flight -= 1
             self._admission.bodies_bytes -= self._body
 
@@ -154,9 +161,14 @@ class Admission:
         self.bodies_bytes = 0
         self._accounts: dict[int, _Account] = {}
 
-    def enter(self, key: Key) -> Seat:
+    def enter(self, key: Key, *, aside: bool = False) -> Seat:
         """
         A seat for a request of this key.
+
+        Args:
+            key: Whose request it is.
+            aside: Whether it reaches no model. It then takes none of the places that the key has for models, so that
+                a batch that holds all of these can be looked at and cancelled; it has a cap of its own.
 
         Raises:
             GatewayError: there are too many, of this key or altogether, or too many a minute.
@@ -168,8 +180,11 @@ class Admission:
             account.follow(key.limits, self.clock())
         if self.in_flight >= self.limits.in_flight:
             raise GatewayError("overloaded", retry_after_s=1)
-        most = key.limits.in_flight or self.limits.in_flight_per_key
-        if account.in_flight >= most:
+        if aside:
+            held, most = account.aside, self.limits.aside_per_key
+        else:
+            held, most = account.in_flight, key.limits.in_flight or self.limits.in_flight_per_key
+        if held >= most:
             raise GatewayError("too_many_in_flight", retry_after_s=1, limit=most)
         if account.requests is not None:
             wait_s = account.requests.take(1, self.clock())
@@ -180,9 +195,12 @@ class Admission:
                     limit=account.requests.per_minute,
                     headers=headers_of(account.requests, account.tokens),
                 )
-        account.in_flight += 1
+        if aside:
+            account.aside += 1
+        else:
+            account.in_flight += 1
         self.in_flight += 1
-        return Seat(self, account)
+        return Seat(self, account, aside)
 
     def forget_idle(self) -> None:
         """Drop what is kept of keys that have nothing in flight and full buckets; call it now and then."""
@@ -192,7 +210,7 @@ class Admission:
                 if bucket is not None:
                     bucket.fill(now)
             full = all(bucket is None or bucket.full_in_s <= 0 for bucket in (account.requests, account.tokens))
-            if account.in_flight == 0 and full:
+            if account.in_flight == account.aside == 0 and full:
                 del self._accounts[number]
 
 

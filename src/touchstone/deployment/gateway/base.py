@@ -332,6 +332,11 @@ class Route:
     tag: str = "gateway"
 
     @property
+    def asks(self) -> bool:
+        """Whether its requests are for a model, and take the places that a key has for those."""
+        return self.access == "infer" and self.method == "POST"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The values that its path names."""
         return tuple(_SEGMENT.findall(self.path))

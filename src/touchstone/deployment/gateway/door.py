@@ -200,7 +200,7 @@ class Door:
         address = scope["client"][0] if scope["client"] else ""
         if route.access != "open":
             running.key = await self._authenticate(head, query, address, route)
-            running.seat = self.admission.enter(running.key)
+            running.seat = self.admission.enter(running.key, aside=not route.asks)
         limit = route.body_bytes or self.limits.body_bytes
         declared = check_body(head, route, limit)
         if route.body_bytes is not None or route.body_s is not None:

@@ -33,7 +33,9 @@ class DoorLimits(Noun):
     in_flight: int = Field(default=2048, ge=1)
     """Requests of all keys together (A1)."""
     in_flight_per_key: int = Field(default=1024, ge=1)
-    """Where the key itself says nothing (A1)."""
+    """Of a key, for models, where the key itself says nothing (A1)."""
+    aside_per_key: int = Field(default=256, ge=1)
+    """Of a key, for what reaches no model: its files, its batches, the list of models (A1)."""
     bodies_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     """All bodies of requests in flight together."""
     failures_per_minute: int = Field(default=30, ge=1)

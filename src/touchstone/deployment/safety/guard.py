@@ -93,6 +93,19 @@ class RuleGuard:
             ruling = self.by_rules(texts, way)
         return ruling if ruling.action == "block" or self.moderation is None else await self._moderated(ruling, way)
 
+    def orders(self, texts: Sequence[str]) -> Ruling:
+        """See `Guard`. Personal data and words are not looked for: the documents are the recipe's own."""
+        findings: list[SafetyFinding] = []
+        for number, text in enumerate(texts):
+            seen = see(text)
+            allowed = [span[1:3] for span in self._allowed.find(seen)] if self._allowed else []
+            found = _without(find_injection(seen, list(readings(seen))), allowed)
+            room = max(0, _MOST_FINDINGS - len(findings))
+            findings += [_finding("injection.", span, "in", number) for span in found[:room]]
+        if findings and self.policy.injection == "block":
+            return Ruling("block", (), tuple(findings))
+        return Ruling("pass", tuple(texts), tuple(findings))
+
     def by_rules(self, texts: Sequence[str], way: Way) -> Ruling:
         """What rules say that ask nobody."""
         passed: list[str] = []

@@ -6,6 +6,7 @@ Whoever is told "block" is given no body, so that nothing can be sent by mistake
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -91,6 +92,28 @@ class Screen:
         read = Texts(body)
         ruling = await self._rule(read, "in", request)
         return Screened(ruling.action, self._passed(ruling, lambda: read.put(ruling.texts)), *self._said(ruling, read))
+
+    async def passages(self, texts: Sequence[str], request: str) -> Screened:
+        """
+        Passages that a recipe found for the model to read: no client sent them, and whoever wrote the document may have
+        written orders into it. Looked at where the policy looks for injection.
+
+        Raises:
+            SafetyUnavailable: nobody can tell.
+        """
+        if not texts or self.policy.injection == "off" or not self.looks("in"):
+            return Screened("pass", tuple(texts))
+        started = self._clock()
+        try:
+            ruling = await asyncio.to_thread(self.guard.orders, texts)
+        except Exception as error:
+            # Fail closed: an error nobody thought of must not let a passage pass.
+            self._keep("unavailable", "in", request, started, texts=len(texts), reason="failed")
+            raise unavailable("failed") from error
+        places = [f"passages[{number}]" for number in range(len(texts))]
+        findings = tuple(_placed(finding, places) for finding in ruling.findings)
+        self._keep("blocked" if ruling.action == "block" else "passed", "in", request, started, findings, len(texts))
+        return Screened(ruling.action, None if ruling.action == "block" else ruling.texts, findings)
 
     async def reply(self, body: bytes, content_type: str, request: str) -> Screened:
         """

@@ -14,7 +14,7 @@ import orjson
 
 from touchstone.deployment.base import Answered, Asked, Endpoint, Key, Ready, Upstream, Usage
 from touchstone.deployment.endpoints.fields import Unusable
-from touchstone.deployment.endpoints.serving import Serving, Target
+from touchstone.deployment.endpoints.serving import Serving, Target, may_ask
 from touchstone.deployment.gateway.api.account import Account, intent_of
 from touchstone.deployment.gateway.api.asking import Asking, passed
 from touchstone.deployment.gateway.api.base import Books, Chosen, Form, Promise, Request, unusable
@@ -103,10 +103,6 @@ class Pipeline:
             promise.drop()
             raise
 
-    def may_ask(self, key: Key, name: str) -> bool:
-        """Whether a key may ask an endpoint."""
-        return key.endpoints is None or name in key.endpoints
-
     # Whom to ask ------------------------------------------------------------------------------------------------------
 
     def _endpoint(self, incoming: Incoming, name: object) -> Endpoint:
@@ -114,7 +110,7 @@ class Pipeline:
         if not isinstance(name, str):
             raise GatewayError("invalid_value", param="model", reason="name an endpoint as the model")
         endpoint = self.serving.endpoints.get(name)
-        if endpoint is None or not self.may_ask(_key(incoming), name):
+        if endpoint is None or not may_ask(endpoint, _key(incoming)):
             raise GatewayError("model_not_found", param="model")
         incoming.facts.endpoint = endpoint.name
         if endpoint.state != "running":
@@ -127,7 +123,7 @@ class Pipeline:
         yield Chosen(endpoint, self.serving.pick(endpoint, name), 0)
         for other in endpoint.policy.fail_over:
             found = self.serving.find(other)
-            if found is not None and self.may_ask(_key(request.incoming), other):
+            if found is not None and may_ask(found, _key(request.incoming)):
                 yield Chosen(found, self.serving.pick(found, name), 1)
                 return
 
@@ -175,6 +171,7 @@ class Pipeline:
                 raise
             account = Account(request, chosen, upstream, lease, self._books.meter)
             ready = await self._prepared(request, chosen, upstream, asked)
+            await self._read(request, chosen, ready, screens)
             kept_under = self._kept_under(request, chosen, asked)
             kept = None if kept_under is None else await self._books.cache.get(kept_under)
             if kept is not None:
@@ -255,6 +252,15 @@ class Pipeline:
             self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
             raise
         return fields
+
+    async def _read(self, request: Request, chosen: Chosen, ready: Ready, screens: tuple[Screen, ...]) -> None:
+        """What the recipe found for the model to read, through every guard that the request passed."""
+        try:
+            for screen in screens:
+                passed(await screen.passages(ready.passages, request.incoming.request))
+        except (GatewayError, SafetyUnavailable) as error:
+            self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
+            raise
 
     def _note(self, request: Request, chosen: Chosen, ending: Ending | None = None) -> None:
         """The row of a request that no money was held for."""

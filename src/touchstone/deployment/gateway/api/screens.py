@@ -48,14 +48,12 @@ class SafetyLog:
         """Write a record down with the next rows."""
         said: dict[str, Any] = {
             "findings": [finding.model_dump(mode="json", exclude_none=True) for finding in record.findings],
-            "not_checked": record.not_checked,
-            "reason": record.reason,
             "texts": record.texts,
             "seconds": record.seconds,
         }
         row: Row = (
             next(self._numbers), record.request, record.endpoint, record.way, record.status, orjson.dumps(said),
-            record.at,
+            record.at, orjson.dumps(record.not_checked) if record.not_checked else None, record.reason,
         )  # fmt: skip
         self._writer.enqueue(self, row, must=True)
 

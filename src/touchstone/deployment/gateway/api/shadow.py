@@ -19,9 +19,11 @@ import sqlalchemy as sa
 
 from touchstone.deployment.base import Answered, Asked, Endpoint, Key, Kind, Upstream, Version
 from touchstone.deployment.endpoints.serving import Serving, Target
+from touchstone.deployment.gateway.api.asking import passed
 from touchstone.deployment.gateway.api.base import Chosen, Request
 from touchstone.deployment.gateway.api.failing import billed_usd, code_of
 from touchstone.deployment.gateway.api.screens import Screens, Whose
+from touchstone.deployment.gateway.base import GatewayError
 from touchstone.deployment.govern.meter import Ending, Hold, Intent, Meter
 from touchstone.deployment.govern.prices import usage_usd, worst_usd
 from touchstone.deployment.govern.sql import Row, put
@@ -150,7 +152,7 @@ class Shadows:
         try:
             async with self._serving.upstream(Target(copy.endpoint, copy.shadow)) as upstream:
                 reply = await self._reply(copy, upstream)
-        except TouchstoneError as failure:
+        except (TouchstoneError, GatewayError) as failure:
             error = code_of(failure)
         except Exception as failure:  # noqa: BLE001 - whatever it is, nobody real may suffer from it
             _log.error("a shadow of %s failed: %s", copy.endpoint.name, type(failure).__name__)
@@ -171,6 +173,9 @@ class Shadows:
     async def _reply(self, copy: _Copy, upstream: Upstream) -> bytes | None:
         """What the shadow says, as far as the endpoint's guard lets it be kept."""
         ready = await upstream.prepare(copy.asked)
+        screen = await self._screens.of(copy.endpoint, Whose(copy.key, copy.request))
+        if screen is not None:
+            passed(await screen.passages(ready.passages, copy.request))
         price = upstream.price
         most = None if price is None else worst_usd(price, ready.input_tokens, ready.output_tokens)
         intent = Intent(
@@ -183,7 +188,6 @@ class Shadows:
         seconds = time.perf_counter() - started
         usd = usage_usd(price, answered.usage)
         self._meter.settle(hold, Ending("done", answered.usage, usd, seconds, model=answered.model))
-        screen = await self._screens.of(copy.endpoint, Whose(copy.key, copy.request))
         if screen is None:
             return answered.body
         screened = await screen.reply(answered.body, answered.content_type, copy.request)
