@@ -6,10 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.decision.conftest import make_trial
 
 from touchstone.decision.base import Constraints, Volume
 from touchstone.decision.constraints import Broken, broken
-from touchstone.evaluation.base import Cost, Estimate, Finding, Latency, OutcomeCounts, TrialSummary
+from touchstone.decision.ladder_base import Stretch
+from touchstone.decision.ladder_costs import bare_rung
+from touchstone.decision.projection import usd_per_month
+from touchstone.evaluation.base import Cost, Estimate, Finding, Latency, MachineTime, OutcomeCounts, TrialSummary
 from touchstone.evaluation.intervals import estimate, wilson
 
 Scores = Callable[..., list[float]]
@@ -119,6 +125,49 @@ def test_cost_per_month_of_the_trial_stands_in_for_the_volume(trial: Trial, scor
     assert len(check(trial("a", scores(0.9, 100), cost=month), max_usd_per_month=219)) == 1
     free = Cost(per_case_usd=0.0, per_case_high_usd=0.0, per_month_usd=0.0)
     assert check(trial("a", scores(0.9, 100), cost=free), max_usd_per_month=0) == ()
+
+
+def on_machine(**machine: Any) -> Cost:
+    """Nothing is bought; the user's machine answers."""
+    return Cost(per_case_usd=0.0, per_case_low_usd=0.0, per_case_high_usd=0.0, machine=MachineTime(**machine))
+
+
+def test_a_month_on_an_own_machine_costs_its_time(trial: Trial, scores: Scores) -> None:
+    """Seconds x the price of an hour, at the upper end; no price or no time is unknown and not nothing."""
+    some, limit = scores(0.9, 100), {"max_usd_per_month": 5.0}
+    seconds = {"seconds": 1.8, "seconds_low": 1.2, "seconds_high": 2.4}
+    assert check(trial("a", some, cost=on_machine(usd_per_hour=0.5, **seconds)), 10_000, **limit) == ()
+    [fault] = check(trial("a", some, cost=on_machine(usd_per_hour=0.9, **seconds)), 10_000, **limit)
+    assert "its cost per month, 4.50 USD, meets the limit of 5 USD, but the upper end 6.00 USD" in fault.reason.text()
+    [fault] = check(trial("a", some, cost=on_machine()), 10_000, **limit)
+    assert fault.kind == "unknown"
+    assert fault.reason.text().endswith("set `machine_usd_per_hour` under `improve` in the task file")
+    [fault] = check(trial("a", some, cost=on_machine(usd_per_hour=0.9)), 10_000, **limit)
+    assert (fault.kind, "its time was not measured" in fault.reason.text()) == ("unknown", True)
+    assert check(trial("a", some, cost=on_machine()), 10_000) == ()
+
+
+@given(
+    bought=st.floats(0, 10),
+    seconds=st.floats(0, 3_600),
+    hourly=st.floats(0, 100),
+    requests=st.floats(0.1, 1e7),
+    months=st.floats(0.1, 60),
+)
+def test_a_month_and_the_ladder_count_alike(
+    bought: float, seconds: float, hourly: float, requests: float, months: float
+) -> None:
+    """One rule: a month times its months is what the ladder adds to what making took."""
+    machine = MachineTime(usd_per_hour=hourly, seconds=seconds, seconds_low=seconds, seconds_high=seconds)
+    cost = Cost(per_case_usd=bought, per_case_low_usd=bought, per_case_high_usd=bought, machine=machine)
+    stretch = Stretch(months=months, requests_per_month=requests)
+    [month, low, high] = usd_per_month(cost, Volume(requests_per_month=requests))
+    rung = bare_rung(make_trial("a", [1.0, 0.0], cost=cost), {}, stretch)
+
+    assert month is not None
+    assert rung.total is not None
+    assert month * months == pytest.approx(rung.total.usd, rel=1e-9, abs=1e-12)
+    assert [low, high] == pytest.approx([month, month])
 
 
 def test_latency_must_hold_at_its_upper_end(trial: Trial, scores: Scores) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.decision.base import Constraints, Decision, Goal, Volume
 from touchstone.decision.decide import decide
@@ -58,10 +59,10 @@ def test_a_tie_takes_the_cheapest_and_names_everybody(trial: Trial, compare: Com
 @pytest.mark.parametrize(
     ("usd", "seconds", "taken", "rule"),
     [
-        ((None, None), (1.0, 0.5), "b", "none is known to cost less than b, and it answers fastest"),
+        ((None, None), (1.0, 0.5), "b", "none is known to cost less per case than b, and it answers fastest"),
         ((None, None), (None, None), "a", "a has the best score; cost and latency do not decide"),
         ((0.2, 0.1), (0.5, 1.0), "b", "b costs least per case"),
-        ((0.1, 0.1), (1.0, 0.5), "b", "none is known to cost less than b, and it answers fastest"),
+        ((0.1, 0.1), (1.0, 0.5), "b", "none is known to cost less per case than b, and it answers fastest"),
         ((None, 0.1), (0.5, 1.0), "b", "b costs least per case"),
     ],
 )
@@ -387,7 +388,7 @@ goals = st.sampled_from([Goal(), Goal(name="cheapest-within", tolerance=0.05)])
 
 
 @given(made_up=tables(), goal=goals, data=st.data())
-@settings(max_examples=40, deadline=None)
+@examples(25)
 def test_order_of_candidates_does_not_matter(
     trial: Trial, compare: Compare, made_up: Table, goal: Goal, data: st.DataObject
 ) -> None:
@@ -408,7 +409,7 @@ def test_order_of_candidates_does_not_matter(
 
 
 @given(made_up=tables())
-@settings(max_examples=50, deadline=None)
+@examples(25)
 def test_a_dominated_trial_never_wins(trial: Trial, compare: Compare, made_up: Table) -> None:
     """Whoever is chosen, nobody who qualifies is at least as good in score, cost and latency and better in one."""
     table, costs = made_up
@@ -461,7 +462,7 @@ def test_everybody_is_accounted_for_once(trial: Trial, compare: Compare, made_up
 
 
 @given(made_up=tables())
-@settings(max_examples=40, deadline=None)
+@examples(25)
 def test_a_worse_candidate_changes_a_winner_through_holm_only(trial: Trial, compare: Compare, made_up: Table) -> None:
     """
     A hopeless candidate joins: the winner stays the winner, or ties with others because more pairs were tested.

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from touchstone.decision.base import Reason
 from touchstone.decision.evidence import Contest
 from touchstone.decision.ladder import gain_of, make_ladder
-from touchstone.decision.ladder_base import Amount, Ladder, Machine, Making, Rung, Stretch
+from touchstone.decision.ladder_base import Ladder, Making, Rung, Stretch
 from touchstone.decision.ladder_costs import break_even
-from touchstone.evaluation.base import OutcomeCounts, PairResult, TrialSummary
+from touchstone.evaluation.base import Cost, MachineTime, OutcomeCounts, PairResult, TrialSummary
 
 Scores = Callable[..., list[float]]
 Trial = Callable[..., TrialSummary]
@@ -202,21 +202,28 @@ def test_an_unknown_price_makes_no_total(trial: Trial, compare: Compare, scores:
     assert found.rung("b").break_even == found.rung("c").break_even == "unknown"
 
 
-def on_machine(mean: float | None, spread: float = 0.0) -> Machine:
-    """A machine of 2 USD an hour and a request's mean time on it, in seconds."""
-    seconds = None if mean is None else Amount(mean=mean, low=mean - spread, high=mean + spread)
-    return Machine(usd_per_hour=2.0, seconds=seconds)
+def on_machine(mean: float | None, spread: float = 0.0, hourly: float | None = 2.0) -> Cost:
+    """Nothing is bought; an hour of the machine, and a request's mean time on it in seconds."""
+    ends = {} if mean is None else {"seconds": mean, "seconds_low": mean - spread, "seconds_high": mean + spread}
+    machine = MachineTime(usd_per_hour=hourly, **ends)
+    return Cost(per_case_usd=0.0, per_case_low_usd=0.0, per_case_high_usd=0.0, machine=machine)
 
 
 def test_a_machine_costs_by_the_hour(trial: Trial, compare: Compare, scores: Scores) -> None:
     """By the mean time of a request and not the median, which is less; its interval is in the total."""
-    table = {"a": scores(0.5, 100), "b": scores(0.5, 100), "c": scores(0.5, 100)}
-    trials = [trial(name, values, usd=0.0, seconds=1.2) for name, values in table.items()]
-    one_time = Machine(usd_per_hour=2.0, seconds=Amount(mean=1.8, low=1.0, high=None))
-    machines = {"a": on_machine(1.8, 0.6), "b": on_machine(None), "c": one_time}
-    found = make_ladder(trials, compare(table), baseline="a", makings={}, stretch=YEAR, machines=machines)
+    table = {name: scores(0.5, 100) for name in "abcd"}
+    one_time = MachineTime(usd_per_hour=2.0, seconds=1.8, seconds_low=1.0)
+    costs = {
+        "a": on_machine(1.8, 0.6),
+        "b": on_machine(None),
+        "c": on_machine(1.8).model_copy(update={"machine": one_time}),
+        "d": on_machine(1.8, hourly=None),
+    }
+    trials = [trial(name, values, seconds=1.2, cost=costs[name]) for name, values in table.items()]
+    found = make_ladder(trials, compare(table), baseline="a", makings={}, stretch=YEAR)
     assert found.rung("a").usd_per_request == pytest.approx(2.0 * 1.8 / 3600)
     assert found.rung("b").usd_per_request is None
+    assert found.rung("d").usd_per_request is None, "an hour without a price is not free"
     total = found.rung("a").total
     assert total is not None
     assert (total.low, total.usd, total.high) == pytest.approx([12_000 * 2.0 * s / 3600 for s in (1.2, 1.8, 2.4)])
@@ -231,9 +238,9 @@ def clocked(trial: Trial, compare: Compare, scores: Scores) -> Callable[..., Lad
 
     def made(spread: float, **makings: Making) -> Ladder:
         table = {"a": scores(0.8, 300), "b": scores(0.8, 300, first=False), "c": scores(0.8, 300)}
-        trials = [trial(name, values, usd=0.0) for name, values in table.items()]
-        machines = {name: on_machine(mean, spread) for name, mean in (("a", 0.026), ("b", 0.028), ("c", 0.052))}
-        return make_ladder(trials, compare(table), baseline="a", makings=makings, stretch=YEAR, machines=machines)
+        means = {"a": 0.026, "b": 0.028, "c": 0.052}
+        trials = [trial(name, values, cost=on_machine(means[name], spread)) for name, values in table.items()]
+        return make_ladder(trials, compare(table), baseline="a", makings=makings, stretch=YEAR)
 
     return made
 

@@ -36,12 +36,14 @@ from touchstone.strategies.fine_tune import FineTune, FineTuneSettings, make_les
 from touchstone.strategies.general import General
 from touchstone.strategies.known_weights import (
     QUESTIONS,
+    WEIGHTS_LEARNED,
     findings_of_weights,
     given_folder,
     keep_what_is_learned,
     keys_of,
     questions_of,
     training_folder,
+    way_of_training,
 )
 from touchstone.strategies.planned import forecast_of
 from touchstone.strategies.pretrain import Pretrain, PretrainSettings, without_task
@@ -468,9 +470,28 @@ async def test_a_folder_of_weights_is_known_however_it_is_named(ledger: Ledger, 
 
     assert [one["kind"] for one in candidate.about["findings"]] == ["leak"]
     assert candidate.about["build"]["took_s"] == (12.5 if inner else None)
+    learned = {"way": "fine_tune", "training_digest": "d" * 16, "rows": 36}
+    assert candidate.about.get(WEIGHTS_LEARNED) == (learned if inner else None)
     plain = await bench.make(Prompt())
+    assert WEIGHTS_LEARNED not in plain.about
     assert "findings" not in plain.about
     assert plain.about["build"]["took_s"] == 0
+
+
+@pytest.mark.parametrize(
+    ("job", "way"),
+    [
+        ('{"job": {"way": "pretrain"}}', "pretrain"),
+        ('{"job": {"way": "lora"}}', "fine_tune"),
+        ('{"job": 5}', "fine_tune"),
+        (None, "fine_tune"),
+    ],
+)
+def test_a_job_beside_weights_says_what_they_began_with(tmp_path: Path, job: str | None, way: str) -> None:
+    """Without it, or where it cannot be read, they count as trained further: what is shared is copied without it."""
+    if job is not None:
+        (tmp_path / "job.json").write_text(job)
+    assert way_of_training(tmp_path) == way
 
 
 async def test_what_a_base_had_learned_is_learned_by_what_is_made_of_it(ledger: Ledger, tmp_path: Path) -> None:

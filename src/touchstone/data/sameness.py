@@ -11,6 +11,25 @@ from touchstone.data.base import SPLITS, Case
 from touchstone.data.digests import different, repeated
 from touchstone.data.findings import Findings
 from touchstone.data.likeness import near_text, same_text
+from touchstone.language import N_
+
+_TWIN = N_(
+    "{split} texts that also stand in {other}: {count} (rows {rows}, the same as {others}); what learns from {other} "
+    "has seen them, take them out of one"
+)
+_NEAR_TWIN = N_(
+    "{split} texts that stand in {other} but for punctuation and spaces: {count} (rows {rows}, like {others}); think "
+    "about taking them out of one"
+)
+# Only what is tested is kept from learners by `leaks: drop`.
+_TESTED_TWIN = N_(
+    "{split} texts that also stand in {other}: {count} (rows {rows}, the same as {others}); what learns from {other} "
+    "has seen them: write `leaks: drop` in the task file, which keeps them from it, or take them out of one"
+)
+_TESTED_NEAR_TWIN = N_(
+    "{split} texts that stand in {other} but for punctuation and spaces: {count} (rows {rows}, like {others}); write "
+    "`leaks: drop` in the task file, which keeps them from what learns from {other}, or take them out of one"
+)
 
 _LOW_32 = (1 << 32) - 1
 _ALL_64 = (1 << 64) - 1
@@ -125,8 +144,7 @@ class Sameness:
             "twin_across_splits",
             self._path(place),
             self._rows[place],
-            template="{split} texts that also stand in {other}: {count} (rows {rows}, the same as {others}); "
-            "what learns from {other} has seen them, take them out of one",
+            template=_TESTED_TWIN if self._split(place) == "test" else _TWIN,
             of=(self._split(place), self._split(other)),
             split=self._split(place),
             other=self._split(other),
@@ -138,9 +156,7 @@ class Sameness:
             "near_twin_across_splits",
             self._path(place),
             self._rows[place],
-            template="{split} texts that stand in {other} but for punctuation and spaces: {count} (rows "
-            "{rows}, like {others}); "
-            "think about taking them out of one",
+            template=_TESTED_NEAR_TWIN if self._split(place) == "test" else _NEAR_TWIN,
             of=(self._split(place), self._split(other)),
             split=self._split(place),
             other=self._split(other),

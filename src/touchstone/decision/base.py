@@ -129,6 +129,28 @@ class PassedOver(Noun):
     reason: Reason
 
 
+class CaseChanges(Noun):
+    """What people changed about the cases after these had been measured, the same for every candidate."""
+
+    cases: int
+    """Cases that were measured, those left out among them."""
+    excluded: int = 0
+    """Cases that are left out of every number."""
+    excluded_seen: int = 0
+    """How many of these were left out when there were answers to be seen."""
+    reasons: tuple[str, ...] = ()
+    """Why cases were left out, the commonest reason first; at most three, each cut to a line."""
+    corrected: int = 0
+    """Cases whose right answer is another than when they were measured."""
+    corrected_seen: int = 0
+    """How many of these were corrected when there were answers to be seen."""
+    kept_verdicts: int = 0
+    """Corrected cases whose deciding score stays what it was: a judge's verdict, or a text that nobody kept."""
+    verdict_before: Verdict | None = None
+    """The verdict on the cases as they were measured; None where nobody worked it out."""
+    chosen_before: str | None = None
+
+
 class Projection(Noun):
     """A candidate at the user's volume, a month of it; None where a number is unknown."""
 
@@ -172,6 +194,8 @@ class Decision(Noun):
     projections: tuple[Projection, ...] = ()
     """Every measured candidate at the user's volume; empty when the volume is unknown."""
     caveats: tuple[Reason, ...] = ()
+    changes: CaseChanges | None = None
+    """What was changed about the cases afterwards; None when nothing was."""
     cases_needed: int | None = None
     """
     In a tie: cases that would separate the leader from its nearest rival at the difference seen. When nobody qualifies:

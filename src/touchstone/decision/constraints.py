@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from touchstone.decision.base import Constraints, Reason, RejectionKind, Volume
 from touchstone.decision.evidence import covered, possible_means
-from touchstone.decision.projection import usd_per_month
+from touchstone.decision.projection import machine_usd, usd_per_month
 from touchstone.evaluation.base import Estimate, Finding, TrialSummary
 from touchstone.evaluation.bounds import FINE
 from touchstone.evaluation.distributions import normal_quantile
@@ -129,11 +129,21 @@ def _cost_per_case(trial: TrialSummary, limit: float | None) -> Iterator[Broken]
         yield _upper_end(template, trial, cost.per_case_usd, cost.per_case_high_usd, limit)
 
 
+_NO_HOUR = N_(
+    "its cost per month is unknown: it runs on your own machine, and nobody says what an hour of that costs; set "
+    "`machine_usd_per_hour` under `improve` in the task file"
+)
+_NO_TIME = N_("its cost per month is unknown: it runs on your own machine, and its time was not measured")
+
+
 def _cost_per_month(trial: TrialSummary, limit: float | None, volume: Volume) -> Iterator[Broken]:
     if limit is None:
         return
     if trial.cost.per_case_usd is None:
         yield Broken("unknown", Reason(template=N_("its cost per month is unknown: a price or the usage is missing")))
+        return
+    if (machine := trial.cost.machine) is not None and machine_usd(machine) is None:
+        yield Broken("unknown", Reason(template=_NO_HOUR if machine.usd_per_hour is None else _NO_TIME))
         return
     mean, _, high = usd_per_month(trial.cost, volume)
     if mean is None:

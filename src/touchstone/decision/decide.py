@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from touchstone.decision.base import (
+    CaseChanges,
     Constraints,
     Decision,
     Goal,
@@ -15,6 +16,7 @@ from touchstone.decision.base import (
     Rejection,
     Volume,
 )
+from touchstone.decision.case_changes import about_changes
 from touchstone.decision.caveats import caveats
 from touchstone.decision.constraints import Broken, broken
 from touchstone.decision.evidence import Contest
@@ -38,6 +40,7 @@ def decide(
     judge: JudgeState = "none",
     expires: date | None = None,
     race: RaceEvidence | None = None,
+    changes: CaseChanges | None = None,
 ) -> Decision:
     """
     Choose among measured trials. Pure: the same arguments give the same decision, in whatever order they come.
@@ -73,6 +76,7 @@ def decide(
         judge: Who scored.
         expires: Passed through; this room has no clock.
         race: What a race says; None when everybody was asked everything.
+        changes: What was changed about the cases after they were measured; the numbers have it in them already.
 
     Raises:
         ValueError: there is no trial, or two have one name.
@@ -122,6 +126,7 @@ def decide(
     else:
         choice = cheapest_within(leader, qualifying, contest, goal.tolerance)
     said = [choice.why] if choice.verdict in ("insufficient", "tie") else []
+    said += about_changes(changes, choice.verdict, choice.chosen.name if choice.chosen else None)
     said += caveats(measured, qualifying, tied, leader, choice.chosen, contest, constraints, judge)
     return Decision(
         goal=goal,
@@ -149,6 +154,7 @@ def decide(
         front=pareto_front({trial.name: axes(trial) for trial in measured}),
         projections=tuple(found for trial in measured if (found := project(trial, volume)) is not None),
         caveats=tuple(said),
+        changes=changes,
         cases_needed=choice.cases_needed,
         expires=expires,
     )

@@ -189,7 +189,10 @@ def _rule(taken: TrialSummary, others: Sequence[TrialSummary]) -> str:
         return N_("of those that cannot be told apart, {name} costs least per case")
     level = [other for other in others if by_cost(other)[0] <= cost]
     if all(cost == by_cost(other)[0] and latency < by_cost(other)[1] for other in level):
-        return N_("of those that cannot be told apart, none is known to cost less than {name}, and it answers fastest")
+        return N_(
+            "of those that cannot be told apart, none is known to cost less per case than {name}, and it answers "
+            "fastest"
+        )
     if all(worse < by_cost(other)[2] for other in level):
         return N_("of those that cannot be told apart, {name} has the best score; cost and latency do not decide")
     return N_("of those that cannot be told apart, nothing measured speaks for another than {name}")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from touchstone.decision.base import Reason
 from touchstone.decision.evidence import Contest
-from touchstone.decision.ladder_base import FEWEST_COMMON, Gain, Ladder, Machine, Making, Rung, Stretch
+from touchstone.decision.ladder_base import FEWEST_COMMON, Gain, Ladder, Making, Rung, Stretch
 from touchstone.decision.ladder_costs import bare_rung, break_even, level_in_all
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.ranks import pareto_front
@@ -27,7 +27,6 @@ def make_ladder(
     baseline: str,
     makings: Mapping[str, Making],
     stretch: Stretch,
-    machines: Mapping[str, Machine] | None = None,
     qualifying: Collection[str] | None = None,
     blocked: Mapping[str, tuple[Reason, ...]] | None = None,
     tolerance: float | None = None,
@@ -38,13 +37,12 @@ def make_ladder(
     Put measured candidates on a ladder.
 
     Args:
-        trials: One per candidate; `baseline` is among them.
+        trials: One per candidate; `baseline` is among them. Hours of an own machine are in the costs as in a month's
+            (`usd_per_request`).
         pairs: Their differences, as the comparison has them.
         baseline: Name of the candidate that everybody is held against: the model as it is.
         makings: What each took to make; who is missing took nothing.
         stretch: For how long and how much.
-        machines: Candidate to the machine of one's own on which it runs; its hours are added to its price by the mean
-            time of a request, one request after another.
         qualifying: Who meets the constraints; everybody by default.
         blocked: Candidate to why its gain must not be claimed; such a one never pays.
         tolerance: How much worse than the best the one that pays may be; None: not shown to be worse at all.
@@ -59,10 +57,10 @@ def make_ladder(
         raise ValueError(f"the baseline {baseline!r} is no candidate")
     contest = Contest(pairs, confidence)
     stops = blocked or {}
-    first = bare_rung(by_name[baseline], makings, stretch, machines or {})
+    first = bare_rung(by_name[baseline], makings, stretch)
     rungs = []
     for trial in trials:
-        rung = bare_rung(trial, makings, stretch, machines or {})
+        rung = bare_rung(trial, makings, stretch)
         kind, requests = break_even(rung, first, stretch)
         pair = contest.pair(trial.name, baseline)
         gain = gain_of(trial.name, baseline, contest)

@@ -84,14 +84,6 @@ class Amount(Noun):
         return Amount(mean=self.mean * factor, low=self.low * factor, high=high)
 
 
-class Machine(Noun):
-    """A machine of one's own that a candidate runs on."""
-
-    usd_per_hour: float
-    seconds: Amount | None = None
-    """Of a request; None where nothing was measured."""
-
-
 class Total(Noun):
     """USD over the whole stretch, making included."""
 

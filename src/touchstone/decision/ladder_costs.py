@@ -5,25 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from touchstone.decision.ladder_base import Amount, BreakEven, Machine, Making, Rung, Stretch, Total
+from touchstone.decision.ladder_base import Amount, BreakEven, Making, Rung, Stretch, Total
+from touchstone.decision.projection import machine_usd, usd_per_request
 from touchstone.evaluation.base import OutcomeCounts, TrialSummary
 
 
-def bare_rung(
-    trial: TrialSummary, makings: Mapping[str, Making], stretch: Stretch, machines: Mapping[str, Machine]
-) -> Rung:
+def bare_rung(trial: TrialSummary, makings: Mapping[str, Making], stretch: Stretch) -> Rung:
     """A rung with what it costs, before it is held against others."""
     making = makings.get(trial.name, Making(usd=0.0, seconds=0.0))
-    machine = machines.get(trial.name)
-    each: Amount | None = None
-    time: Amount | None = None
-    price = _price(trial)
-    if price is not None:
-        each = price.times(stretch.price_factor)
-    if machine is not None:
-        seconds = machine.seconds
-        time = None if seconds is None else seconds.times(machine.usd_per_hour / 3_600 * stretch.price_factor)
-        each = None if each is None or time is None else _sum(each, time)
+    each, machine = usd_per_request(trial.cost), trial.cost.machine
+    time = None if machine is None else machine_usd(machine)
+    each = None if each is None else each.times(stretch.price_factor)
+    time = None if time is None else time.times(stretch.price_factor)
     return Rung(
         candidate=trial.name,
         model=trial.model,
@@ -48,21 +41,6 @@ def no_answer(outcomes: OutcomeCounts) -> dict[str, float]:
     counts = {kind: int(getattr(outcomes, kind)) for kind in _NO_ANSWER}
     found = sorted((kind for kind in counts if counts[kind]), key=lambda kind: -counts[kind])
     return {kind: counts[kind] / outcomes.asked for kind in found}
-
-
-def _price(trial: TrialSummary) -> Amount | None:
-    """USD of a request's replies; the ends are the mean where no interval was made."""
-    cost = trial.cost
-    if cost.per_case_usd is None:
-        return None
-    low = cost.per_case_usd if cost.per_case_low_usd is None else cost.per_case_low_usd
-    return Amount(mean=cost.per_case_usd, low=low, high=cost.per_case_high_usd)
-
-
-def _sum(one: Amount, other: Amount) -> Amount:
-    """Both together, end by end: price and time of a case rise together, so this does not err to the narrow side."""
-    high = None if one.high is None or other.high is None else one.high + other.high
-    return Amount(mean=one.mean + other.mean, low=one.low + other.low, high=high)
 
 
 def _total(making: Making, each: Amount | None, stretch: Stretch) -> Total | None:

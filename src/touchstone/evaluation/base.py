@@ -144,19 +144,34 @@ class OutcomeCounts(Noun):
         return self.strict_n / self.asked if self.asked else 0.0
 
 
+class MachineTime(Noun):
+    """A machine of the user's own that answers: seconds of it for a case, and what its hour costs."""
+
+    usd_per_hour: float | None = None
+    """None where nobody said: then what its time costs is unknown, not nothing."""
+    seconds: float | None = None
+    """Mean of a case, one after another; None where it was not measured, or its hour has no price."""
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+    """Ends of the interval of that mean."""
+
+
 class Cost(Noun):
     """What a candidate cost; None where a price or the usage is unknown."""
 
     run_usd: float | None = None
-    """Answers, paid retries and calls in doubt at their worst case."""
+    """Answers, paid retries and calls in doubt at their worst case: what was bought, and no time of an own machine."""
     per_case_usd: float | None = None
+    """What is bought for a case, as in `run_usd`."""
     per_case_low_usd: float | None = None
     per_case_high_usd: float | None = None
     """Ends of the interval of the mean cost per case."""
     per_correct_usd: float | None = None
     """Total cost / sum of scores; None when nothing was right."""
     per_month_usd: float | None = None
-    """At the user's volume; None when the volume is unknown."""
+    """At the user's volume, time of an own machine included; None when the volume or a price is unknown."""
+    machine: MachineTime | None = None
+    """The user's own machine where that answers; None where somebody else's does."""
     judge_usd: float | None = None
     """What judging this candidate cost; never part of `run_usd`."""
     price_source: str | None = None

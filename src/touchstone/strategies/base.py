@@ -220,5 +220,5 @@ class Strategy(Protocol):
         ...
 
 
-ABOUT_THE_MAKING = frozenset({"build", "findings"})
+ABOUT_THE_MAKING = frozenset({"build", "findings", "weights_learned"})
 """Settings that may differ between two candidates that answer alike."""

@@ -206,12 +206,20 @@ class PromptCandidate:
         found = self.finder.find(case)
         return tuple(await found if inspect.isawaitable(found) else found)
 
-    async def answer(self, case: Case, *, draw: int = 0) -> Completion:
-        """The model's completion for one case; the time that finding its passages took is part of its clocks."""
+    async def answer(
+        self, case: Case, *, draw: int = 0, passages: Sequence[ContextPassage] | None = None
+    ) -> Completion:
+        """
+        The model's completion for one case; the time that finding its passages took is part of its clocks.
+
+        Args:
+            passages: Of the case, where they were found before; then finding them is in no clock.
+        """
         if self.finder is None:
             return await self.caller.complete(self.request(case, draw))
         start = time.perf_counter()
-        passages = await self.passages(case)
+        if passages is None:
+            passages = await self.passages(case)
         found_s = time.perf_counter() - start
         completion = await self.caller.complete(self.request(case, draw, passages))
         clocks = {name: getattr(completion, name) for name in ("latency_s", "first_token_s", "first_thought_s")}

@@ -39,7 +39,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import Caller, CandidateSpec, ContextFinder, Workshop
 from touchstone.strategies.chat import PASSAGES_ABOVE, PromptCandidate, Shots
 from touchstone.strategies.jinja_text import JinjaTemplate
-from touchstone.strategies.known_weights import known_of
+from touchstone.strategies.known_weights import WEIGHTS_LEARNED, known_of
 from touchstone.strategies.request_fields import OWN_FIELDS, begin_words, request_fields
 from touchstone.strategies.template import check_names, slots
 
@@ -239,8 +239,9 @@ async def compose(ingredients: Sequence[Ingredient], spec: CandidateSpec, worksh
         named = slots(words.template) if words.jinja is None else words.jinja.names()
         check_names(named, workshop.columns | finding, where=spec.name)
     if not any(getattr(one, "from_nothing", False) for one in ingredients):
-        known, took = known_of(spec.name, rest, workshop)
-        draft = replace(draft, findings=known, build=draft.build + took)
+        known = known_of(spec.name, rest, workshop)
+        about = {**draft.about, **({} if known.learned is None else {WEIGHTS_LEARNED: known.learned})}
+        draft = replace(draft, findings=known.findings, build=draft.build + known.took, about=about)
     for one in sorted(ingredients, key=lambda one: (getattr(one, "turn", one.stage), one.name)):
         draft = await one.add(draft, dealt[one.name], workshop)
     candidate = finish(draft, spec, joined_name(ingredients), workshop)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -21,6 +22,9 @@ ASKED = "asked.json"
 """Keys of the questions that a training learned from, so that a leak is found wherever its weights are used."""
 QUESTIONS = "questions.jsonl"
 """The questions themselves, a JSON text a line, so that a long piece of one is found too."""
+
+WEIGHTS_LEARNED = "weights_learned"
+"""Setting of a candidate whose weights were trained before: a `Learned`."""
 
 _MOST_BYTES = 2**29
 """Of a file beside weights; 200,000 questions of some 500 words have fewer."""
@@ -46,19 +50,45 @@ def given_folder(parameters: Mapping[str, Any], workshop: Workshop) -> Path | No
     return (beside if beside.exists() else Path(given)).resolve()
 
 
-def known_of(name: str, parameters: Mapping[str, Any], workshop: Workshop) -> tuple[tuple[Finding, ...], BuildCost]:
+@dataclass(frozen=True)
+class Known:
+    """What is known of weights that an entry names by `folder`."""
+
+    findings: tuple[Finding, ...] = ()
+    took: BuildCost = NOTHING_BUILT
+    """What making them took."""
+    learned: Mapping[str, Any] | None = None
+    """`way` (fine_tune or pretrain), `training_digest` and `rows` of the training; None where no record is there."""
+
+
+def known_of(name: str, parameters: Mapping[str, Any], workshop: Workshop) -> Known:
     """
-    (findings, what making them took) of the weights that an entry names by `folder`.
+    What is known of the weights that an entry names by `folder`.
 
     Nothing is said of a folder beside which no training of ours lies: as little is known of a provider's model.
     """
     weights = given_folder(parameters, workshop)
     place = None if weights is None else training_folder(weights)
     if weights is None or place is None:
-        return (), NOTHING_BUILT
+        return Known()
     trained = training_of(weights)
-    took = BuildCost() if trained is None else BuildCost(usd=0.0, took_s=round(trained.seconds, 3))
-    return findings_of_weights(name, weights, workshop), took
+    findings = findings_of_weights(name, weights, workshop)
+    if trained is None:
+        return Known(findings, BuildCost())
+    learned = {"way": way_of_training(place), "training_digest": trained.digest[:16], "rows": trained.rows}
+    return Known(findings, BuildCost(usd=0.0, took_s=round(trained.seconds, 3)), learned)
+
+
+def way_of_training(place: Path) -> Literal["fine_tune", "pretrain"]:
+    """Whether a training began with weights or with nothing, by its job; copied without it, it counts as the former."""
+    from touchstone.training.child import JOB
+
+    if _is_plain(place / JOB):
+        try:
+            return "pretrain" if orjson.loads((place / JOB).read_bytes())["job"]["way"] == "pretrain" else "fine_tune"
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+    return "fine_tune"
 
 
 def training_folder(weights: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from touchstone.models.local.weights_kind import read_config
 from touchstone.training.base import Trained, TrainingJob
 
 CARD = "card.md"
+
+_NAMED = re.compile(r"^training ([0-9a-f]{16}) of ")
+"""How the source of a card names the training, so that what measures its weights finds the card."""
 
 _TASKS = {"decoder-only": ("chat",), "encoder-only": ("classification",), "encoder-decoder": ("text-generation",)}
 
@@ -73,12 +77,23 @@ def card_of(
         tasks=None if base is not None and base.tasks else _TASKS[job.family],
         output_types=("scores",) if classifies else ("text",),
     )
+    given = model.model_dump(mode="json", exclude_defaults=True)
+    # The first source states what went in; with the digest in it, scores of these weights are this model's.
+    first, *others = given["sources"]
+    given["sources"] = [
+        {**first, "name": f"training {trained.digest[:16]} of {own_id}, data {data_digest[:16]}"},
+        *others,
+    ]
     if base is not None:
-        return model
+        return Model.model_validate(given)
     shape = {"architecture": job.family, "parameters": trained.parameters, "input_modalities": ("text",)}
     source = {"name": f"weights of {own_id}", "as_of": ended, "facts": sorted(shape)}
-    given = model.model_dump(mode="json", exclude_defaults=True)
     return Model.model_validate({**given, **shape, "sources": [*given["sources"], source]})
+
+
+def training_on_card(sources: Iterable[str]) -> str | None:
+    """The first 16 digits of the digest of the training that a card is of, by the names of its sources."""
+    return next((found[1] for name in sources if (found := _NAMED.match(name)) is not None), None)
 
 
 def base_card(base_id: str, name: str, folder: Path, *, parameters: int, job: TrainingJob, as_of: str) -> Model:

@@ -23,7 +23,7 @@ from touchstone.training.run import can_train
 from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.candidates import read_specs
 from touchstone.workspace.improve_checks import check_section, search_usd
-from touchstone.workspace.improve_costs import blocked_gains, machines_of, making_of
+from touchstone.workspace.improve_costs import blocked_gains, making_of, taught, way_of
 from touchstone.workspace.improve_curves import curves_of
 from touchstone.workspace.improve_entries import (
     Base,
@@ -231,20 +231,17 @@ def _stretch(planned: Planned) -> Stretch:
 def _ladder(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> Ladder:
     comparison, file = data.comparison, planned.task.file
     results, decision = comparison.candidates, comparison.decision
-    hourly = planned.section.machine_usd_per_hour
-    machines = machines_of(results, data.settings, hourly, place.ledger, comparison.comparison_id)
+    trainings = taught(place.ledger, comparison.comparison_id)
     specs = {spec.name: spec for spec in planned.specs}
     withheld = decision.why if decision.verdict == "insufficient" else None
     return make_ladder(
-        [trial_of(result) for result in results],
+        [trial_of(result, way_of(result.strategy, trainings.get(result.name))) for result in results],
         comparison.pairs,
         baseline=planned.baseline,
         makings={
-            one.name: making_of(one, specs.get(one.name), planned.look, hourly if one.name in machines else None)
-            for one in results
+            one.name: making_of(one, specs.get(one.name), planned.look, trainings.get(one.name)) for one in results
         },
         stretch=stretch,
-        machines=machines,
         qualifying=_qualifying(planned, data, place, stretch),
         blocked=blocked_gains(results),
         tolerance=None if file.goal == "best" else parse_goal(file.goal)[1],
@@ -271,12 +268,12 @@ def _qualifying(planned: Planned, data: ReportData, place: Workspace, stretch: S
     return place.decide(data.comparison.comparison_id, demands).comparison.decision.qualifying
 
 
-def trial_of(result: CandidateResult) -> TrialSummary:
-    """A candidate's numbers as a decision reads them."""
+def trial_of(result: CandidateResult, way: str) -> TrialSummary:
+    """A candidate's numbers as a decision reads them; `way` counts what its weights had learned before."""
     return TrialSummary(
         name=result.name,
         model=result.model,
-        strategy=result.strategy,
+        strategy=way,
         state=result.state,
         estimate=result.estimate,
         outcomes=result.outcomes,

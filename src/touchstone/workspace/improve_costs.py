@@ -3,74 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
+import orjson
 
-from touchstone.catalog.prices import OWN_MACHINE
 from touchstone.decision.base import Reason
-from touchstone.decision.ladder_base import Amount, Machine, Making
+from touchstone.decision.ladder_base import Making
 from touchstone.evaluation.comparisons import Comparisons
-from touchstone.evaluation.intervals import amount_interval
 from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.summaries import Ground
-from touchstone.reporting.base import CandidateResult, CandidateSettings
+from touchstone.reporting.base import CandidateResult
 from touchstone.strategies.base import CandidateSpec
-from touchstone.workspace.gather import load
+from touchstone.strategies.known_weights import WEIGHTS_LEARNED
 from touchstone.workspace.shortlist_cases import CasesLook
-from touchstone.workspace.taskfile import TaskFile
-
-_OUR_ADAPTERS = ("starter", "local")
-"""First word of the endpoint of weights that this process reads."""
 
 
-def runs_here(strategy: str, settings: CandidateSettings) -> bool:
-    """
-    Whether the user's own machine answers: a baseline, weights that this process reads, a local server.
+@dataclass(frozen=True)
+class Taught:
+    """A training that left the weights a candidate asks, whether its strategy or its entry's `folder` names them."""
 
-    It goes by who was asked in the end, not by how the entry called the model: a network trained from nothing on an
-    entry of a service answers here. A local server for which the user names a price costs that price.
-    """
-    adapter = (settings.endpoint or "").partition("|")[0].partition("/")[0]
-    return strategy == "baseline" or adapter in _OUR_ADAPTERS or settings.price_source == OWN_MACHINE
+    way: str
+    """`fine_tune` or `pretrain`."""
+    rows: int
 
 
-def machines_of(
-    results: Sequence[CandidateResult],
-    settings: Sequence[CandidateSettings],
-    usd_per_hour: float | None,
-    ledger: Ledger,
-    comparison: str,
-) -> dict[str, Machine]:
-    """Candidate to the machine it runs on, for those that run on the user's own; nobody where its hour has no price."""
-    called = {one.candidate: one for one in settings}
-    here = [one.name for one in results if one.name in called and runs_here(one.strategy, called[one.name])]
-    if usd_per_hour is None or not here:
-        return {}
-    seconds = request_seconds(ledger, comparison)
-    return {name: Machine(usd_per_hour=usd_per_hour, seconds=seconds.get(name)) for name in here}
-
-
-def request_seconds(ledger: Ledger, comparison: str) -> dict[str, Amount]:
-    """
-    Candidate to its mean time of a request in seconds, with the interval; who has no measured time is missing.
-
-    The mean and not the median: many requests take the mean's time, and times are skewed. As of costs, the interval is
-    the one for a fixed number of cases, after a race as well.
-    """
-    row = Comparisons(ledger).find(comparison)
+def taught(ledger: Ledger, comparison: str) -> dict[str, Taught]:
+    """Candidate to the training whose weights its entry names beside the model; who names none is missing."""
+    stored = Comparisons(ledger)
+    row = stored.find(comparison)
     assert row is not None
-    stored = load(ledger, row)
-    race = TaskFile.model_validate(stored.spec["file"]).race
-    ground = Ground(stored.groups, race.confidence, race.seed, requests_per_month=None, concurrency=None)
     found = {}
-    for spec, cells in zip(stored.specs, stored.cells, strict=True):
-        measured = ~np.isnan(cells.latency_s)
-        if measured.any():
-            units = ground.units(cells)
-            groups = None if units is None else units[measured].tolist()
-            mean, low, high = amount_interval(cells.latency_s[measured], groups, race.confidence, race.seed)
-            found[spec.name] = Amount(mean=mean, low=low, high=high)
+    for entry in stored.entries(row["id"]):
+        learned = orjson.loads(entry["settings"]).get(WEIGHTS_LEARNED)
+        if learned is not None:
+            found[entry["name"]] = Taught(way=learned["way"], rows=learned["rows"])
     return found
+
+
+def way_of(strategy: str, learned: Taught | None) -> str:
+    """A candidate's way of improving: its strategy, with the training of weights that its entry names by `folder`."""
+    if learned is None or learned.way in strategy.split("+"):
+        return strategy
+    parts = [part for part in strategy.split("+") if part != "prompt"]
+    if any(part in ("fine_tune", "pretrain") for part in parts):
+        return strategy  # trained further here, which is what the candidate is now
+    # Whom to ask stands first, as in `strategies.draft.in_order`.
+    return "+".join([learned.way, *parts])
 
 
 _LEARNS = ("few_shot", "prompt_search", "fine_tune", "pretrain", "baseline")
@@ -79,33 +56,36 @@ _HOLDS_ANSWERS = ("few_shot", "fine_tune", "pretrain", "baseline")
 
 
 def making_of(
-    result: CandidateResult, spec: CandidateSpec | None, look: CasesLook, usd_per_hour: float | None
+    result: CandidateResult, spec: CandidateSpec | None, look: CasesLook, learned: Taught | None = None
 ) -> Making:
     """
-    What making a candidate took, hours of the own machine included.
+    What making a candidate took, hours of the own machine included; those are unknown where their price is.
 
     Args:
         result: The measured candidate.
         spec: Its entry; None where there is none.
         look: How many cases there are to learn from.
-        usd_per_hour: Of the machine it runs on; None where that is not the user's.
+        learned: The training whose weights the entry names.
     """
-    parts = result.strategy.split("+")
-    build = result.build
+    parts = way_of(result.strategy, learned).split("+")
+    build, machine = result.build, result.cost.machine
     usd = None if build is None else build.usd
-    if usd is not None and usd_per_hour is not None and build is not None:
-        usd = None if build.took_s is None else usd + usd_per_hour * build.took_s / 3_600
+    if usd is not None and machine is not None and build is not None and build.took_s != 0:
+        hourly = machine.usd_per_hour
+        usd = None if build.took_s is None or hourly is None else usd + hourly * build.took_s / 3_600
     # Labelled cases that are looked up are learned from as examples are.
     looked_up = None if spec is None else spec.parameters.get("documents")
     split = looked_up.get("cases") if isinstance(looked_up, Mapping) else None
-    learned = look.train if any(part in _LEARNS for part in parts) or split == "train" else 0
+    cases = look.train if any(part in _LEARNS for part in result.strategy.split("+")) or split == "train" else 0
     if "prompt_search" in parts or split == "dev":
-        learned += look.dev
+        cases += look.dev
+    if learned is not None:
+        cases = max(cases, learned.rows)
     swept = None if spec is None else spec.swept.get("train_cases")
     return Making(
         usd=usd,
         seconds=None if build is None else build.took_s,
-        labelled_cases=swept if isinstance(swept, int) else learned,
+        labelled_cases=swept if isinstance(swept, int) else cases,
         renewal="again" if split is not None or any(part in _HOLDS_ANSWERS for part in parts) else "by-itself",
     )
 
