@@ -31,6 +31,9 @@ def report(
     ] = None,
     markdown: MarkdownFile = None,
     junit: JunitFile = None,
+    memo: Annotated[
+        Path | None, typer.Option("--memo", help=_("Write a memo to forward here, as .html or .pdf (extra pdf)."))
+    ] = None,
     json: Json = False,
     workspace: WorkspaceFolder = None,
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
@@ -42,11 +45,19 @@ def report(
 
     with open_workspace(workspace) as place:
         data = place.decide(comparison, Demands())
+        if memo is not None:
+            place.write_memo(data, memo)
         files = place.write_files(data, Files(report=out, markdown=markdown, junit=junit), language=current_language())
     if json:
         answer_json(to_json(data.comparison.model_copy(update={"report": str(files.report)})))
         return
     answer(final_text(data))
-    for label, path in ((_("Report"), files.report), (_("Markdown"), files.markdown), (_("JUnit"), files.junit)):
+    written = (
+        (_("Report"), files.report),
+        (_("Memo"), memo),
+        (_("Markdown"), files.markdown),
+        (_("JUnit"), files.junit),
+    )
+    for label, path in written:
         if path is not None:
             answer(_("{label}: {path}").format(label=label, path=path))

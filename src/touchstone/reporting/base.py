@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from touchstone.data.base import Problem
-from touchstone.decision.base import PassedOverKind, Projection, RejectionKind, Verdict
+from touchstone.decision.base import CaseChanges, PassedOverKind, Projection, RejectionKind, Verdict
 from touchstone.evaluation.base import (
     BuildCost,
     Cost,
@@ -131,6 +131,8 @@ class DecisionResult(Noun):
     front: tuple[str, ...] = ()
     """Pareto front of quality, cost and latency, best quality first."""
     caveats: tuple[Note, ...] = ()
+    changes: CaseChanges | None = None
+    """What people changed about the cases after they were measured; null when nothing was."""
     cases_needed: int | None = None
     """In a tie, cases that would separate it; when nobody qualifies, cases after which somebody would."""
     leader: str | None = None

@@ -8,7 +8,8 @@ from touchstone.catalog.memory import USABLE_SHARE, MemoryNeed, Precision, memor
 from touchstone.catalog.model import Model
 from touchstone.language import _
 from touchstone.reporting import catalog_words as words
-from touchstone.reporting.pages import Section, Table
+from touchstone.reporting import numbers
+from touchstone.reporting.pages import Block, Fact, Facts, Paragraph, Section, Table
 
 _CONTEXTS = (8_192, 32_768, 131_072)
 _PRECISIONS: Sequence[Precision] = ("16bit", "8bit", "4bit")
@@ -47,6 +48,54 @@ def memory_section(model: Model) -> Section:
     ).format(share=USABLE_SHARE)
     heads = (_("Weights in"), _("Context"), _("Weights"), _("Cache"), _("Together"), _("Fits on"))
     return Section(title, [Table(heads, rows, numbers=frozenset({1, 2, 3, 4}), note=note)], anchor="memory")
+
+
+def memory_answer(
+    model: Model,
+    *,
+    precision: Precision = "16bit",
+    context_tokens: int = 8_192,
+    sequences: int = 1,
+    cache_bits: float = 16.0,
+    memory_gib: float | None = None,
+) -> list[Block]:
+    """
+    What a model needs for one way of serving it, and whether a device holds that.
+
+    Args:
+        model: Its parameters are known.
+        precision: Of the weights.
+        context_tokens: Of each sequence, input and output together.
+        sequences: Answered at once.
+        cache_bits: Of one value of the cache.
+        memory_gib: Of the device; None asks about none.
+    """
+    need = memory_need(
+        model.parameters or 0,
+        model.network,
+        precision=precision,
+        context_tokens=context_tokens,
+        sequences=sequences,
+        cache_bits=cache_bits,
+    )
+    rows = [
+        Fact(_("Weights"), words.gib(need.weight_bytes)),
+        Fact(_("Cache"), words.gib(need.cache_bytes)),
+        Fact(_("Together"), words.gib(need.total_bytes)),
+        *([Fact(_("Fits on"), _smallest(need))] if need.total_bytes is not None else []),
+    ]
+    if memory_gib is not None:
+        fits = need.fits(memory_gib)
+        device = _("In {size:g} GiB").format(size=memory_gib)
+        rows.append(Fact(device, _("unknown: the cache decides it") if fits is None else words.yes_no(fits)))
+    blocks: list[Block] = [Facts(rows)]
+    if need.cache_bytes is None:
+        blocks.append(Paragraph(_beside(unknown=True), tone="quiet"))
+    if model.context_tokens is not None and context_tokens > model.context_tokens:
+        said = _("It reads {most} tokens at most; {asked} is more than that.")
+        most, wanted = numbers.count(model.context_tokens), numbers.count(context_tokens)
+        blocks.append(Paragraph(said.format(most=most, asked=wanted), tone="warning"))
+    return blocks
 
 
 def _weights_alone(parameters: int, beside: str) -> Table:

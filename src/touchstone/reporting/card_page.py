@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
@@ -32,6 +33,9 @@ from touchstone.reporting.pages import (
     Table,
 )
 
+if TYPE_CHECKING:
+    from touchstone.training.base import Trained
+
 _SAMPLES = {
     "python": N_("Python, with the official openai client"),
     "curl": N_("curl"),
@@ -49,6 +53,8 @@ class Surroundings:
     """Ids of models that were made from this one."""
     own_claims: Sequence[Claim] = ()
     """Results that this workspace measured."""
+    training: Trained | None = None
+    """Of a model that was trained here, what is kept of its training."""
     brief: bool = False
     """For a terminal: long tables cut, and each word of the taxonomy explained in one sentence."""
 
@@ -62,6 +68,7 @@ def card_page(card: Card, around: Surroundings) -> Page:
         *([_facts_section(card, model, around.today)] if model else [_reported_section(card)]),
         *([_use_section(model)] if model else []),
         *([_lineage_section(model, around)] if model else []),
+        *([_training_section(around.training)] if around.training else []),
         *([_licence_section(model)] if model and model.licence else []),
         offers_section(card, around.today, brief=around.brief),
         results_section(card, around.own_claims, brief=around.brief),
@@ -226,6 +233,12 @@ def _lineage_section(model: Model, around: Surroundings) -> Section:
 def _first_sentence(text: str) -> str:
     """Up to the first full stop that ends a sentence, Chinese ones too."""
     return re.split(r"(?<=[.!?])\s+(?=[^a-z])|(?<=[。！？])", text, maxsplit=1)[0]
+
+
+def _training_section(trained: Trained) -> Section:
+    from touchstone.reporting.card_training import training_section
+
+    return training_section(trained)
 
 
 def _licence_section(model: Model) -> Section:

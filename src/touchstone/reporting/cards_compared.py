@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Literal
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
@@ -56,6 +57,17 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
 
 
 Row = tuple[str, Callable[[Card], str]]
+
+Sameness = Literal["differ", "alike", "partly"]
+"""Cells differ; all are alike; of some it is unknown, and the others are alike."""
+
+
+def sameness(cells: Sequence[str]) -> Sameness:
+    """How the cells of one row, one a card, stand to each other."""
+    stated = {cell for cell in cells if cell not in ("", numbers.UNKNOWN)}
+    if len(stated) > 1:
+        return "differ"
+    return "partly" if any(cell in ("", numbers.UNKNOWN) for cell in cells) else "alike"
 
 
 def _title(names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ FACETS = {
     "lab": N_("Lab"),
     "provider": N_("Provider"),
     "architecture": N_("Architecture"),
+    "input": N_("Input"),
     "output": N_("Output"),
     "language": N_("Language"),
     "ability": N_("Ability"),
@@ -296,6 +297,9 @@ def facet_value(facet: str, value: str) -> str:
         "architecture": "architecture",
         "output": "output",
         "trait": "trait",
+        "relation": "relation",
+        "supply": "supply",
+        "origin": "origin",
     }
     if facet in kinds:
         return term(kinds[facet], value)
@@ -303,6 +307,8 @@ def facet_value(facet: str, value: str) -> str:
         return lab(value)
     if facet == "provider":
         return seller(value)
+    if facet == "input":
+        return _(MODALITIES[value]) if value in MODALITIES else value
     if facet == "ability":
         return _(ABILITIES[value]) if value in ABILITIES else value
     return value

@@ -8,10 +8,10 @@ from touchstone.decision.ladder_base import FEWEST_COMMON, Ladder, Rung, Stretch
 from touchstone.decision.what_if import Changed
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
-from touchstone.reporting.base import Note
 from touchstone.reporting.curve_chart import curve_chart
 from touchstone.reporting.improve_nouns import Improvement
 from touchstone.reporting.improve_plan_page import plan_blocks, way_name
+from touchstone.reporting.notes import Note
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
 from touchstone.reporting.scatter import Point, scatter
@@ -21,7 +21,6 @@ from touchstone.reporting.words import KINDS
 
 def improve_page(found: Improvement) -> Page:
     """The whole answer."""
-    ladder = found.ladder
     return Page(
         title=_("What improves {task}").format(task=found.plan.task),
         kicker=_("Improve"),
@@ -46,9 +45,9 @@ def _lead(found: Improvement) -> str:
         return _("Not enough evidence to say which pays: {why}.").format(why=ladder.why.text(_))
     said = full(Note(template=ladder.why.template, values=ladder.why.values))
     chosen = found.comparison.decision.chosen
-    if ladder.pays is None or chosen is None or chosen == ladder.pays:
+    if ladder.pays is None or chosen == ladder.pays or all(chosen != rung.candidate for rung in ladder.rungs):
         return said
-    return _in_a_row((said, _two_questions(found, chosen, ladder.pays)))
+    return _in_a_row((said, _two_questions(found, str(chosen), ladder.pays)))
 
 
 def _two_questions(found: Improvement, chosen: str, pays: str) -> str:

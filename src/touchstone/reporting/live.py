@@ -72,6 +72,8 @@ class Progress(Noun):
     """The race's leader is at most this far below the best; None without a race, or while nothing can be said."""
     saved_calls: int | None = None
     """Calls of settled candidates that will not be made; None without a race."""
+    earlier: int = 0
+    """Answers that were there before this sitting began."""
 
     @classmethod
     def of(
@@ -89,6 +91,7 @@ class Progress(Noun):
         intervals: Sequence[tuple[float, float] | None] | None = None,
         certificate: float | None = None,
         saved_calls: int | None = None,
+        earlier: int = 0,
     ) -> Progress:
         """
         From counters by candidate; `planned` is what each of them would be asked without a race.
@@ -117,6 +120,7 @@ class Progress(Noun):
             elapsed_s=elapsed_s,
             certificate=certificate,
             saved_calls=saved_calls,
+            earlier=earlier,
         )
 
     @property
@@ -133,6 +137,14 @@ class Progress(Noun):
     def done(self) -> int:
         """Cells that are finished, one way or another."""
         return sum(lane.done for lane in self.lanes)
+
+    @property
+    def left_s(self) -> float | None:
+        """How long what may still be needed takes at the pace of this sitting; None while there is none."""
+        answered = self.done - self.earlier
+        if answered <= 0 or self.elapsed_s <= 0:
+            return None
+        return max(0, self.needed - self.done) * self.elapsed_s / answered
 
     @property
     def is_race(self) -> bool:

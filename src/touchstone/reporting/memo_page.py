@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from touchstone.decision.base import Volume
+from touchstone.decision.projection import usd_per_month
 from touchstone.language import _, ngettext
 from touchstone.reporting import figures, numbers, sentences, words
 from touchstone.reporting.base import CandidateResult, ReportData
@@ -20,8 +22,10 @@ _DECADES = (0.1, 1.0, 10.0)
 """Volumes that the cost is told at, as multiples of the user's."""
 _USUAL_REQUESTS = 10_000
 """A volume to tell costs at, where nobody named one."""
-_SHORTEST_QUESTION = 400
+_QUOTED = 400
 """Characters of the instruction that are quoted."""
+_PASSED_OVER = 4
+"""Of so many who were not chosen it is said why; the report tells of all."""
 
 
 def memo_page(data: ReportData, *, requests_per_month: float | None = None) -> Page:
@@ -54,7 +58,7 @@ def _question(data: ReportData) -> Iterator[Block]:
     comparison = data.comparison
     asked = data.instruction.strip()
     if asked:
-        short = asked if len(asked) <= _SHORTEST_QUESTION else asked[:_SHORTEST_QUESTION].rstrip() + " …"
+        short = asked if len(asked) <= _QUOTED else asked[:_QUOTED].rstrip() + " …"
         yield Paragraph(_("Which of these does this best? {instruction}").format(instruction=short))
     facts = [
         Fact(_("Goal"), words.goal_sentence(data.goal)),
@@ -156,18 +160,14 @@ def _cost(data: ReportData, rows: Sequence[Row], volume: float | None) -> Iterat
 
 
 def _at(candidate: CandidateResult, requests: float) -> str:
-    cost = candidate.cost
-    if cost.per_case_usd is None:
+    mean, low, high = usd_per_month(candidate.cost, Volume(requests_per_month=requests))
+    if mean is None:
         return numbers.UNKNOWN
-    mean = numbers.money(cost.per_case_usd * requests)
-    if (
-        cost.per_case_low_usd is None
-        or cost.per_case_high_usd is None
-        or cost.per_case_low_usd >= cost.per_case_high_usd
-    ):
-        return mean
-    low, high = (numbers.money(usd * requests) for usd in (cost.per_case_low_usd, cost.per_case_high_usd))
-    return _("{mean} ({low} to {high})").format(mean=mean, low=low, high=high)
+    if low is None or high is None or low >= high:
+        return numbers.money(mean)
+    return _("{mean} ({low} to {high})").format(
+        mean=numbers.money(mean), low=numbers.money(low), high=numbers.money(high)
+    )
 
 
 def _risks(data: ReportData) -> Iterator[Block]:
@@ -198,18 +198,8 @@ def _changes(data: ReportData) -> Iterator[str]:
             n=numbers.count(decision.cases_needed), cases=numbers.count(comparison.task.cases)
         )
     yield from _closest(data)
-    limit = next((one.limit for one in data.constraints if one.name == "max_usd_per_month"), None)
-    if chosen is not None and limit is not None and chosen.cost.per_case_usd:
-        careful_usd = chosen.cost.per_case_high_usd or chosen.cost.per_case_usd
-        try:
-            most = float(limit) / careful_usd
-        except ValueError:
-            most = 0.0
-        if most > 0:
-            yield _("More traffic: from about {count} requests a month, {name} would cost more than allowed.").format(
-                count=numbers.count(round(most)), name=chosen.name
-            )
-    for one in decision.passed_over:
+    yield from _too_much_traffic(data, chosen)
+    for one in decision.passed_over[:_PASSED_OVER]:
         yield _("{name}: {reason}").format(name=one.candidate, reason=sentences.full(one.reason))
     yield _(
         "A new version of a model under the same name, a new price, or other traffic than these cases: measure again, "
@@ -217,6 +207,23 @@ def _changes(data: ReportData) -> Iterator[str]:
     )
     if decision.expires:
         yield _("Time: this evidence is to be measured again by {date}.").format(date=numbers.day(decision.expires))
+
+
+def _too_much_traffic(data: ReportData, chosen: CandidateResult | None) -> Iterator[str]:
+    """From which volume on the chosen one would cost more than the task allows, by the careful end."""
+    limit = next((one.limit for one in data.constraints if one.name == "max_usd_per_month"), None)
+    if chosen is None or limit is None:
+        return
+    mean, _low, high = usd_per_month(chosen.cost, Volume(requests_per_month=1.0))
+    careful = high or mean
+    try:
+        most = float(limit) / careful if careful else 0.0
+    except ValueError:
+        return
+    if most > 0:
+        yield _("More traffic: from about {count} requests a month, {name} would cost more than allowed.").format(
+            count=numbers.count(round(most)), name=chosen.name
+        )
 
 
 def _closest(data: ReportData) -> Iterator[str]:
@@ -233,9 +240,12 @@ def _closest(data: ReportData) -> Iterator[str]:
     ]
     if known:
         pair, name = min(known, key=lambda entry: abs(entry[0].difference))
-        yield _("{name} is nearest: {points} points behind, in truth {range} ({confidence} confidence).").format(
+        yield _(
+            "Its nearest rival: {name} is {points} points from {chosen}, in truth {range} ({confidence} confidence)."
+        ).format(
             name=name,
-            points=numbers.points(pair.difference, plus=False),
-            range=numbers.points_range(pair.low, pair.high),
+            chosen=centre,
+            points=numbers.points(-pair.difference),
+            range=numbers.points_range(-pair.high, -pair.low),
             confidence=numbers.percent(comparison.statistics.confidence, 0),
         )

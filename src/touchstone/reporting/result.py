@@ -70,6 +70,7 @@ def decision_result(decision: Decision) -> DecisionResult:
         ),
         front=decision.front,
         caveats=tuple(note(caveat) for caveat in decision.caveats),
+        changes=decision.changes,
         cases_needed=decision.cases_needed,
         leader=decision.leader,
         why=note(decision.why),
