@@ -28,6 +28,7 @@ def training_section(trained: Trained) -> Section:
     ]
     curve = loss_chart(
         trained.steps,
+        name=_("loss"),
         write=_loss,
         title=_("Loss, step by step"),
         caption=_("Nats per token, the mean since the report before. It should fall and then level off."),

@@ -81,6 +81,44 @@ FIELDS = {
 }
 """Fields of cards and offers."""
 
+LANGUAGES = {
+    "ar": N_("Arabic"),
+    "bn": N_("Bengali"),
+    "cs": N_("Czech"),
+    "da": N_("Danish"),
+    "de": N_("German"),
+    "el": N_("Greek"),
+    "en": N_("English"),
+    "es": N_("Spanish"),
+    "fa": N_("Persian"),
+    "fi": N_("Finnish"),
+    "fr": N_("French"),
+    "he": N_("Hebrew"),
+    "hi": N_("Hindi"),
+    "hu": N_("Hungarian"),
+    "id": N_("Indonesian"),
+    "it": N_("Italian"),
+    "ja": N_("Japanese"),
+    "ko": N_("Korean"),
+    "ms": N_("Malay"),
+    "nl": N_("Dutch"),
+    "no": N_("Norwegian"),
+    "pl": N_("Polish"),
+    "pt": N_("Portuguese"),
+    "ro": N_("Romanian"),
+    "ru": N_("Russian"),
+    "sv": N_("Swedish"),
+    "th": N_("Thai"),
+    "tl": N_("Tagalog"),
+    "tr": N_("Turkish"),
+    "uk": N_("Ukrainian"),
+    "und": N_("many"),
+    "ur": N_("Urdu"),
+    "vi": N_("Vietnamese"),
+    "zh": N_("Chinese"),
+}
+"""Names of the languages that are asked for most; others are shown by their codes."""
+
 WEIGHTS = {
     "open": N_("can be downloaded"),
     "gated": N_("can be downloaded after accepting terms"),
@@ -287,6 +325,11 @@ def places(codes: Iterable[str] | None) -> str:
 def field_name(field: str) -> str:
     """What a field of a card is called."""
     return _(FIELDS[field]) if field in FIELDS else field
+
+
+def language(code: str) -> str:
+    """The name of a language; its code where we have none."""
+    return _(LANGUAGES[code]) if code in LANGUAGES else code
 
 
 def facet_value(facet: str, value: str) -> str:

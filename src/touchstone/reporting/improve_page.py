@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from touchstone.decision.ladder_base import FEWEST_COMMON, Ladder, Rung, Stretch
+from touchstone.decision.ladder_costs import usd_by_month
 from touchstone.decision.what_if import Changed
 from touchstone.language import _, ngettext
 from touchstone.reporting import numbers
 from touchstone.reporting.curve_chart import curve_chart
 from touchstone.reporting.improve_nouns import Improvement
 from touchstone.reporting.improve_plan_page import plan_blocks, way_name
+from touchstone.reporting.line_parts import LINES
+from touchstone.reporting.months_chart import months_chart
 from touchstone.reporting.notes import Note
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
@@ -26,17 +29,23 @@ def improve_page(found: Improvement) -> Page:
         kicker=_("Improve"),
         lead=_lead(found),
         warnings=[full(_shortened(note)) for note in found.comparison.warnings],
-        sections=[
-            Section(_("The ladder"), list(_ladder(found)), "ladder"),
-            Section(_("Whether more examples would pay"), list(_curves(found)), "curves"),
-            Section(_("What changes when"), list(_changes(found)), "changes"),
-            Section(_("What was tried, and why"), list(plan_blocks(found.plan)), "plan"),
-            Section(_("What the numbers rest on"), [_rests_on(found)], "assumed"),
-        ],
+        sections=improve_sections(found),
         closing=_("Comparison {id}, {day}. All scores, pairs and answers: touchstone report {id}").format(
             id=found.comparison.comparison_id, day=numbers.day(found.comparison.created)
         ),
     )
+
+
+def improve_sections(found: Improvement) -> list[Section]:
+    """Its parts; without a plan nothing is said of why a way was tried."""
+    sections = (
+        Section(_("The ladder"), list(_ladder(found)), "ladder"),
+        Section(_("Whether more examples would pay"), list(_curves(found)), "curves"),
+        Section(_("What changes when"), list(_changes(found)), "changes"),
+        Section(_("What was tried, and why"), list(plan_blocks(found.plan)), "plan"),
+        Section(_("What the numbers rest on"), [_rests_on(found)], "assumed"),
+    )
+    return [one for one in sections if one.blocks]
 
 
 def _lead(found: Improvement) -> str:
@@ -113,9 +122,9 @@ def _ladder(found: Improvement) -> Iterator[Block]:
     for rung in ladder.rungs:
         for reason in rung.blocked:
             yield Paragraph(f"{rung.candidate}: {reason.text(_)}", "warning")
-    picture = ladder_picture(ladder)
-    if picture is not None:
-        yield picture
+    for picture in (ladder_picture(ladder), months_picture(ladder)):
+        if picture is not None:
+            yield picture
     heads = (
         "",
         _("Candidate"),
@@ -298,6 +307,21 @@ def ladder_picture(ladder: Ladder) -> Picture | None:
         label=title,
     )
     return Picture(title, caption, drawn)
+
+
+def months_picture(ladder: Ladder) -> Picture | None:
+    """What each way has cost by each month; those first between which the choice is."""
+    first = [rung for rung in ladder.rungs if rung.candidate in (ladder.pays, ladder.baseline, ladder.best)]
+    others = [rung for rung in ladder.rungs if rung not in first]
+    order = [*first, *sorted(others, key=lambda rung: (not rung.on_front, bool(rung.blocked)))]
+    lines = [(rung.candidate, usd_by_month(rung, ladder.stretch)) for rung in order]
+    caption = _("Each line begins with what making it costs; a step is its being made again because facts changed.")
+    return months_chart(
+        [(name, points) for name, points in lines if points][:LINES],
+        write=_money,
+        title=_("Cost over the months"),
+        caption=caption,
+    )
 
 
 # More data, and what changes ------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def _notes(found: Found, query: Query) -> list[str]:
             _("Some licences allow commercial use under conditions; `touchstone catalog show MODEL` says which.")
         )
     if found.score_condition and found.hits:
-        lines.append(_condition(found.score_condition))
+        lines.append(condition_words(found.score_condition))
     return lines
 
 
@@ -180,7 +180,8 @@ def _count(found: Found, query: Query) -> str:
     )
 
 
-def _condition(condition: tuple[str, ...]) -> str:
+def condition_words(condition: tuple[str, ...]) -> str:
+    """Under which condition the scores of a list were measured."""
     benchmark, *rest = condition
     said = _(", ").join(part for part in rest if part)
     return _(

@@ -221,7 +221,7 @@ class Plan(Noun):
                 found.append(_too_long_line(candidate, candidate.too_long, _))
         remote = [candidate for candidate in self.candidates if candidate.remote]
         if remote:
-            found.append(self._total(remote, _))
+            found.append(self._total(_))
         found.extend(self._building(_))
         if self.race_calls is not None and remote:
             found.append(
@@ -265,10 +265,9 @@ class Plan(Noun):
         left = len(took) - len(known)
         yield line + (_(", and what {count} others take, which nobody knows yet").format(count=left) if left else "")
 
-    def _total(self, remote: Sequence[PlannedCandidate], translate: Translate) -> str:
+    def _total(self, translate: Translate) -> str:
         _ = translate
-        sums = [_sum(usd) for usd in zip(*self._needed(remote), strict=True)]
-        low, expected, worst = (_("unknown") if usd is None else f"${usd:.4f}" for usd in sums)
+        low, expected, worst = (_("unknown") if usd is None else f"${usd:.4f}" for usd in self.money)
         minutes = f"{self.minutes:.1f}" if self.minutes < 10 else f"{self.minutes:.0f}"
         line = _("  In all: {calls:,} calls, USD low {low}, expected {expected}, worst {worst}; {time}").format(
             calls=self.remote_calls,
@@ -285,6 +284,13 @@ class Plan(Noun):
     def remote_calls(self) -> int:
         """Calls of somebody outside this process, with no more of the candidates' than the race may make."""
         return self._answers() + sum(one.calls for one in self.candidates if one.strategy == "judge")
+
+    @property
+    def money(self) -> tuple[float | None, float | None, float | None]:
+        """USD at the low end, expected, and at worst, over everybody who is asked; None where a price is unknown."""
+        remote = [one for one in self.candidates if one.remote]
+        low, expected, worst = (_sum(usd) for usd in zip(*self._needed(remote), strict=True)) if remote else (0.0,) * 3
+        return low, expected, worst
 
     def _answers(self) -> int:
         calls = sum(one.calls for one in self.candidates if one.remote and one.strategy != "judge")
@@ -322,6 +328,8 @@ class StoredComparison(Noun):
     id: str
     created: str
     task: str
+    path: str | None = None
+    """Where its task file lay; None in comparisons that do not say so."""
     state: Literal["running", "finished", "stopped"]
     cases: int | None
     candidates: int
@@ -329,11 +337,28 @@ class StoredComparison(Noun):
     """What its candidates asked, each named once."""
     verdict: str | None = None
     chosen: str | None = None
+    excluded: int = 0
+    """Cases that somebody has left out since."""
+    corrected: int = 0
+    """Cases whose right answer somebody has corrected since."""
+
+    def counted(self, translate: Translate) -> str:
+        """How many cases it is about, with what was changed about them."""
+        if not self.excluded and not self.corrected:
+            return str(self.cases)
+        said = [str(self.cases)]
+        if self.excluded:
+            said.append(translate("{n} left out").format(n=self.excluded))
+        if self.corrected:
+            said.append(translate("{n} corrected").format(n=self.corrected))
+        return ", ".join(said)
 
     def sentence(self, translate: Translate) -> str:
         """The decision in a few words."""
         if self.verdict is None:
-            return translate("not finished")
+            # When a case is changed, what was decided is forgotten until somebody decides again.
+            is_open = self.state != "finished" and not (self.excluded or self.corrected)
+            return translate("not finished") if is_open else translate("cases were changed; decide again")
         words = {
             "winner": translate("{chosen} wins"),
             "tie": translate("tie; {chosen} chosen"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.catalog.base import Facts
+from touchstone.config import progress_file
 from touchstone.data.base import Case
 from touchstone.data.media import media_folders
 from touchstone.errors import DataError, ModelError, TaskError, TouchstoneError, UnknownName, UserError
@@ -20,12 +21,14 @@ from touchstone.evaluation.purse import Purse
 from touchstone.models.base import ChatModel, Checkable, account_of
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import names
+from touchstone.reporting.progress_file import ProgressFile
 from touchstone.strategies.base import CandidateSpec, Workshop
 from touchstone.strategies.chat import PromptCandidate
 from touchstone.strategies.example_pool import question_key
 from touchstone.strategies.joined import strategy_named
 from touchstone.strategies.recorded import open_recordings
 from touchstone.training.leaks import Leak, TestTexts
+from touchstone.training.steps import TrainingProgress
 from touchstone.workspace.catalog_facts import asks_facts, informed
 from touchstone.workspace.leaks import dropped_findings, leak_findings, leaks_by_place, named_in_test
 from touchstone.workspace.racing import FREE
@@ -328,12 +331,25 @@ def make_workshop(
         planning=planning,
         workspace=workspace,
         notice=notice,
+        watch=_watching(),
         asked_in_test=lambda keys: keys & tested(),
         named_in_test=lambda keys, questions: named_in_test(test_texts(), keys, questions),
         leaks=leaks,
         # A plan asks nobody: what is stored shows how a search came out, and what is not leaves it open.
         open_bench=Benches(task, dataset, purse, make_journal, offline=offline or planning),
     )
+
+
+def _watching() -> Callable[[TrainingProgress], None]:
+    """Writes where a training stands for a page that watches this command, if there is one."""
+    kept = ProgressFile(progress_file(), "training")
+
+    def tell(progress: TrainingProgress) -> None:
+        kept.update(progress)
+        if progress.last.step == progress.last.of:
+            kept.close()
+
+    return tell
 
 
 async def make_candidates(

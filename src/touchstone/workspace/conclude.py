@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Volume
-from touchstone.decision.decide import decide
+from touchstone.decision.base import Decision, Goal
 from touchstone.decision.gate import check_gate
-from touchstone.errors import SettingsError, UnknownName, refusal
 from touchstone.evaluation.base import PairResult, TrialSummary
 from touchstone.evaluation.cells import Cells, scorer_names
 from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.live import anytime_pairs
 from touchstone.evaluation.packed import is_kind
-from touchstone.evaluation.paired import compare_pairs
 from touchstone.evaluation.power import cases_needed, detectable_difference
-from touchstone.evaluation.summaries import Ground
 from touchstone.language import N_, _
 from touchstone.reporting.base import (
     Calls,
@@ -42,16 +34,13 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
 from touchstone.workspace.base import CompareOptions, Demands
-from touchstone.workspace.catalog_facts import asks_facts, informed
+from touchstone.workspace.decided import decided
 from touchstone.workspace.examples import disagreeing_cases, examples, worst_cases
 from touchstone.workspace.gather import Stored
 from touchstone.workspace.plan import asked_difference, cap_line, spent_before
 from touchstone.workspace.prepare import Prepared
-from touchstone.workspace.standings import Raced, race_info, rerun
-from touchstone.workspace.taskfile import TaskFile, parse_goal
-
-VALID_DAYS = 90
-"""After so long prices, and the model behind a name, have often changed: time to measure again."""
+from touchstone.workspace.standings import Raced, race_info
+from touchstone.workspace.taskfile import TaskFile
 
 
 def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -> list[str]:
@@ -90,42 +79,11 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
     Raises:
         SettingsError: a demand cannot be used.
     """
-    file = TaskFile.model_validate(stored.spec["file"])
-    constraints, goal, requests_per_month = _demands(file, demands)
-    if asks_facts(constraints):
-        # A later demand may ask what nobody asked when the candidates were read.
-        stored = replace(stored, specs=tuple(informed(spec) for spec in stored.specs))
+    before = None if stored.as_measured is None else decided(ledger, stored.as_measured, demands).decision
+    found = decided(ledger, stored, demands, before)
+    file, decision, pairs, raced, judge = found.file, found.decision, found.pairs, found.raced, found.judge
     confidence, seed = file.race.confidence, file.race.seed
-    volume = Volume(requests_per_month=requests_per_month)
-    ground = Ground(
-        groups=stored.groups,
-        confidence=confidence,
-        seed=seed,
-        requests_per_month=requests_per_month,
-        concurrency=file.limits.concurrency,
-        order=stored.order if stored.raced else None,
-    )
-    served = gather.served_names(stored)
-    trials = gather.summaries(ledger, stored, ground, served)
-    strict = stored.strict
-    if stored.raced:
-        pairs = anytime_pairs(stored.names, strict, stored.order, confidence, stored.asked)
-    else:
-        pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
-    raced = rerun(stored, _as_run(stored, file), goal, constraints, volume) if stored.raced else None
-    judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
-    decision = decide(
-        trials,
-        pairs,
-        goal=goal,
-        constraints=constraints,
-        volume=volume,
-        confidence=confidence,
-        judge=_judge_state(judge),
-        expires=date.fromisoformat(stored.created[:10]) + timedelta(days=VALID_DAYS),
-        race=None if raced is None else raced.evidence,
-    )
-    trials = _with_states(trials, decision, raced)
+    trials = _with_states(found.trials, decision, raced)
     comparison = build_comparison(
         task=TaskInfo(name=file.task, cases=stored.test_cases, fingerprint=stored.fingerprint),
         trials=trials,
@@ -133,7 +91,8 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         decision=decision_result(decision),
         created=stored.created,
         comparison_id=stored.identity,
-        calls=_calls(stored),
+        # What was left out afterwards was asked all the same.
+        calls=_calls(stored.as_measured or stored),
         spent_usd=_spent(stored),
         race=race_info(stored, raced, decision.chosen or decision.leader, trials),
         statistics=_statistics(stored, pairs, confidence, file),
@@ -144,11 +103,11 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
             *_remarks(trials),
             *gather.failures(stored),
             *gather.remarks(stored),
-            *gather.changed_models(stored, served),
+            *gather.changed_models(stored, found.served),
         ),
     )
     order = sorted(
-        range(len(trials)), key=lambda place: -(found.mean if (found := trials[place].estimate) is not None else -1.0)
+        range(len(trials)), key=lambda place: -(own.mean if (own := trials[place].estimate) is not None else -1.0)
     )
     disagreeing, worst = disagreeing_cases(stored, order), worst_cases(stored, order)
     return ReportData(
@@ -173,18 +132,18 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
             groups=stored.summary.groups,
             problems=stored.summary.problems,
         ),
-        goal=goal_text(goal),
+        goal=goal_text(found.goal),
         constraints=tuple(
             Constraint(name=name, limit=str(limit))
-            for name, limit in constraints.model_dump().items()
+            for name, limit in found.constraints.model_dump().items()
             if limit is not None
         ),
-        requests_per_month=None if requests_per_month is None else int(requests_per_month),
+        requests_per_month=None if found.requests_per_month is None else int(found.requests_per_month),
         baseline=_baseline(file, stored),
-        slices=gather.slices(ledger, stored, ground),
+        slices=gather.slices(ledger, stored, found.ground),
         worst=examples(ledger, stored, [place for place in worst if place not in disagreeing]),
         disagreeing=examples(ledger, stored, disagreeing),
-        settings=gather.candidate_settings(stored, served),
+        settings=gather.candidate_settings(stored, found.served),
         judge=judge,
         ending=stored.ending,
         reproduction=Reproduction(
@@ -196,43 +155,6 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
             task_digest=str(stored.spec["digest"]),
         ),
     )
-
-
-def _as_run(stored: Stored, file: TaskFile) -> TaskFile:
-    """The task file without `race.calls` where the run asked everybody everything: nobody kept to it."""
-    if stored.spec.get("racing"):
-        return file
-    return file.model_copy(update={"race": file.race.model_copy(update={"calls": None})})
-
-
-def _demands(file: TaskFile, demands: Demands) -> tuple[Constraints, Goal, float | None]:
-    """The task's demands with what was said instead."""
-    said = demands.model_dump(include=set(Constraints.model_fields), exclude_none=True)
-    for name in demands.without:
-        if name not in Constraints.model_fields:
-            raise UnknownName(kind="constraint", name=name, known=Constraints.model_fields)
-    own = {name: value for name, value in file.constraints.model_dump().items() if name not in demands.without}
-    try:
-        constraints = Constraints.model_validate({**own, **said})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(
-            "{key} is {value!r}: {reason}", key=first["loc"][0], value=first["input"], reason=refusal(first)
-        ) from error
-    try:
-        name, tolerance = parse_goal(demands.goal if demands.goal is not None else file.goal)
-    except ValueError as error:
-        raise SettingsError("goal is {value!r}; {reason}", value=demands.goal, reason=error) from error
-    requests = demands.requests_per_month or file.volume.requests_per_month
-    return constraints, Goal(name=name, tolerance=tolerance), requests
-
-
-def _judge_state(judge: JudgeInfo | None) -> JudgeState:
-    if judge is None:
-        return "none"
-    if not judge.fit:
-        return "unfit"
-    return "validated" if judge.validated else "unvalidated"
 
 
 def goal_text(goal: Goal) -> str:
@@ -262,6 +184,12 @@ def _unfinished(stored: Stored, raced: Raced | None) -> tuple[Note, ...]:
     """A race that reached its finish under its own demands may be unfinished under others."""
     if raced is None or raced.evidence.finished or stored.state != "finished":
         return ()
+    if stored.changes is not None:
+        changed = N_(
+            "the race ended on the cases as they were measured, and with what was changed since its answers do not "
+            "suffice; `touchstone compare --full` asks for what is missing"
+        )
+        return (Note(template=changed),)
     template = N_(
         "the race was run for other demands, and its answers do not suffice for these; put them into the task file and "
         "run `touchstone compare` again: it asks only for what is missing"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -19,7 +18,7 @@ from touchstone.deployment.base import ComputeSettings, Endpoint, Evidence, Vers
 from touchstone.deployment.compute.machine import check_memory
 from touchstone.deployment.compute.supervisor import load_compute
 from touchstone.deployment.endpoints.caller import ServingCaller
-from touchstone.deployment.endpoints.registry import WHOLE, Registry
+from touchstone.deployment.endpoints.registry import WHOLE
 from touchstone.deployment.govern.state import stamp
 from touchstone.errors import ModelError, SettingsError, UnknownName
 from touchstone.evaluation.base import Candidate, Recipe
@@ -38,8 +37,10 @@ from touchstone.workspace.bundle import (
     served_digest,
     write_bundle,
 )
+from touchstone.workspace.deploy_version import endpoint_name as endpoint_name  # pages know it from here
+from touchstone.workspace.deploy_version import put_version, wanted_name
 from touchstone.workspace.gather import RETRIEVAL
-from touchstone.workspace.taskfile import TaskFile
+from touchstone.workspace.taskfile import TaskFile, task_place
 from touchstone.workspace.workspace import Workspace
 
 FREE = Price(input_usd=0.0, output_usd=0.0, source="runs here")
@@ -67,6 +68,10 @@ class Order(NamedTuple):
     """What requests are charged; the candidate's own price by default."""
     check_cases: int | None = None
     """So many stored test cases are asked again; None means a few where that costs nothing."""
+    project: str | None = None
+    """Whose keys may ask the endpoint; None means those of every project, or as it was."""
+    good_until: date | None = None
+    """From when the trial speaks for nothing any more, where that is to be sooner than the decision says."""
 
 
 class Agreement(NamedTuple):
@@ -128,7 +133,7 @@ def deploy_decision(workspace: Workspace, comparison: str, order: Order, *, who:
     return _deploy(
         workspace,
         bundle,
-        Path(spec["path"]).parent,
+        task_place(spec).parent,
         order,
         who=who,
         default_name=file.task,
@@ -183,7 +188,7 @@ def _deploy(
     measured: tuple[Recipe, Mapping[str, Any]] | None = None,
     trial: int | None = None,
 ) -> Deployed:
-    name = order.name or endpoint_name(default_name)
+    name = wanted_name(order.name, default_name)
     folder = f"endpoints/{name}/{uuid4().hex[:12]}"
     place = workspace.settings.workspace / folder
     written = write_bundle(bundle, source, place)
@@ -206,7 +211,7 @@ def _deploy(
             created_by=who,
         )
 
-    endpoint = Registry(workspace.ledger.engine, who).add_version(name, version, percent=order.percent)
+    endpoint = put_version(workspace, name, place, version, percent=order.percent, project=order.project, who=who)
     return Deployed(endpoint, endpoint.versions[-1], agreement, written.outside)
 
 
@@ -233,7 +238,7 @@ async def _try_out(
         price = _price(candidate)
         compute = None if order.compute is None else _placed(candidate, order.compute, place)
         agreement = None
-        cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if _costs_nothing(price) else 0
+        cases = order.check_cases if order.check_cases is not None else _LOOKED_AT if costs_nothing(price) else 0
         if trial is not None and bundle.dataset is not None and cases:
             agreement = await _agreement(candidate, workspace.ledger, bundle.dataset, trial, cases)
         return _Made(candidate.recipe, served_digest(candidate, settings), price, compute), agreement
@@ -343,6 +348,13 @@ def _evidence(data: ReportData, name: str, order: Order) -> Evidence | None:
     if found.estimate is None:
         return None
     decision = data.comparison.decision
+    expires = date.fromisoformat(decision.expires) if decision.expires else None
+    if order.good_until is not None and expires is not None and order.good_until > expires:
+        raise SettingsError(
+            "the evidence is good until {expires}, as the decision says; {day} is later, so measure again instead",
+            expires=expires,
+            day=order.good_until,
+        )
     return Evidence(
         comparison=data.comparison.comparison_id,
         candidate=name,
@@ -353,7 +365,7 @@ def _evidence(data: ReportData, name: str, order: Order) -> Evidence | None:
         high=found.estimate.high,
         cases=found.estimate.n,
         measured_on=date.fromisoformat(data.comparison.created[:10]),
-        expires_on=date.fromisoformat(decision.expires) if decision.expires else None,
+        expires_on=order.good_until or expires,
         overruled=order.because if name != decision.chosen else None,
     )
 
@@ -365,7 +377,8 @@ def _price(candidate: Candidate) -> Price | None:
     return FREE
 
 
-def _costs_nothing(price: Price | None) -> bool:
+def costs_nothing(price: Price | None) -> bool:
+    """Whether a request is known to be charged nothing."""
     return price is not None and not (price.input_usd or price.output_usd or price.per_call_usd or price.tiers)
 
 
@@ -377,9 +390,3 @@ def _columns(ledger: Ledger, dataset: str) -> tuple[str, ...]:
         if place >= 200:
             break
     return tuple(sorted(found))
-
-
-def endpoint_name(text: str) -> str:
-    """A name for an endpoint out of any text: small letters, digits and dashes."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:64].strip("-._") or "endpoint"

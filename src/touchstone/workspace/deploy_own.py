@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from touchstone.deployment.base import Version
 from touchstone.deployment.endpoints.own_kinds import LEARNED, STRATEGIES, own_digest, own_upstream
-from touchstone.deployment.endpoints.registry import Registry
 from touchstone.deployment.govern.state import stamp
 from touchstone.errors import DataError, SettingsError, UserError
 from touchstone.evaluation.base import Recipe
@@ -24,7 +23,8 @@ from touchstone.retrieval.embed_lsa import LsaEmbedder
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.bundle import Bundle, write_bundle
-from touchstone.workspace.deploy import FREE, Deployed, Order, endpoint_name
+from touchstone.workspace.deploy import FREE, Deployed, Order
+from touchstone.workspace.deploy_version import put_version, wanted_name
 from touchstone.workspace.taskfile import TaskFile
 from touchstone.workspace.workspace import Workspace
 
@@ -64,7 +64,7 @@ def deploy_own(workspace: Workspace, reference: str, order: Order, *, who: str) 
     with TemporaryDirectory() as scratch:
         source = Path(scratch)
         recipe = _recipe(kind, rest, source)
-        name = order.name or endpoint_name(Path(rest).name if kind == "embedding" else kind)
+        name = wanted_name(order.name, Path(rest).name if kind == "embedding" else kind)
         folder = f"endpoints/{name}/{uuid4().hex[:12]}"
         place = workspace.settings.workspace / folder
         written = write_bundle(_bundle(recipe), source, place)
@@ -87,7 +87,7 @@ def deploy_own(workspace: Workspace, reference: str, order: Order, *, who: str) 
             created_by=who,
         )
 
-    endpoint = Registry(workspace.ledger.engine, who).add_version(name, version, percent=order.percent)
+    endpoint = put_version(workspace, name, place, version, percent=order.percent, project=order.project, who=who)
     return Deployed(endpoint, endpoint.versions[-1], None, written.outside)
 
 

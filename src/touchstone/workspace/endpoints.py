@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,9 +24,11 @@ from touchstone.deployment.compute.manifest_systemd import systemd_unit
 from touchstone.deployment.compute.supervisor import load_compute
 from touchstone.deployment.endpoints.registry import Registry
 from touchstone.deployment.govern.tables import endpoint_states
-from touchstone.errors import SettingsError, refusal
+from touchstone.deployment.safety.guard import RuleGuard
+from touchstone.errors import SettingsError, TaskError, refusal
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.workspace.workspace import Workspace
+from touchstone.workspace.yaml_file import read_yaml
 
 
 class ProcessRow(NamedTuple):
@@ -74,10 +77,38 @@ def read_policy(file: Path) -> Policy:
         SettingsError: it cannot be read, or a key or value in it is none.
     """
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        raw, _lines = read_yaml(file)
+    except TaskError as error:
         raise SettingsError("{path} cannot be read as a policy: {reason}", path=str(file), reason=str(error)) from None
     return _policy(raw if isinstance(raw, dict) else {})
+
+
+def policy_of_text(text: str) -> Policy:
+    """
+    A policy out of YAML or JSON that somebody wrote.
+
+    Raises:
+        SettingsError: it cannot be read, or a key or value in it is none.
+    """
+    with TemporaryDirectory() as scratch:
+        place = Path(scratch) / "policy.yaml"
+        place.write_text(text, encoding="utf-8")
+        try:
+            raw, _lines = read_yaml(place)
+        except TaskError as error:
+            # Without the path, which is ours and tells nobody anything.
+            reason = str(error).replace(f"{place}", "").lstrip(": ")
+            raise SettingsError("that cannot be read as a policy: {reason}", reason=reason) from None
+    if not isinstance(raw, dict):
+        raise SettingsError("a policy is a mapping of keys and values, such as `cache_s: 60`")
+    return _policy(raw)
+
+
+def policy_text(policy: Policy) -> str:
+    """A policy as the YAML that `read_policy` takes."""
+    plain = policy.model_dump(mode="json")
+    written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return written.rstrip()
 
 
 def change_policy(
@@ -98,6 +129,8 @@ def change_policy(
 
     Raises:
         SettingsError: a value cannot be used.
+        UnknownName: a kind of personal data that nobody knows.
+        ExtraMissing: it wants presidio, which is not installed.
     """
     found = registry(workspace, who)
     before = whole or found.find(name).policy
@@ -107,7 +140,10 @@ def change_policy(
         **plain["safety"],
         **{key: None if value == "-" and key == "moderation" else value for key, value in safety.items()},
     }
-    return found.change_policy(name, _policy(plain)).policy
+    wanted = _policy(plain)
+    # Made once here, so that a term that is no expression is refused now and not with every request.
+    RuleGuard(wanted.safety)
+    return found.change_policy(name, wanted).policy
 
 
 _OPTIONAL = frozenset({"cache_s", "keep_content_days"})
@@ -138,6 +174,10 @@ def process_logs(workspace: Workspace, name: str, version: int | None, lines: in
             replica = path.stem.removeprefix("replica-")
             found.append((f"v{one.number}.{replica}", tail(path, lines)))
     return found
+
+
+MANIFESTS = ("kubernetes", "kserve", "compose", "systemd")
+"""What `write_manifest` writes."""
 
 
 def write_manifest(
@@ -216,10 +256,10 @@ def _memory_gib(workspace: Workspace) -> float:
     return round(total, 2)
 
 
-def standings(workspace: Workspace, today: date) -> tuple[Standing, ...]:
-    """Every endpoint, by name."""
+def standings(workspace: Workspace, today: date, project: str | None = None) -> tuple[Standing, ...]:
+    """Every endpoint, by name; of a project those that its keys may ask, which those of every project are too."""
     found = registry(workspace, "").all()
-    return tuple(_standing(workspace, one, today) for one in found)
+    return tuple(_standing(workspace, one, today) for one in found if project is None or one.project in (None, project))
 
 
 def standing(workspace: Workspace, name: str, today: date) -> Standing:

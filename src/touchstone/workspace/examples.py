@@ -51,12 +51,33 @@ def _mean_over_candidates(strict: Vector) -> Vector:
 
 def examples(ledger: Ledger, stored: Stored, ordinals: Sequence[int]) -> tuple[Example, ...]:
     """Cases with everybody's answers."""
-    comparisons = Comparisons(ledger)
-    cells = [_by_case(comparisons.cells_at(trial, ordinals), stored.repeats) for trial in stored.trials]
+    comparisons, places = Comparisons(ledger), stored.places(ordinals)
+    cells = [
+        _by_case(as_counted(comparisons.cells_at(trial, places), stored, candidate), stored.repeats)
+        for candidate, trial in enumerate(stored.trials)
+    ]
     return tuple(
-        _example(case, stored, [found.get(ordinal, []) for found in cells])
-        for ordinal, case in zip(ordinals, ledger.datasets.cases_at(stored.dataset, "test", ordinals), strict=True)
+        _example(_as_corrected(case, stored, place), stored, [found.get(place, []) for found in cells])
+        for place, case in zip(places, ledger.datasets.cases_at(stored.dataset, "test", places), strict=True)
     )
+
+
+def as_counted(cells: Sequence[Mapping[str, Any]], stored: Stored, candidate: int) -> list[Mapping[str, Any]]:
+    """Rows of the `outcome` table with the scores that hold since targets were corrected."""
+    own = stored.rescored.cells[candidate] if stored.rescored is not None and stored.rescored.cells else {}
+    found = []
+    for cell in cells:
+        again = own.get((cell["ordinal"], cell["repeat"]))
+        if again is not None:
+            scores = orjson.dumps([score.model_dump() for score in again.scores]) if again.scores else None
+            cell = {**cell, "kind": again.kind, "score": again.score, "scores": scores}
+        found.append(cell)
+    return found
+
+
+def _as_corrected(case: Case, stored: Stored, place: int) -> Case:
+    word = stored.rescored.targets.get(place) if stored.rescored is not None else None
+    return case if word is None else case.model_copy(update={"target": word.target})
 
 
 def _by_case(cells: Sequence[Mapping[str, Any]], repeats: int) -> dict[int, list[Mapping[str, Any]]]:

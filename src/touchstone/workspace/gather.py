@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
 from touchstone.catalog.base import Price
 from touchstone.data.base import CaseSummary
+from touchstone.decision.base import CaseChanges
 from touchstone.evaluation.base import BuildCost, Finding, Recipe, RetrievalScores, TrialSummary
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.cells import Cells, Vector, further_scores, scorer_names
@@ -23,7 +24,11 @@ from touchstone.evaluation.summaries import Ground, summarise
 from touchstone.language import N_
 from touchstone.reporting.base import CandidateSettings, Note, Slice
 from touchstone.strategies.base import CandidateSpec
+from touchstone.workspace.own_machine import with_machine
 from touchstone.workspace.taskfile import TaskFile
+
+if TYPE_CHECKING:
+    from touchstone.workspace.amended import Corrections
 
 _FEWEST_IN_SLICE = 5
 """Cases with a tag below which a slice says nothing."""
@@ -62,6 +67,16 @@ class Stored:
     """Of the race, as they happened."""
     groups: tuple[str | None, ...] | None
     judge: Mapping[str, Any] | None
+    kept: Vector | None = None
+    """Places in their split of the cases that count, in order; every array is of these alone. None: all of them."""
+    rescored: Corrections | None = None
+    """Cells under right answers that were corrected since."""
+    further: tuple[Mapping[str, Mapping[int, float]], ...] = ()
+    """Of each candidate and further scorer, by the case's place in its split: what it says of corrected cases now."""
+    changes: CaseChanges | None = None
+    """What people changed about the cases; None where nothing stands."""
+    as_measured: Stored | None = None
+    """The same without these changes; None where there are none."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,8 +85,12 @@ class Stored:
 
     @property
     def test_cases(self) -> int:
-        """Test cases of the comparison."""
-        return int(self.spec["test_cases"])
+        """Test cases of the comparison that count."""
+        return int(self.spec["test_cases"]) if self.kept is None else len(self.kept)
+
+    def places(self, cases: Sequence[int]) -> list[int]:
+        """Places in their split of cases by their place among those that count."""
+        return [int(case if self.kept is None else self.kept[case]) for case in cases]
 
     @property
     def raced(self) -> bool:
@@ -167,6 +186,7 @@ def summaries(
 ) -> tuple[TrialSummary, ...]:
     """Every candidate in numbers, in the order of the task file."""
     scorers = scorer_names([str(scorer["name"]) for scorer in stored.spec["scorers"]])
+    hourly = (stored.spec["file"].get("improve") or {}).get("machine_usd_per_hour")
     found = []
     for place, spec in enumerate(stored.specs):
         further: Mapping[str, Vector] = {}
@@ -174,25 +194,37 @@ def summaries(
             further = further_scores(
                 Comparisons(ledger),
                 stored.trials[place],
-                planned_cases=stored.test_cases,
+                planned_cases=int(stored.spec["test_cases"]),
                 repeats=stored.repeats,
                 scorers=scorers,
             )
-        found.append(
-            summarise(
-                spec.name,
-                spec.model,
-                spec.strategy,
-                stored.cells[place],
-                # How recorded answers were asked for is not known.
-                replace(ground, concurrency=None) if spec.strategy == "recorded" else ground,
-                facts=spec.facts,
-                further=further,
-                price_source=_price_source(stored.settings[place]),
-                fingerprint=stored.recipes[place].fingerprint,
-            ).model_copy(update={"served_models": served[place], **_making(stored.settings[place])})
+            further = _as_changed(further, stored, place)
+        cells, settings = stored.cells[place], stored.settings[place]
+        summary = summarise(
+            spec.name,
+            spec.model,
+            spec.strategy,
+            cells,
+            # How recorded answers were asked for is not known.
+            replace(ground, concurrency=None) if spec.strategy == "recorded" else ground,
+            facts=spec.facts,
+            further=further,
+            price_source=_price_source(settings),
+            fingerprint=stored.recipes[place].fingerprint,
         )
+        cost = with_machine(summary.cost, spec.strategy, settings, cells, ground, hourly)
+        found.append(summary.model_copy(update={"cost": cost, "served_models": served[place], **_making(settings)}))
     return tuple(found)
+
+
+def _as_changed(further: Mapping[str, Vector], stored: Stored, candidate: int) -> Mapping[str, Vector]:
+    """Further scores of the cases that count, with what corrected targets make of them."""
+    if stored.kept is None:
+        return further
+    for name, values in further.items():
+        for place, value in stored.further[candidate].get(name, {}).items():
+            values[place] = value
+    return {name: values[stored.kept] for name, values in further.items()}
 
 
 def _making(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,7 +247,9 @@ def _price_source(settings: Mapping[str, Any]) -> str | None:
 def slices(ledger: Ledger, stored: Stored, ground: Ground) -> tuple[Slice, ...]:
     """Scores by tag, the most frequent tags first; tags of fewer than five cases are left out."""
     places: dict[str, list[int]] = {}
-    for place, tags in enumerate(ledger.datasets.case_column(stored.dataset, "test", "tags")):
+    tagged_cases = ledger.datasets.case_column(stored.dataset, "test", "tags")
+    counted = tagged_cases if stored.kept is None else [tagged_cases[place] for place in stored.kept]
+    for place, tags in enumerate(counted):
         for tag in tags.split("\n") if tags else ():
             places.setdefault(tag, []).append(place)
     chosen = sorted(

@@ -177,7 +177,7 @@ def improve(
         task = after_the_change(planned)
         last = after = place.compare(task, rest, command=command, progress=progress, notice=tell)
         if after.ending is None:
-            ladder = _ladder(planned, after, place, _stretch(planned))
+            ladder = _ladder(planned, after, place, stretch_of(planned))
             pairs = paired_changes(place.ledger, *(one.comparison.comparison_id for one in (data, after)))
             change = after_the_facts_changed(found.ladder, ladder, pairs, planned.task.file.race.confidence)
             found = found.model_copy(update={"changes": (*found.changes, change)})
@@ -205,9 +205,14 @@ def after_the_change(planned: Planned) -> Task:
     return changed.model_copy(update={"file": changed.file.model_copy(update=renamed)})
 
 
-def improvement(planned: Planned, data: ReportData, place: Workspace) -> Improvement:
-    """What a finished comparison says of the ways of improving; nobody is asked."""
-    stretch = _stretch(planned)
+def improvement(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch | None = None) -> Improvement:
+    """
+    What a finished comparison says of the ways of improving; nobody is asked.
+
+    Args:
+        stretch: For how long and how much; by default as the task file has it.
+    """
+    stretch = stretch or stretch_of(planned)
     ladder_at = partial(_ladder, planned, data, place)
     ladder = ladder_at(stretch)
     return Improvement(
@@ -220,7 +225,8 @@ def improvement(planned: Planned, data: ReportData, place: Workspace) -> Improve
     )
 
 
-def _stretch(planned: Planned) -> Stretch:
+def stretch_of(planned: Planned) -> Stretch:
+    """For how long and how much, as the task file has it."""
     return Stretch(
         months=planned.section.months,
         requests_per_month=planned.task.file.volume.requests_per_month,
@@ -253,7 +259,7 @@ def _ladder(planned: Planned, data: ReportData, place: Workspace, stretch: Stret
 def _qualifying(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> tuple[str, ...]:
     """Who meets the constraints at this volume and these prices; limits of money are looked at again."""
     limits = planned.task.file.constraints
-    now = _stretch(planned)
+    now = stretch_of(planned)
     by_month, by_case = limits.max_usd_per_month, limits.max_usd_per_case
     priced_apart = stretch.price_factor != now.price_factor and (by_month is not None or by_case is not None)
     asked_apart = stretch.requests_per_month != now.requests_per_month and by_month is not None

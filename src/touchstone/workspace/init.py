@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from touchstone.data.sniff import Proposal, propose
 from touchstone.errors import SettingsError
 from touchstone.language import _
 from touchstone.workspace.base import WrittenTask
 from touchstone.workspace.schema import schema_text
+from touchstone.workspace.yaml_keys import in_flow
 
 SCHEMA_FILE = "task.schema.json"
 """Name of the JSON Schema beside a task file."""
 
 _FEWEST_TO_DRAW = 40
 """Cases from which a train split is drawn; of fewer, every one is needed for the test."""
+
+TRAIN_SHARE = 0.3
+"""Share of the cases that is drawn to learn from."""
 
 _LABELS_IN_THE_FILE = 40
 
@@ -44,6 +49,9 @@ def write_task_file(
     *,
     name: str | None = None,
     instruction: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    scorers: Sequence[str | Mapping[str, Any]] = (),
     force: bool = False,
     schema: bool = False,
 ) -> WrittenTask:
@@ -55,6 +63,9 @@ def write_task_file(
         out: The task file.
         name: Name of the task; from the file's name by default.
         instruction: What candidates are told; a sentence for the kind of answer by default.
+        columns: Our column to the file's column, where somebody has said so.
+        kind: Kind of answer, where somebody has said so.
+        scorers: What scores the answers, the deciding one first; by the kind of answer by default.
         force: Whether a file that is there may be overwritten.
         schema: Whether the JSON Schema is written beside it, for editors that complete and check YAML by one.
 
@@ -72,11 +83,17 @@ def write_task_file(
             cases = out.parent / "cases.csv"
             if not cases.exists():
                 cases.write_text(_EXAMPLE_CASES, encoding="utf-8")
-        proposal = propose(cases)
+        proposal = propose(cases, columns=columns, kind=kind)
         if schema:
             (out.parent / SCHEMA_FILE).write_text(schema_text(), encoding="utf-8")
         text = _text(
-            proposal, out.parent, name or cases.stem, instruction or _instruction(proposal), schema=schema, force=force
+            proposal,
+            out.parent,
+            name or cases.stem,
+            instruction or default_instruction(proposal.kind),
+            scorers,
+            schema=schema,
+            force=force,
         )
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -90,18 +107,28 @@ def write_task_file(
     )
 
 
-def _instruction(proposal: Proposal) -> str:
+def default_instruction(kind: str) -> str:
+    """What candidates are told where nobody has said it."""
     return {
         "label": _("Name the label that fits the text."),
         "choice": _("Choose the right option."),
         "number": _("Work out the number."),
         "json": _("Answer with JSON."),
-    }.get(proposal.kind, _("Answer the question."))
+    }.get(kind, _("Answer the question."))
 
 
-def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, schema: bool, force: bool) -> str:
+def _text(
+    proposal: Proposal,
+    folder: Path,
+    name: str,
+    instruction: str,
+    scorers: Sequence[str | Mapping[str, Any]],
+    *,
+    schema: bool,
+    force: bool,
+) -> str:
     source = proposal.source
-    draws = _draws(proposal)
+    draws = draws_train(proposal)
     lines = [
         *(["# yaml-language-server: $schema=" + SCHEMA_FILE] if schema else []),
         f"# {proposal.described}",
@@ -117,9 +144,9 @@ def _text(proposal: Proposal, folder: Path, name: str, instruction: str, *, sche
     if draws:
         lines += [
             f"# {_('The cases name no split: three in ten are drawn to learn from, the rest are the test.')}",
-            "split: {train: 0.3}",
+            f"split: {{train: {TRAIN_SHARE}}}",
         ]
-    lines += [_answer(proposal, folder, force=force), *_scorers(proposal), "candidates:"]
+    lines += [_answer(proposal, folder, force=force), *_scorers(proposal, scorers), "candidates:"]
     lines += _candidates(proposal, draws=draws)
     lines += [
         f"goal: best   # {_('or: {cheapest-within: 0.02}, the cheapest at most that far below the best')}",
@@ -161,7 +188,9 @@ def _answer(proposal: Proposal, folder: Path, *, force: bool) -> str:
     return "answer: {kind: label, labels: labels.json, from: auto}"
 
 
-def _scorers(proposal: Proposal) -> list[str]:
+def _scorers(proposal: Proposal, wanted: Sequence[str | Mapping[str, Any]]) -> list[str]:
+    if wanted:
+        return [f"scorers: {in_flow(wanted)}"]
     if proposal.kind != "free":
         return []
     return [
@@ -171,7 +200,8 @@ def _scorers(proposal: Proposal) -> list[str]:
     ]
 
 
-def _draws(proposal: Proposal) -> bool:
+def draws_train(proposal: Proposal) -> bool:
+    """Whether train cases are drawn, because the cases say nothing of splits and are enough."""
     cases = sum(proposal.counts.values())
     return (
         proposal.kind != "free"
@@ -211,4 +241,4 @@ def _candidates(proposal: Proposal, *, draws: bool) -> list[str]:
 
 def _quoted(text: str) -> str:
     """A YAML scalar; quoted whenever it could be read as anything but this text."""
-    return json.dumps(text, ensure_ascii=False)
+    return in_flow(text)

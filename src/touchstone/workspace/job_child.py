@@ -13,21 +13,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from touchstone.config import environment_of_job
 from touchstone.storage.process_lock import ProcessLock
 
+_PATIENCE_S = 10.0
+
 
 def main(folder: Path, words: list[str]) -> int:
     """Run the command; returns its exit code."""
     lock = ProcessLock(folder / "lock")
-    if not lock.take():
-        return 2
-    # Ctrl-C goes to the whole group; the command ends by itself, and this process stays to write it down.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Whoever had it has written down that it ended, and may still be ending.
+    deadline = time.monotonic() + _PATIENCE_S
+    while not lock.take():
+        if time.monotonic() > deadline:
+            return 2
+    # Ctrl-C goes to the whole group; the command ends by itself, and this process stays to write it down. Heard and
+    # not ignored: what is ignored the command would ignore too. No `preexec_fn` instead, with which the interpreter
+    # forks by its own hooks, and those close locks.
+    signal.signal(signal.SIGINT, _stay)
+    signal.signal(signal.SIGTERM, _stay)
     with (folder / "result.json").open("wb") as result, (folder / "log.txt").open("ab") as log:
         command = subprocess.Popen(  # noqa: S603 - our own interpreter and a list of words, no shell
             [sys.executable, "-m", "touchstone", *words],
@@ -36,18 +45,42 @@ def main(folder: Path, words: list[str]) -> int:
             stderr=log,
             pass_fds=() if lock.descriptor is None else (lock.descriptor,),
             env=environment_of_job(folder / "progress.json"),
-            # One thread here, and what it calls is safe after a fork.
-            preexec_fn=_hear_signals,
         )
-        _write(folder / "process.json", {"group": os.getpgrp(), "command": command.pid})
+        group = os.getpgrp()
+        _write(
+            folder / "process.json",
+            {"group": group, "group_birth": birth(group), "command": command.pid, "command_birth": birth(command.pid)},
+        )
+        if (folder / "stopping").exists():  # asked to stop before anybody knew whom to tell
+            with suppress(ProcessLookupError):
+                command.send_signal(signal.SIGINT)
         code = command.wait()
     _write(folder / "ended.json", {"exit_code": code, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+    lock.release()
     return code
 
 
-def _hear_signals() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def birth(process: int) -> int | None:
+    """
+    When a process began, in ticks since the machine did; None where there is none, or nobody says so.
+
+    A number that was used again has another. proc(5): field 22 of `stat`, counted behind the name in brackets.
+    """
+    if sys.platform != "linux":
+        # Elsewhere nobody tells without asking another program; that it lives must do.
+        with suppress(OSError):
+            os.kill(process, 0)
+            return 0
+        return None
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _stay(_number: int, _frame: object) -> None:
+    """The command is told too, and ends when it will."""
 
 
 def _write(file: Path, value: object) -> None:

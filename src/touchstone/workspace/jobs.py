@@ -2,11 +2,14 @@
 Long work that outlives the page that began it: a command in a process of its own, and a folder that tells of it.
 
     jobs/ID/job.json        what is done, for whom, since when
+            begun           when it was last begun, by its date
             process.json    which processes do it
             progress.json   where it stands; replaced as a whole
             log.txt         what it says to people
             result.json     what it answers
             ended.json      its exit code, and when
+            stopping        there once somebody asked it to stop
+            again           how often a site began it again by itself
 
 The process holds a lock while it lives, so a job whose process was killed is told from one that goes on. Commands go
 on from where they were, so a job that was interrupted is begun again as it is: nothing is bought twice.
@@ -22,26 +25,44 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import orjson
+from pydantic import ValidationError
 
-from touchstone.errors import SettingsError, UnknownName
+from touchstone.errors import SettingsError, StoreError, UnknownName
 from touchstone.noun import Noun
 from touchstone.storage.process_lock import ProcessLock
+from touchstone.workspace.job_child import birth
 
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _STARTING_S = 60.0
 """A job whose process has not said that it lives after so long was lost."""
 _SAID_BYTES = 64 * 1024
 """The end of a log that is read."""
+_LISTED = 200
+"""Jobs that a list shows, where nobody asks for more."""
+_AGAIN = 3
+"""So often a site begins an interrupted job by itself: what ends the machine each time must not do so for ever."""
+_AGAIN_WITHIN_S = 7 * 86_400.0
+"""A job that was begun earlier waits for somebody who wants it."""
+_PATIENCE_S = 2.0
 
 State = Literal["running", "stopping", "done", "stopped", "capped", "refused", "failed", "interrupted"]
 """`capped`: the money cap stopped it; `refused`: the user must change something; `interrupted`: its process is lost."""
 
-_BY_EXIT_CODE: dict[int, State] = {0: "done", 2: "refused", 3: "capped", 100: "done", 130: "stopped"}
+_BY_EXIT_CODE: dict[int, State] = {
+    0: "done", 2: "refused", 3: "capped", 100: "done", 130: "stopped", -signal.SIGINT: "stopped",
+    -signal.SIGTERM: "stopped",
+}  # fmt: skip
+
+_children: list[subprocess.Popen[bytes]] = []
+"""Processes that this one began; the system forgets them once somebody has looked how they ended."""
+_children_guard = Lock()
 
 
 class Job(Noun):
@@ -115,9 +136,10 @@ class Jobs:
             created=moment.isoformat(timespec="seconds"),
         )
         place = self.folder / job.id
-        place.mkdir(parents=True)
-        _write(place / "job.json", job.model_dump_json().encode())
-        self._begin(job, language)
+        with _stored(place):
+            place.mkdir(parents=True)
+            _write(place / "job.json", job.model_dump_json().encode())
+            self._begin(job, language)
         return job
 
     def go_on(self, job_id: str, *, language: str = "en") -> Job:
@@ -127,55 +149,75 @@ class Jobs:
         Raises:
             SettingsError: it is still at work.
         """
-        view = self.view(job_id)
-        if view.is_live:
-            raise SettingsError("job {id} is still at work; stop it first, or wait", id=job_id)
-        for name in ("ended.json", "stopping", "process.json"):
-            (self.folder / job_id / name).unlink(missing_ok=True)
-        self._begin(view.job, language)
-        return view.job
+        place = self._place(self.view(job_id).job.id)
+        with _stored(place):
+            (place / "again").unlink(missing_ok=True)
+        return self._again(job_id, language)
+
+    def _again(self, job_id: str, language: str) -> Job:
+        place = self._place(job_id)
+        # Two people, or two clicks: the second finds the job at work.
+        with _stored(place), _alone(place / "beginning"):
+            view = self.view(job_id)
+            if view.is_live:
+                raise SettingsError("job {id} is still at work; stop it first, or wait", id=job_id)
+            for name in ("ended.json", "stopping", "process.json"):
+                (place / name).unlink(missing_ok=True)
+            self._begin(view.job, language)
+            return view.job
 
     def _begin(self, job: Job, language: str) -> None:
         place = self.folder / job.id
         (place / "begun").touch()
         os.utime(place / "begun")
-        subprocess.Popen(  # noqa: S603 - our own interpreter and a list of words, no shell
-            [
-                sys.executable, "-m", "touchstone.workspace.job_child", str(place.absolute()), job.verb,
-                *job.arguments, "--json", f"--workspace={self.workspace.absolute()}", f"--lang={language}",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        with _children_guard:
+            _children[:] = [child for child in _children if child.poll() is None]
+            _children.append(
+                subprocess.Popen(  # noqa: S603 - our own interpreter and a list of words, no shell
+                    [
+                        sys.executable, "-m", "touchstone.workspace.job_child", str(place.absolute()), job.verb,
+                        *_with_flags(job.arguments, self.workspace, language),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )  # fmt: skip
 
     def stop(self, job_id: str) -> JobView:
-        """Ask a job to stop as Ctrl-C does: what was answered is kept. Does nothing to one that has ended."""
+        """
+        Ask a job to stop as Ctrl-C does: what was answered is kept; a second time does not wait for what is under way.
+
+        Does nothing to one that has ended.
+        """
         view = self.view(job_id)
         if view.is_live:
-            place = self.folder / job_id
+            place = self._place(job_id)
+            # Before the processes are looked up: who is only starting finds it there and stops by itself.
             (place / "stopping").touch()
             known = _read(place / "process.json")
-            if known is not None:
+            if known is not None and _is_same(known):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(int(known["group"]), signal.SIGINT)
         return self.view(job_id)
 
-    def all(self) -> tuple[JobView, ...]:
-        """Every job, newest first."""
-        if not self.folder.is_dir():
-            return ()
-        names = sorted((entry.name for entry in self.folder.iterdir() if _ID.fullmatch(entry.name)), reverse=True)
-        found = []
-        for name in names:
-            with contextlib.suppress(UnknownName):
-                found.append(self.view(name))
-        return tuple(found)
+    def all(self, most: int = _LISTED) -> tuple[JobView, ...]:
+        """The newest jobs, newest first."""
+        return tuple(view for _at, view in zip(range(most), self._each(), strict=False))
 
-    def about(self, about: str) -> tuple[JobView, ...]:
-        """The jobs about something, newest first."""
-        return tuple(view for view in self.all() if view.job.about == about)
+    def about(self, about: str, most: int = _LISTED) -> tuple[JobView, ...]:
+        """The newest jobs about something, newest first."""
+        found = (view for view in self._each() if view.job.about == about)
+        return tuple(view for _at, view in zip(range(most), found, strict=False))
+
+    def _each(self) -> Iterator[JobView]:
+        if not self.folder.is_dir():
+            return
+        names = (entry.name for entry in self.folder.iterdir())
+        for name in sorted(filter(_ID.fullmatch, names), reverse=True):
+            with contextlib.suppress(UnknownName):
+                yield self.view(name)
 
     def view(self, job_id: str) -> JobView:
         """
@@ -184,27 +226,23 @@ class Jobs:
         Raises:
             UnknownName: there is no such job here.
         """
-        place = self.folder / job_id
-        body = (place / "job.json").read_bytes() if _ID.fullmatch(job_id) and (place / "job.json").is_file() else None
-        if body is None:
-            raise UnknownName(kind="job", name=job_id, known=())
-        job = Job.model_validate_json(body)
-        ended = _read(place / "ended.json")
-        if ended is not None:
-            code = int(ended["exit_code"])
-            return JobView(job=job, state=_BY_EXIT_CODE.get(code, "failed"), ended=ended["at"], exit_code=code)
-        return JobView(job=job, state=self._unended(place))
+        place = self._place(job_id)
+        try:
+            job = Job.model_validate_json((place / "job.json").read_bytes())
+        except (OSError, ValidationError):
+            raise UnknownName(kind="job", name=job_id, known=()) from None
+        return _ended_view(job, place) or self._unended(job, place)
 
-    def _unended(self, place: Path) -> State:
+    def _unended(self, job: Job, place: Path) -> JobView:
+        at_work: State = "stopping" if (place / "stopping").exists() else "running"
         if ProcessLock(place / "lock").held:
-            return "stopping" if (place / "stopping").exists() else "running"
+            return JobView(job=job, state=at_work)
         if (place / "process.json").exists():
             # It may have ended between the two looks.
-            ended = _read(place / "ended.json")
-            return "interrupted" if ended is None else _BY_EXIT_CODE.get(int(ended["exit_code"]), "failed")
+            return _ended_view(job, place) or JobView(job=job, state="interrupted")
         begun = place / "begun"
         waited_s = time.time() - begun.stat().st_mtime if begun.exists() else _STARTING_S
-        return "running" if waited_s < _STARTING_S else "interrupted"
+        return JobView(job=job, state=at_work if waited_s < _STARTING_S else "interrupted")
 
     def progress(self, job_id: str) -> dict[str, Any] | None:
         """Where it stands: `{"kind": …, …}` as the command last said; None before it said anything."""
@@ -231,14 +269,78 @@ class Jobs:
         return tuple((place / name).stat().st_mtime_ns if (place / name).exists() else 0 for name in names)
 
     def go_on_with_interrupted(self, *, language: str = "en") -> tuple[Job, ...]:
-        """Begin again what was lost with its process; called when a site starts."""
-        lost = [view.job for view in self.all() if view.state == "interrupted"]
-        return tuple(self.go_on(job.id, language=language) for job in lost)
+        """Begin again what was lost with its process a short time ago; called when a site starts."""
+        found = []
+        for view in self.all():
+            place = self._place(view.job.id)
+            begun = place / "begun"
+            if view.state != "interrupted" or not begun.exists():
+                continue
+            before = _read(place / "again") or 0
+            if before >= _AGAIN or time.time() - begun.stat().st_mtime > _AGAIN_WITHIN_S:
+                continue
+            with contextlib.suppress(SettingsError, StoreError):  # it lives by now; or nothing can be kept
+                found.append(self._again(view.job.id, language))
+                _write(place / "again", orjson.dumps(before + 1))
+        return tuple(found)
 
     def _place(self, job_id: str) -> Path:
         if not _ID.fullmatch(job_id):
             raise UnknownName(kind="job", name=job_id, known=())
         return self.folder / job_id
+
+
+def _ended_view(job: Job, place: Path) -> JobView | None:
+    """How a job ended; None while nobody has written that down."""
+    ended = _read(place / "ended.json")
+    if ended is None:
+        return None
+    code = int(ended["exit_code"])
+    # Killed from outside, for instance because memory ran out: as lost as one of which nothing is known.
+    state = _BY_EXIT_CODE.get(code, "interrupted" if code < 0 else "failed")
+    return JobView(job=job, state=state, ended=ended["at"], exit_code=code)
+
+
+def _with_flags(arguments: tuple[str, ...], workspace: Path, language: str) -> tuple[str, ...]:
+    """The words of a job with the flags that every command of a page has; behind `--` they would be names of files."""
+    flags = ("--json", f"--workspace={workspace.absolute()}", f"--lang={language}")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return (*arguments[:end], *flags, *arguments[end:])
+
+
+def _is_same(known: Any) -> bool:
+    """Whether one of the processes that were written down still is that process: the system uses numbers again."""
+    return any(
+        birth(int(known[name])) == known.get(f"{name}_birth") and known.get(f"{name}_birth") is not None
+        for name in ("group", "command")
+    )
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Nobody else, in this process or another, is inside at the same time."""
+    deadline = time.monotonic() + _PATIENCE_S
+    lock = ProcessLock(file)
+    while not lock.take():
+        if time.monotonic() > deadline:
+            raise SettingsError("somebody else begins this job at this moment; look again")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _stored(place: Path) -> Iterator[None]:
+    """What cannot be written is told as what it is."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            "the job cannot be kept in {place}: {reason}; make room, or allow it to be written",
+            place=str(place),
+            reason=error.strerror or type(error).__name__,
+        ) from error
 
 
 def _read(file: Path) -> Any:

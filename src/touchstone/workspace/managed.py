@@ -70,9 +70,11 @@ class Managed:
         for place in [one for one in self._running if one not in desired]:
             del self._running[place]
             await self.supervisor.stop(*place)
+        self._failed = {place: note for place, note in self._failed.items() if place in desired}
         for place, version in desired.items():
             before = self._running.get(place)
-            if before is None or before.compute != version.compute:
+            # A number is no name of a version: an endpoint that was removed and made anew counts from 1 again.
+            if before is None or (before.compute, before.folder) != (version.compute, version.folder):
                 await self._start(place, version)
         for endpoint in endpoints.values():
             asked = self._restarts.get(endpoint.name)

@@ -17,6 +17,7 @@ from touchstone.evaluation.glance import models_compared
 from touchstone.language import _
 
 if TYPE_CHECKING:
+    from touchstone.training.base import Trained
     from touchstone.workspace.workspace import Workspace
 
 _TRAINS = ("fine_tune", "pretrain")
@@ -58,6 +59,22 @@ def own_results(workspace: Workspace, model: ModelId) -> tuple[Claim, ...]:
         for comparison, names in islice(measured, _NEWEST)
         for claim in _claims(workspace, comparison, model, names)
     )
+
+
+def training_of(workspace: Path, model: ModelId) -> Trained | None:
+    """What is kept of the training that a card of this workspace is of; None where there is no such training."""
+    begins = _training_of(workspace, model)
+    if begins is None:
+        return None
+    from touchstone.strategies.trained import TRAINED
+    from touchstone.training.run import stored_training
+
+    # The card names the first digits, found by a pattern of hexadecimal digits alone.
+    for folder in sorted((workspace / TRAINED).glob(f"{begins}*")):
+        found = stored_training(folder)
+        if found is not None and found.digest.startswith(begins):
+            return found
+    return None
 
 
 def _training_of(workspace: Path, model: ModelId) -> str | None:

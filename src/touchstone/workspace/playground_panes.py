@@ -45,7 +45,7 @@ from touchstone.workspace.playground_choices import plain_of
 from touchstone.workspace.playground_media import Medium
 from touchstone.workspace.playground_other import OUTPUT_TOKENS, OtherKind
 from touchstone.workspace.playground_stream import Watched
-from touchstone.workspace.taskfile import TaskFile
+from touchstone.workspace.taskfile import TaskFile, task_place
 
 if TYPE_CHECKING:
     from touchstone.catalog.catalog import Catalog
@@ -282,7 +282,7 @@ class Makes:
         if row is None or raw is None or entry is None:
             raise UnknownName(kind=N_("candidate"), name=name, known=())
         wanted = CandidateSpec.model_validate(raw)
-        folder = Path(spec["path"]).parent
+        folder = task_place(spec).parent
         bundle = Bundle(
             file=TaskFile.model_validate(spec["file"]).model_copy(update={"candidates": ({"model": wanted.model},)}),
             answer=AnswerSpec.model_validate(spec["answer"]),

@@ -354,6 +354,7 @@ class _Session:
         return {
             "file": task.file.model_dump(mode="json", by_alias=True),
             "path": str(task.path),
+            "at": str(task.path.absolute()),
             "digest": hashlib.sha256(task.path.read_bytes()).hexdigest(),
             "answer": prepared.answer.model_dump(mode="json"),
             "scorers": [scorer_spec(scorer) for scorer in prepared.scorers],

@@ -18,9 +18,13 @@ from touchstone.deployment.gateway.lock import GatewayLock
 from touchstone.deployment.gateway.observe import Observer
 from touchstone.deployment.gateway.own_routes import own_routes
 from touchstone.deployment.gateway.server import Gateway, check_bind, listen, told_by_signals
+from touchstone.deployment.govern.batches import BatchLimits
+from touchstone.deployment.govern.files import FileLimits
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.pepper import load_pepper
+from touchstone.deployment.govern.retention import Retention
 from touchstone.deployment.govern.state import prepare_store
+from touchstone.workspace.gateway_state import told_of
 from touchstone.workspace.serving import open_api
 from touchstone.workspace.session import event_loop, rare_collection
 from touchstone.workspace.workspace import Workspace
@@ -39,6 +43,11 @@ class ServeOptions:
     spans: bool = False
     """Whether OpenTelemetry spans are sent."""
     limits: DoorLimits = field(default_factory=DoorLimits)
+    webhook: str | None = None
+    """Sent a message when a budget is half spent, nearly spent, spent."""
+    retention: Retention = field(default_factory=Retention)
+    files: FileLimits = field(default_factory=FileLimits)
+    batches: BatchLimits = field(default_factory=BatchLimits)
 
 
 def serve(workspace: Workspace, options: ServeOptions, *, listening: Callable[[str], None]) -> None:
@@ -49,7 +58,7 @@ def serve(workspace: Workspace, options: ServeOptions, *, listening: Callable[[s
         listening: Told the address once requests are taken.
 
     Raises:
-        SettingsError: it may not listen where it was asked to.
+        SettingsError: it may not listen where it was asked to, or the webhook's address cannot be used.
         StoreBusy: another gateway serves this workspace.
         ExtraMissing: spans were asked for and their library is not installed.
     """
@@ -116,7 +125,16 @@ async def _serve(
     listening: Callable[[str], None],
 ) -> None:
     with told_by_signals() as stop:
-        async with open_api(workspace, keys, limits=options.limits, observer=observer) as api:
+        async with open_api(
+            workspace,
+            keys,
+            webhook=options.webhook,
+            retention=options.retention,
+            limits=options.limits,
+            observer=observer,
+            files=options.files,
+            batches=options.batches,
+        ) as api:
             if api.recovered and observer.log is not None:
                 observer.log.note("in_doubt", {"requests": api.recovered})
             routes = own_routes(
@@ -130,6 +148,7 @@ async def _serve(
                 api.background.working(door.admission),
                 Gateway(door, listener, allowed_hosts=options.allowed_hosts, local=local) as gateway,
             ):
-                listening(gateway.address)
-                await stop.wait()
+                with told_of(workspace, gateway.address):
+                    listening(gateway.address)
+                    await stop.wait()
                 api.background.runner.halt()

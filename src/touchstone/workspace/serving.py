@@ -20,7 +20,7 @@ from touchstone.deployment.base import Endpoint, Key, Upstream, Version
 from touchstone.deployment.endpoints.caller import ServingCaller
 from touchstone.deployment.endpoints.make import upstream_of
 from touchstone.deployment.endpoints.own_kinds import STRATEGIES, served_here
-from touchstone.deployment.endpoints.serving import Serving, Target
+from touchstone.deployment.endpoints.serving import Serving, Target, may_ask
 from touchstone.deployment.gateway.api.base import Books
 from touchstone.deployment.gateway.api.kinds import kind_routes
 from touchstone.deployment.gateway.api.pipeline import Pipeline
@@ -31,8 +31,10 @@ from touchstone.deployment.gateway.base import ModelEntry, Route
 from touchstone.deployment.gateway.limits import DoorLimits
 from touchstone.deployment.gateway.observe import Observer
 from touchstone.deployment.govern.alerts import Alarm
+from touchstone.deployment.govern.batches import BatchLimits
 from touchstone.deployment.govern.content import ContentLog
 from touchstone.deployment.govern.disk import Watermark
+from touchstone.deployment.govern.files import FileLimits
 from touchstone.deployment.govern.idempotency import Idempotency
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.meter import Meter
@@ -162,7 +164,7 @@ class Api:
     def models(self, key: Key) -> Iterator[ModelEntry]:
         """The running endpoints that a key may ask."""
         for name, endpoint in sorted(self.serving.endpoints.items()):
-            if endpoint.state == "running" and (key.endpoints is None or name in key.endpoints):
+            if endpoint.state == "running" and may_ask(endpoint, key):
                 yield ModelEntry(name, int(seconds_of(endpoint.created_at)))
 
 
@@ -177,6 +179,8 @@ async def open_api(
     limits: DoorLimits | None = None,
     observer: Observer | None = None,
     watermark: Watermark | None = None,
+    files: FileLimits | None = None,
+    batches: BatchLimits | None = None,
 ) -> AsyncIterator[Api]:
     """
     The API of a workspace for as long as the block lasts. Only for whoever holds the gateway's lock.
@@ -192,9 +196,11 @@ async def open_api(
         limits: Of the door, for the lines of batches.
         observer: Counts and logs those.
         watermark: Says when the disk is short; by default by the disk that the store lies on.
+        files, batches: How much there may be.
 
     Raises:
         StoreError: the store cannot be read or written.
+        SettingsError: the webhook's address cannot be used.
     """
     engine = workspace.ledger.engine
     file = store_file(engine)
@@ -269,6 +275,8 @@ async def open_api(
             watermark=disk,
             limits=limits or DoorLimits(),
             observer=observer,
+            files=files,
+            batches=batches,
         ) as background:
             routes += background.routes
             yield Api(serving, pipeline, routes, background, meter, writer, disk, shadows, recovered)

@@ -206,6 +206,16 @@ class Task(Noun):
         return None
 
 
+def task_place(spec: Mapping[str, Any]) -> Path:
+    """
+    Where the task file of a stored comparison lies.
+
+    Its `path` is as somebody typed it, for people; whoever works in another folder needs the whole of it. Comparisons
+    of older versions have the first alone.
+    """
+    return Path(spec.get("at") or spec["path"] or "task.yaml")
+
+
 def load_task(path: Path, *, candidates_to_come: bool = False) -> Task:
     """
     Read and check a task file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from touchstone.strategies.rag_settings import read_settings
 from touchstone.strategies.row_lengths import RowLengths, findings_of_lengths, lengths_of
 from touchstone.strategies.task_path import task_path
 from touchstone.strategies.trained import Lesson, findings_of_rows, home, learn, model_kind
-from touchstone.strategies.trained_card import write_cards
+from touchstone.strategies.trained_card import own_name, write_cards
 from touchstone.training.base import Trained
 from touchstone.training.forecast import H100, Forecast, RealSize, real_sizes
 from touchstone.training.speed import machine_here, memory_bytes
@@ -33,6 +34,7 @@ from touchstone.workspace.taskfile import Task
 
 _ONLY_HERE = frozenset({"max_hours", "memory_gb", "general"})
 """Parameters that say how a training is run; an entry that uses what came out has no need of them."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
 
 class TrainOptions(Noun):
@@ -46,6 +48,57 @@ class TrainOptions(Noun):
     """Of the strategy, as in a task file."""
     name: str
     """What the result is called; its id is `own/NAME`."""
+
+
+def train_options(way: str | None, base: str | None, name: str, given: Mapping[str, Any]) -> TrainOptions:
+    """
+    What a command or a form asks for, checked for what does not go together.
+
+    Args:
+        way: `lora`, `full`, `pretrain`, or None for what fits.
+        base: `starter/m`, or `folder:PATH`; None from nothing.
+        name: What the result is called.
+        given: Parameters of the strategy.
+
+    Raises:
+        SettingsError: two of them do not go together.
+    """
+    if way not in (None, "lora", "full", "pretrain"):
+        raise SettingsError("--way is {value!r}; use lora, full or pretrain", value=way)
+    own = own_name(name)
+    if not _NAME.fullmatch(own):
+        raise SettingsError(
+            "the name {name!r} cannot be used; write --name with letters, digits and hyphens", name=name
+        )
+    strategy: Literal["fine_tune", "pretrain"] = "pretrain" if way == "pretrain" else "fine_tune"
+    if strategy == "pretrain":
+        if base is not None:
+            raise SettingsError("--way pretrain begins with nothing; leave out --base {base}", base=base)
+        if "rank" in given:
+            raise SettingsError("--rank is of adapters; leave it out with --way pretrain")
+        if "general" in given:
+            raise SettingsError("a network from nothing has nothing to forget; leave out --general")
+        return TrainOptions(strategy=strategy, model="starter/s", parameters=dict(given), name=own)
+    if base is None:
+        raise SettingsError(
+            "fine-tuning needs what it begins with; write --base starter/m, --base folder:PATH, or --way pretrain"
+        )
+    if "family" in given:
+        raise SettingsError("--family is of a network from nothing; write --way pretrain, or leave it out")
+    if way != "lora" and "rank" in given:
+        raise SettingsError("--rank is of adapters; write --way lora, or leave it out")
+    model: str = base
+    parameters: dict[str, Any] = {}
+    if base.startswith("folder:"):
+        folder = Path(base.removeprefix("folder:")).resolve()
+        model, parameters = f"local/{folder.name}", {"folder": str(folder)}
+    return TrainOptions(
+        strategy=strategy,
+        model=model,
+        model_parameters=parameters,
+        parameters={**given, **({"way": way} if way else {})},
+        name=own,
+    )
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,14 @@ class Watch:
         self._intervals_at = 0.0
         self._next = 0.0
         self._started = time.monotonic()
+        self._earlier = 0
 
     def loaded(self, position: int, kind: np.ndarray, score: np.ndarray) -> None:
         """What was measured before."""
+        before = self._done[position]
         for code, number in enumerate(np.bincount(kind, minlength=len(KINDS)).tolist()):
             self._count(position, KINDS[code], number)
+        self._earlier += self._done[position] - before
         self._sums[position] += float(np.nansum(score[kind == KINDS.index("scored")]))
 
     def saw(self, position: int, kind: str, score: float | None) -> None:
@@ -105,6 +108,7 @@ class Watch:
                 intervals=self._intervals,
                 certificate=None if self._standing is None else self._standing.certificate,
                 saved_calls=None if self._standing is None else self._saved(self._standing),
+                earlier=self._earlier,
             )
         )
 

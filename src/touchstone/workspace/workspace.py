@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
 from touchstone.config import Settings
 from touchstone.errors import SettingsError, StoreDamaged, StoreError, UnknownName
+from touchstone.evaluation.amendments import Amendments
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.storage.lock import EngineLock
@@ -42,7 +43,7 @@ class Workspace:
         return self._open(read_only=False)
 
     @property
-    def _reader(self) -> Ledger:
+    def reader(self) -> Ledger:
         """The store, to look into; an engine may be at work in it."""
         return self.ledger if "ledger" in self.__dict__ else self._read_only
 
@@ -159,9 +160,20 @@ class Workspace:
             UnknownName: there is no such comparison.
             SettingsError: a demand cannot be used.
         """
-        return self._concluded(self._reader, comparison, demands)
+        data = self._concluded(self.reader, comparison, demands)
+        if demands == Demands():
+            self._note_verdict(data)
+        return data
+
+    def _note_verdict(self, data: ReportData) -> None:
+        """What lists show was forgotten when somebody changed a case; it is known again now."""
+        identity, decision = data.comparison.comparison_id, data.comparison.decision
+        row = Comparisons(self.reader).find(identity)
+        if row is not None and row["state"] != "running" and row["verdict"] is None:
+            Comparisons(self.ledger).keep_verdict(identity, decision.verdict, decision.chosen)
 
     def _concluded(self, ledger: Ledger, comparison: str, demands: Demands) -> ReportData:
+        from touchstone.workspace.amended import amended
         from touchstone.workspace.conclude import conclude
         from touchstone.workspace.gather import load
 
@@ -182,29 +194,45 @@ class Workspace:
                     known=", ".join(known[:5]),
                 )
             raise UnknownName(kind="comparison", name=comparison, known=known)
-        return conclude(ledger, load(ledger, row), demands)
+        return conclude(ledger, amended(ledger, load(ledger, row)), demands)
 
     def comparisons(self) -> tuple[StoredComparison, ...]:
         """Every stored comparison, newest first."""
         found: list[StoredComparison] = []
         if self.settings.store_url is None and not self._file.exists():
             return ()
-        for row in Comparisons(self._reader).all():
+        changed = Amendments(self.reader).counts()
+        for row in Comparisons(self.reader).all():
             spec = orjson.loads(row["spec"])
             found.append(
                 StoredComparison(
                     id=row["id"],
                     created=row["created"],
                     task=row["task"],
+                    path=spec.get("path"),
                     state=row["state"],
                     cases=spec["test_cases"],
                     candidates=len(spec["candidates"]),
                     models=tuple(dict.fromkeys(candidate["model"] for candidate in spec["candidates"])),
                     verdict=row["verdict"],
                     chosen=row["chosen"],
+                    excluded=changed.get(row["dataset"], (0, 0))[0],
+                    corrected=changed.get(row["dataset"], (0, 0))[1],
                 )
             )
         return tuple(found)
+
+    def settings_of(self, comparison: str) -> Mapping[str, Mapping[str, Any]]:
+        """Candidate of a stored comparison to its settings, as they are stored, with `model` and `strategy`."""
+        stored = Comparisons(self.reader)
+        row = stored.find(comparison)
+        if row is None:
+            return {}
+        entries = zip(orjson.loads(row["spec"])["candidates"], stored.entries(row["id"]), strict=True)
+        return {
+            entry["name"]: {**orjson.loads(entry["settings"]), "model": spec["model"], "strategy": spec["strategy"]}
+            for spec, entry in entries
+        }
 
     def write_files(self, data: ReportData, files: Files, *, language: str, default_report: bool = True) -> Files:
         """
@@ -232,6 +260,31 @@ class Workspace:
 
             write_text(files.junit, render_junit(data, language=language))
         return files.model_copy(update={"report": report})
+
+    def write_memo(self, data: ReportData, place: Path) -> None:
+        """
+        Write the decision as a memo, in the language that is set.
+
+        Args:
+            place: A file that ends in `.html` or `.pdf`.
+
+        Raises:
+            SettingsError: the file cannot be written, or ends in something else.
+            ExtraMissing: a PDF was asked for, and what writes it is not installed.
+        """
+        from touchstone.reporting.memo_page import memo_page
+        from touchstone.reporting.page_html import html_page
+
+        kind = place.suffix.lower()
+        if kind not in (".html", ".pdf"):
+            raise SettingsError("--memo {path} ends in neither .html nor .pdf; name one of them", path=str(place))
+        html = html_page(memo_page(data))
+        if kind == ".html":
+            write_text(place, html)
+            return
+        from touchstone.reporting.pdf import pdf_of
+
+        write_bytes(place, pdf_of(html))
 
 
 def check_places(files: Files) -> None:
@@ -262,9 +315,14 @@ def check_places(files: Files) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file for people, and the folders above it. Raises `SettingsError` where that cannot be."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, body: bytes) -> None:
+    """The same of bytes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(body)
     except OSError as error:
         raise SettingsError(
             "{path} cannot be written: {reason}; name another place", path=str(path), reason=error.strerror

@@ -79,7 +79,7 @@ def _begun(body: str, root: yaml.MappingNode, key: str, value: yaml.Node | None,
 def _by_lines(body: str, value: yaml.SequenceNode, edit: Edit) -> str:
     lines = body.splitlines(keepends=True)
     newline = "\r\n" if "\r\n" in body else "\n"
-    spans = [(_dash_line(lines, item), _last_line(item)) for item in value.value]
+    spans = [(_dash_line(lines, item), last_line(item)) for item in value.value]
     indent = lines[spans[0][0]].partition("-")[0]
     added = [f"{indent}- {line}{newline}" for line in edit.add]
     gone = {number for at in edit.remove for number in range(spans[at][0], spans[at][1] + 1)}
@@ -104,12 +104,12 @@ def _dash_line(lines: list[str], item: yaml.Node) -> int:
     return int(line)
 
 
-def _last_line(item: yaml.Node) -> int:
+def last_line(item: yaml.Node) -> int:
     """The last line on which an item says something; a block's own end mark lies behind the comments that follow it."""
     if isinstance(item, yaml.MappingNode) and not item.flow_style:
-        return max(_last_line(part) for pair in item.value for part in pair)
+        return max(last_line(part) for pair in item.value for part in pair)
     if isinstance(item, yaml.SequenceNode) and not item.flow_style:
-        return max(_last_line(part) for part in item.value)
+        return max(last_line(part) for part in item.value)
     end = item.end_mark
     return int(end.line - 1 if end.column == 0 and end.line > item.start_mark.line else end.line)
 

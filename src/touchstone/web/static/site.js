@@ -23,6 +23,22 @@
     if (form && form.hasAttribute("data-at-once")) form.requestSubmit();
   });
 
+  // A slider by powers of ten moves the number of the field that it belongs to, and the other way round.
+  document.querySelectorAll("[data-power-of-ten]").forEach(function (slider) {
+    var field = document.getElementById(slider.getAttribute("data-power-of-ten"));
+    function follow() {
+      var value = Number(field.value || field.placeholder);
+      if (value > 0) slider.value = Math.log10(value);
+    }
+    follow();
+    field.addEventListener("input", follow);
+    slider.addEventListener("input", function () {
+      var power = Math.pow(10, Math.floor(slider.value) - 1);
+      field.value = Math.round(Math.pow(10, slider.value) / power) * power;
+    });
+    slider.addEventListener("change", function () { field.dispatchEvent(new Event("change", { bubbles: true })); });
+  });
+
   // Text that is to be copied.
   document.addEventListener("click", function (event) {
     var button = event.target.closest && event.target.closest("[data-copies]");
