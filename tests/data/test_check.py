@@ -106,6 +106,10 @@ class TestSameTexts:
             ("near_twin_across_splits", "test", "train"): ((4,), "1"),
             ("twin_across_splits", "dev", "train"): ((5,), "2"),
         }
+        # `leaks: drop` keeps what is tested from learners; it does nothing for dev, so nothing says so there.
+        helped = {found.values["split"] for found in summary.problems if "`leaks: drop`" in found.text()}
+        assert helped == {"test"}
+        assert all("take them out of one" in found.text() for found in summary.problems)
 
     def test_rows_of_other_files_are_named_with_their_file(self, write: Write) -> None:
         """Across files, the other row is named with the file it stands in."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.data.conftest import ANY_TEXT, Write, lines_of
 
 from touchstone.data import jsonl as module
@@ -47,7 +48,7 @@ class TestJsonlExam(ReaderExam):
         return path, rows
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(
     rows=ROWS, line_end=st.sampled_from(["\n", "\r\n"]), ascii_only=st.booleans(), mark=st.sampled_from(["", "\ufeff"])
 )

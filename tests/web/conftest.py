@@ -63,9 +63,14 @@ def visitor(site: RunningSite) -> Visitor:
     return site.visitor()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's or anybody's Chromium; CI has one, so a missing one fails there instead of skipping."""
+    """
+    Debian's or anybody's Chromium; CI has one, so a missing one fails there instead of skipping.
+
+    One for each module: while it is open its library keeps an event loop running in this thread, in which no other test
+    could start one of its own.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         if os.environ.get("CI"):

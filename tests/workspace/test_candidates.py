@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone import plugins
 from touchstone.catalog.base import Facts
@@ -256,7 +257,7 @@ keys += " fail rules labels accuracy seed latency_s columns encoding recorded c 
     model=st.sampled_from(["fake/parrot", "baseline/majority", "baseline/logistic", "openai-compatible", "x"]),
     more=st.dictionaries(st.sampled_from(keys.split()), anything, max_size=2),
 )
-@settings(max_examples=100, deadline=None)
+@examples(50)
 def test_any_entry_is_a_candidate_or_an_error_for_the_user(
     ledger: Ledger, tmp_path_factory: pytest.TempPathFactory, model: str, more: dict[str, Any]
 ) -> None:

@@ -158,6 +158,24 @@ def test_what_has_no_weights_here_cannot_run_here(place: Place) -> None:
     assert not list((place.folder / "store" / "endpoints").glob("*/*"))
 
 
+@pytest.mark.parametrize("name", ["../../outside", "a/b", "Winner", "..", "-x"])
+@pytest.mark.parametrize("reference", ["fake/parrot", "rerank/terms"])
+def test_a_name_that_no_request_can_use_makes_no_folder(place: Place, name: str, reference: str) -> None:
+    """Neither below the workspace nor anywhere else; the error says how one is written."""
+    with pytest.raises(SettingsError, match="such as"):
+        deploy_model(place.workspace, reference, Order(name=name), who="anna")
+    assert not list((place.folder / "store" / "endpoints").glob("*"))
+    assert not (place.folder / "outside").exists()
+
+
+@pytest.mark.parametrize("reference", ["fake/parrot", "rerank/terms"])
+def test_a_version_that_its_endpoint_cannot_have_leaves_no_copies(place: Place, reference: str) -> None:
+    """A first version without another beside it, for a share of the requests."""
+    with pytest.raises(SettingsError, match="no other version"):
+        deploy_model(place.workspace, reference, Order(name="winner", percent=10), who="anna")
+    assert not list((place.folder / "store" / "endpoints").glob("*/*"))
+
+
 def test_a_removed_endpoint_leaves_no_copies(place: Place) -> None:
     """The trial stays."""
     found = place.deploy()

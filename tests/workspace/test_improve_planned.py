@@ -12,10 +12,12 @@ import pytest
 from touchstone.catalog.prices import OWN_MACHINE
 from touchstone.config import load_settings
 from touchstone.errors import TaskError
-from touchstone.reporting.base import CandidateResult, CandidateSettings
+from touchstone.evaluation.base import BuildCost, Cost, MachineTime
+from touchstone.reporting.base import CandidateResult
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.improve import Planned, after_the_change, plan
-from touchstone.workspace.improve_costs import making_of, runs_here
+from touchstone.workspace.improve_costs import Taught, making_of, way_of
+from touchstone.workspace.own_machine import runs_here
 from touchstone.workspace.workspace import Workspace
 
 Make = Callable[..., Planned]
@@ -137,8 +139,8 @@ def test_labelled_cases_are_looked_up_as_documents_are(planned: Make) -> None:
     assert {way.way: way.rule for way in model.ways if way.tried}["rag"] == "rag.cases"
     [spec] = [spec for spec in found.specs if spec.strategy == "rag"]
     assert (spec.parameters["documents"], spec.parameters["passages"]) == ({"cases": "train"}, 2)
-    result = CandidateResult.model_construct(strategy="rag", build=None)
-    making = making_of(result, spec, found.look, None)
+    result = CandidateResult.model_construct(strategy="rag", build=None, cost=Cost())
+    making = making_of(result, spec, found.look)
     assert (making.labelled_cases, making.renewal) == (30, "again")
 
     nothing = planned("starter/s", documents={"cases": "train"}, cases=rows(train=0), ways=["rag"])
@@ -213,5 +215,29 @@ def test_it_goes_by_who_answered_whose_machine_it_was(
     strategy: str, endpoint: str | None, source: str | None, here: bool
 ) -> None:
     """Weights read here and a local server without a price are the user's machine; a named price stands for itself."""
-    called = CandidateSettings(candidate="c", model="openai/gpt", endpoint=endpoint, price_source=source)
-    assert runs_here(strategy, called) == here
+    assert runs_here(strategy, endpoint, source) == here
+
+
+@pytest.mark.parametrize(
+    ("strategy", "learned", "way"),
+    [
+        ("prompt", "fine_tune", "fine_tune"),
+        ("prompt", "pretrain", "pretrain"),
+        ("few_shot+rag", "fine_tune", "fine_tune+few_shot+rag"),
+        ("fine_tune", "pretrain", "fine_tune"),
+        ("fine_tune+rag", "fine_tune", "fine_tune+rag"),
+    ],
+)
+def test_weights_named_by_folder_count_as_what_made_them(planned: Make, strategy: str, learned: str, way: str) -> None:
+    """Their rows are labelled cases, their hours cost what hours cost, and new facts ask for them again."""
+    training = Taught(way=learned, rows=36)
+    machine = MachineTime(usd_per_hour=2.0)
+    build = BuildCost(usd=0.0, took_s=1_800.0)
+    result = CandidateResult.model_construct(strategy=strategy, build=build, cost=Cost(machine=machine))
+    making = making_of(result, None, planned("starter/s").look, training)
+
+    assert way_of(strategy, training) == way
+    assert way_of(strategy, None) == strategy
+    assert (making.usd, making.seconds, making.labelled_cases, making.renewal) == (1.0, 1_800.0, 36, "again")
+    unpriced = result.model_copy(update={"cost": Cost(machine=MachineTime())})
+    assert making_of(unpriced, None, planned("starter/s").look, training).usd is None

@@ -61,7 +61,7 @@ def test_a_dry_run_tells_the_ways_their_reasons_and_the_price(shop: Learner) -> 
 
 def test_the_ladder_says_what_each_way_brings_and_costs(shop: Learner) -> None:
     """Examples tell the model what it cannot know; the same command shows it all again and buys nothing."""
-    section = {"ways": ["prompt", "few_shot", "baseline"], "shots": [1, 4]}
+    section = {"ways": ["prompt", "few_shot", "baseline"], "shots": [1, 4], "machine_usd_per_hour": 0.08}
     shop.task(shop.entry(), improve=section, **VOLUME)
     found = improve(shop, "--full")
     assert found["schema"] == "touchstone.improvement/1"
@@ -139,6 +139,27 @@ def test_a_machine_of_ones_own_costs_by_the_hour(shop: Learner) -> None:
     assert nearest["making"]["usd"] == pytest.approx(nearest["making"]["seconds"])
     assert rungs["learner"]["usd_per_request"] < 0.01
     assert found["machine_usd_per_hour"] == 3600
+    # A month is reckoned as the ladder does it: in the comparison, and when it is decided again.
+    decided = json.loads(shop.run("decide", "latest", "--json", "--max-usd-per-month", "0.001").stdout)
+    for comparison in (found["comparison"], decided):
+        months = {one["name"]: one["cost"]["per_month_usd"] for one in comparison["candidates"]}
+        assert months == pytest.approx({name: 1_000 * rung["usd_per_request"] for name, rung in rungs.items()})
+    assert decided["decision"]["verdict"] == "none_qualifies"
+
+
+def test_an_hour_without_a_price_is_unknown_wherever_it_counts(shop: Learner) -> None:
+    """Neither the ladder nor a month nor a limit of a month takes a machine for free."""
+    shop.task(shop.entry(), improve={"ways": ["prompt", "baseline"]}, **VOLUME)
+    found = improve(shop, "--full")
+    rungs = {one["candidate"]: one for one in found["ladder"]["rungs"]}
+    months = {one["name"]: one["cost"]["per_month_usd"] for one in found["comparison"]["candidates"]}
+    assert [rungs["baseline/nearest"][name] for name in ("usd_per_request", "total")] == [None, None]
+    assert rungs["baseline/nearest"]["making"]["usd"] is None
+    assert months["baseline/nearest"] is None
+    assert months["learner"] == pytest.approx(1_000 * rungs["learner"]["usd_per_request"])
+    decided = json.loads(shop.run("decide", "latest", "--json", "--max-usd-per-month", "1000").stdout)
+    assert decided["decision"]["qualifying"] == ["learner"]
+    assert "`machine_usd_per_hour` under `improve`" in str(decided["decision"]["rejected"])
 
 
 def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> None:

@@ -7,13 +7,20 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest_asyncio
 from tests.deployment.api.house import House, open_house
 
-from touchstone.deployment.base import ComputeSettings
+from touchstone.deployment.base import ComputeSettings, Endpoint, Version
+from touchstone.deployment.compute.states import ProcessState
+from touchstone.deployment.govern.state import prepare_store
 from touchstone.deployment.govern.tables import endpoint_states
+from touchstone.errors import SettingsError
+from touchstone.evaluation.base import Recipe
+from touchstone.storage.database import open_database
 from touchstone.workspace.deploy import Order, deploy_model
+from touchstone.workspace.managed import Managed
 
 ASKED = "Passages:\n[1] The office opens at nine.\n\nQuestion: When does the office open?"
 
@@ -54,7 +61,7 @@ async def test_a_process_answers_heals_and_ends(house: House) -> None:
     assert isinstance(ready["pid"], int)
     os.kill(ready["pid"], signal.SIGKILL)
     assert (await house.chat("there", ASKED)).status in (200, 502, 503, 504)
-    for _ in range(100):
+    for _ in range(600):
         reply = await house.chat("there", ASKED)
         if reply.status == 200:
             break
@@ -63,7 +70,7 @@ async def test_a_process_answers_heals_and_ends(house: House) -> None:
     again = await state(house, "there", "ready")
     assert (again["restarts"], again["pid"] != ready["pid"]) == (1, True)
     house.registry.set_state("there", "stopped")
-    for _ in range(100):
+    for _ in range(600):
         if not house.table(endpoint_states):
             break
         await asyncio.sleep(0.05)
@@ -83,3 +90,60 @@ async def test_what_cannot_run_says_so_and_harms_nobody(house: House) -> None:
     assert (reply.status, reply.code) == (503, "upstream_unreachable")
     assert b"nowhere" not in reply.body
     assert (await house.chat("here", ASKED)).status == 200
+
+
+class Asked:
+    """A supervisor that starts nothing, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.started: list[Path] = []
+
+    async def start(self, _name: str, _version: int, _settings: ComputeSettings, folder: Path) -> None:
+        if folder.name == "bad":
+            raise SettingsError("there is nothing to run")
+        self.started.append(folder)
+
+    async def stop(self, _name: str, _version: int) -> None:
+        """Nothing runs."""
+
+    def states(self) -> tuple[ProcessState, ...]:
+        return ()
+
+    async def close(self) -> None:
+        """Nothing runs."""
+
+
+def made(folder: str, **parts: Any) -> dict[str, Endpoint]:
+    """An endpoint whose one version lies in a folder."""
+    version = Version(
+        number=1, recipe=Recipe(model="starter/s", strategy="prompt"), recipe_digest="d", folder=folder,
+        compute=ComputeSettings(kind="starter"), created_at="2026-11-27T10:00:00.000+00:00", created_by="anna",
+    )  # fmt: skip
+    endpoint = Endpoint(name="there", versions=(version,), split={1: 100}, created_at=version.created_at, **parts)
+    return {"there": endpoint}
+
+
+async def test_an_endpoint_that_was_made_anew_gets_its_own_processes(tmp_path: Path) -> None:
+    """Its first version counts from 1 as the one before did, but lies in another folder."""
+    engine = open_database(tmp_path / "store.sqlite")
+    prepare_store(engine)
+    supervisor = Asked()
+    managed = Managed(engine, tmp_path, supervisor)  # type: ignore[arg-type]  # as much of one as is asked here
+    for folder in ("first", "first", "second"):
+        await managed.reconcile(made(folder))
+    assert supervisor.started == [tmp_path / "first", tmp_path / "second"]
+    await managed.close()
+    engine.dispose()
+
+
+async def test_what_failed_is_no_more_shown_once_it_is_not_wanted(tmp_path: Path) -> None:
+    """The row of a version that could not run goes with its endpoint."""
+    engine = open_database(tmp_path / "store.sqlite")
+    prepare_store(engine)
+    managed = Managed(engine, tmp_path, Asked())  # type: ignore[arg-type]  # as much of one as is asked here
+    await managed.reconcile(made("bad"))
+    assert managed._failed
+    await managed.reconcile(made("bad", state="stopped"))
+    assert not managed._failed
+    await managed.close()
+    engine.dispose()

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.strategies.stored import store_a_training
+from tests.training.tiny import job
 from tests.workspace.house import CASES, House
 
+from touchstone.catalog.own import own_models
 from touchstone.config import load_settings
+from touchstone.training.base import Trained
+from touchstone.training.card import card_of, put_into_catalog, training_on_card
+from touchstone.training.run import stored_training
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.own_results import may_have_measured, own_results
 from touchstone.workspace.workspace import Workspace
@@ -159,3 +165,61 @@ def test_a_glance_tells_whether_there_is_anything_to_find(shelf: Shelf) -> None:
     shelf.workspace.close()
     (shelf.folder / ".touchstone" / "touchstone.sqlite").write_bytes(b"no store")
     assert may_have_measured(shelf.settings, MODEL)
+
+
+def put_a_card(shelf: Shelf, name: str, trained: Trained) -> str:
+    """The card of a training, in the workspace's catalog; its id."""
+    model = card_of(f"own/{name}", name, trained, job(), data_digest="a" * 64, ended="2026-11-27")
+    put_into_catalog(shelf.folder / ".touchstone" / "catalog", model)
+    return model.id
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"model": "starter/s", "strategy": "fine_tune", "weights": "tuned"},
+        {"model": "starter/s", "folder": "tuned/model"},
+        {"model": "starter/s", "strategy": "pretrain", "weights": "tuned"},
+    ],
+)
+def test_scores_reach_the_card_of_what_was_trained_here(shelf: Shelf, entry: dict[str, Any]) -> None:
+    """However an entry names its weights; and they are no result of the model that the training began with."""
+    shelf.folder.joinpath("cases.csv").write_text("id,input,target\n" + "".join(f"q{n},ask {n},x\n" for n in range(40)))
+    trained = stored_training(store_a_training(shelf.folder / "tuned", "d" * 64, keys=[1]))
+    assert trained is not None
+    mine, other = (
+        put_a_card(shelf, "mine", trained),
+        put_a_card(shelf, "other", trained.model_copy(update={"digest": "e" * 64})),
+    )
+    recorded = {"recorded": shelf.record("a.csv"), "model": "acme/large"}
+    shelf.compare({**entry, "name": "tuned", "max_tokens": 1}, recorded)
+
+    (claim,) = own_results(shelf.workspace, mine)
+
+    assert (claim.model, claim.mode, claim.questions, claim.ours) == (mine, "tuned", 40, True)
+    assert claim.low is not None
+    assert claim.high is not None
+    assert may_have_measured(shelf.settings, mine)
+    assert own_results(shelf.workspace, other) == ()
+    assert [one.mode for one in own_results(shelf.workspace, "starter/s")] == []
+    assert len(own_results(shelf.workspace, "acme/large")) == 1
+    cards = own_models(shelf.folder / ".touchstone" / "catalog").cards
+    named = {card.model.id: training_on_card(one.name for one in card.model.sources) for card in cards}
+    assert named == {mine: "d" * 16, other: "e" * 16}
+
+
+def test_a_card_that_cannot_be_read_is_nobodys_training(shelf: Shelf) -> None:
+    """What is wrong with it is said where cards are read; a link is not followed."""
+    folder = shelf.folder / ".touchstone" / "catalog" / "cards" / "own"
+    folder.mkdir(parents=True)
+    source = '[[sources]]\nname = "training dddddddddddddddd of own/a, data b"\n'
+    for name, text in {"good": source, "bad": "sources = 5", "worse": "[[", "none": ""}.items():
+        (folder / f"{name}.toml").write_text(text)
+    (folder / "linked.toml").symlink_to(folder / "good.toml")
+    shelf.compare({"recorded": shelf.record("a.csv"), "model": "acme/large"})
+
+    known = {name: may_have_measured(shelf.settings, f"own/{name}") for name in ("bad", "worse", "none", "linked")}
+
+    assert may_have_measured(shelf.settings, "own/good")
+    assert not any(known.values()), known
+    assert not may_have_measured(shelf.settings, "own/../own/good")

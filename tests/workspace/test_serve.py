@@ -72,7 +72,7 @@ def test_it_serves_a_workspace_that_changes_under_it(tmp_path: Path) -> None:
             assert status(port, "/v1/models", bearer) == 401
             keys.close()
         process.send_signal(signal.SIGTERM)
-        _out, said = process.communicate(timeout=10)
+        _out, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
     assert f"serving on http://127.0.0.1:{port}/v1" in said
     assert bearer.encode() not in log.read_bytes()
@@ -89,7 +89,7 @@ def test_a_workspace_has_one_gateway(tmp_path: Path, touchstone: Run) -> None:
         assert "another gateway serves this workspace" in second.stderr
         assert touchstone("trials", "--workspace", folder).returncode == 0
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
     with serving(folder) as (_process, port):
         assert status(port, "/healthz") == 200
 

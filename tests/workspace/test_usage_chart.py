@@ -43,7 +43,10 @@ def test_the_costliest_lines_are_drawn() -> None:
     picture = usage_chart(rows, "endpoint")
 
     assert len(lines(picture)) == LINES
-    assert next(text for text in texts(picture) if ": $" in text) == "1  e9: $9.00"
+    said = texts(picture)
+    place = said.index("e9: $9.00")
+    assert said[place - 1] == "1"
+    assert next(text for text in said if text.startswith("e") and ": $" in text) == said[place]
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"&<', "\x1b[31m", "]]>"])
@@ -54,6 +57,19 @@ def test_names_are_text(name: str) -> None:
     assert {element.tag.removeprefix(SVG) for element in ET.fromstring(picture).iter()} <= {
         "svg", "title", "style", "text", "g", "line", "circle",
     }  # fmt: skip
+
+
+def test_what_is_not_drawn_is_counted() -> None:
+    """Whoever adds up the lines learns that there are more."""
+    rows = [row("2026-11-01", float(number), endpoint=f"e{number}") for number in range(1, 10)]
+    assert any("3 more" in text for text in texts(usage_chart(rows, "endpoint")))
+    assert not any("more" in text for text in texts(usage_chart(rows[:LINES], "endpoint")))
+
+
+def test_the_picture_keeps_its_shape_at_any_size() -> None:
+    """A page that shows it smaller shows all of it."""
+    found = ET.fromstring(usage_chart([row("2026-11-01", 1.0)], None))
+    assert (found.get("viewBox") or "").split()[2:] == [found.get("width"), found.get("height")]
 
 
 def test_no_request_is_an_empty_picture() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,12 @@ _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2
 
 
 def check_cases(
-    source: CaseSource, *, labels: Sequence[str] = (), needs_target: bool = True, kind: str = "text"
+    source: CaseSource,
+    *,
+    labels: Sequence[str] = (),
+    needs_target: bool = True,
+    kind: str = "text",
+    limit: int | None = None,
 ) -> CaseSummary:
     """
     Read all cases once and report what a user should know before a run.
@@ -43,12 +49,13 @@ def check_cases(
         labels: The closed list of labels; empty when there is none.
         needs_target: Whether some scorer compares with a target.
         kind: Kind of answer: label, choice, number, text, json or free.
+        limit: At most so many cases, for a first look; a run looks at all of them.
 
     Raises:
         DataError: a row that cannot be read as a case at all.
     """
     check = _Check(source, labels, needs_target, kind)
-    for path, case, given in located_cases(source):
+    for path, case, given in islice(located_cases(source), limit):
         check.look(path, case, given)
     return check.summary()
 

@@ -55,12 +55,20 @@ class Proposal(Noun):
         return self.counts.get("train", 0) > 0
 
 
-def propose(path: Path) -> Proposal:
+def propose(
+    path: Path, *, columns: Mapping[str, str] | None = None, kind: str | None = None, limit: int | None = None
+) -> Proposal:
     """
     Look at a file or folder and propose how to use it; reads all of it once.
 
     Columns are proposed by name, then by what stands in them. A file called after a split brings the files beside it
     that are called after the others. A file that is not UTF-8 is proposed with the likely encoding and a warning.
+
+    Args:
+        path: The file or folder.
+        columns: Our column to the file's column, where somebody has said so; nothing is proposed for the others.
+        kind: Kind of answer, where somebody has said so.
+        limit: At most so many cases are looked at.
 
     Raises:
         DataError: a row that cannot be read, or nothing in the file that could be asked.
@@ -68,12 +76,12 @@ def propose(path: Path) -> Proposal:
     path = Path(path)
     files = _files(path)
     try:
-        return _proposal(files, None)
+        return _proposal(files, None, columns, kind, limit)
     except DataError as error:
         guess = error.values.get("guess")
         if guess is None:
             raise
-        proposal = _proposal(files, str(guess))
+        proposal = _proposal(files, str(guess), columns, kind, limit)
         warning = Problem(
             severity="warning",
             kind="encoding_guessed",
@@ -155,19 +163,25 @@ def _files(path: Path) -> dict[str, Path]:
     return {"": path}
 
 
-def _proposal(files: Mapping[str, Path], encoding: str | None) -> Proposal:
+def _proposal(
+    files: Mapping[str, Path],
+    encoding: str | None,
+    said_columns: Mapping[str, str] | None,
+    said_kind: str | None,
+    limit: int | None,
+) -> Proposal:
     last = list(files.values())[-1]
     reader = reader_for(last)
     rows = [row for _number, row in islice(reader.rows(last, encoding=encoding), _SAMPLE_ROWS)]
     if not rows:
         raise DataError("the file holds no cases", path=last)
-    columns = propose_columns(rows)
+    columns = propose_columns(rows) if said_columns is None else dict(said_columns)
     if "" not in files:
         columns.pop("split", None)
     source = CaseSource(files=files, columns=columns, encoding=encoding, format=reader.name)
     sample = [case for case in read_cases(source, limit=_SAMPLE_ROWS) if case.target]
-    kind = propose_kind([case.target or "" for case in sample], [case.options for case in sample])
-    summary = check_cases(source, needs_target=kind != "free", kind=kind)
+    kind = said_kind or propose_kind([case.target or "" for case in sample], [case.options for case in sample])
+    summary = check_cases(source, needs_target=kind != "free", kind=kind, limit=limit)
     return Proposal(
         source=source,
         described=summary.described,

@@ -59,6 +59,13 @@ class Bundle(Noun):
     """Paths outside the task's folder, which are read where they are."""
 
 
+def no_task(reference: str) -> TaskFile:
+    """What stands for the task of a model that is served without a trial: free answers, and no cases."""
+    return TaskFile.model_validate(
+        {"task": reference, "instruction": "", "cases": "none", "answer": {"kind": "free"}, "candidates": [reference]}
+    )
+
+
 def write_bundle(bundle: Bundle, source: Path, folder: Path) -> Bundle:
     """
     Write a bundle, with copies of the files that its entry names.

@@ -34,6 +34,7 @@ from touchstone.workspace.bundle import (
     Bundle,
     answering_settings,
     make_served,
+    no_task,
     served_digest,
     write_bundle,
 )
@@ -168,11 +169,8 @@ def deploy_model(
     wanted = CandidateSpec(
         name=reference, model=reference, strategy="prompt", parameters={"system": "", **(parameters or {})}
     )
-    answer = AnswerSpec(kind="free")
-    file = TaskFile.model_validate(
-        {"task": reference, "instruction": "", "cases": "none", "answer": {"kind": "free"}, "candidates": [reference]}
-    )
-    bundle = Bundle(file=file, answer=answer, spec=wanted, columns=("input", "options", "id"))
+    columns = ("input", "options", "id")
+    bundle = Bundle(file=no_task(reference), answer=AnswerSpec(kind="free"), spec=wanted, columns=columns)
     return _deploy(workspace, bundle, Path.cwd(), order, who=who, default_name=reference.rpartition("/")[2])
 
 

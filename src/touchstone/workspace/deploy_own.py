@@ -22,10 +22,9 @@ from touchstone.retrieval.documents import Source
 from touchstone.retrieval.embed_lsa import LsaEmbedder
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec
-from touchstone.workspace.bundle import Bundle, write_bundle
+from touchstone.workspace.bundle import Bundle, no_task, write_bundle
 from touchstone.workspace.deploy import FREE, Deployed, Order
 from touchstone.workspace.deploy_version import put_version, wanted_name
-from touchstone.workspace.taskfile import TaskFile
 from touchstone.workspace.workspace import Workspace
 
 _FOLDER = "embedder"
@@ -170,10 +169,4 @@ def _bundle(recipe: Recipe) -> Bundle:
     spec = CandidateSpec(
         name=recipe.model, model=recipe.model, strategy=recipe.strategy, parameters=dict(recipe.parameters)
     )
-    file = TaskFile.model_validate(
-        {
-            "task": recipe.model, "instruction": "", "cases": "none", "answer": {"kind": "free"},
-            "candidates": [recipe.model],
-        }
-    )  # fmt: skip
-    return Bundle(file=file, answer=AnswerSpec(kind="free"), spec=spec)
+    return Bundle(file=no_task(recipe.model), answer=AnswerSpec(kind="free"), spec=spec)

@@ -10,7 +10,6 @@ import orjson
 from pydantic import Field
 
 from touchstone.data.base import CaseSource
-from touchstone.decision.ladder_base import Stretch
 from touchstone.decision.what_if import after_the_facts_changed
 from touchstone.errors import UnknownName
 from touchstone.evaluation.amendments import Amendments
@@ -95,10 +94,6 @@ class StoredLadder:
         """The candidates' entries."""
         return self._planned.specs
 
-    def usual(self) -> Terms:
-        """The terms that hold where nobody asks for others."""
-        return self._terms(stretch_of(self._planned), self._planned.baseline)
-
     def at(self, place: Workspace, terms: Terms) -> Improvement:
         """
         The ladder under some terms. The plan is empty: which ways were worth trying was said when it was made.
@@ -122,10 +117,17 @@ class StoredLadder:
         given = terms.model_dump(exclude={"baseline"}, exclude_none=True)
         return improvement(planned, data, place, stretch_of(planned).model_copy(update=given))
 
-    @staticmethod
-    def _terms(stretch: Stretch, baseline: str) -> Terms:
-        said = stretch.model_dump(include={"requests_per_month", "months", "facts_change_days"})
-        return Terms(**said, baseline=baseline)
+
+def usual_terms(place: Workspace, comparison: str) -> tuple[Terms, tuple[str, ...]]:
+    """
+    (the terms of a comparison where nobody asks for others, its candidates), without reading a cell.
+
+    Raises:
+        UnknownName: there is no such comparison.
+    """
+    planned = _planned(place.reader, comparison)
+    said = stretch_of(planned).model_dump(include={"requests_per_month", "months", "facts_change_days"})
+    return Terms(**said, baseline=planned.baseline), planned.plan.candidates
 
 
 _kept: OrderedDict[tuple[str, str], tuple[str, StoredLadder]] = OrderedDict()
@@ -199,7 +201,8 @@ def sides_of(place: Workspace, comparison: str) -> Sides:
 def _planned(ledger: Ledger, comparison: str) -> Planned:
     """What the ladder needs of a plan, out of the store."""
     row = Comparisons(ledger).find(comparison)
-    assert row is not None
+    if row is None:
+        raise UnknownName(kind="comparison", name=comparison, known=())
     spec = orjson.loads(row["spec"])
     file = TaskFile.model_validate(spec["file"])
     specs = tuple(CandidateSpec.model_validate(one) for one in spec["candidates"])

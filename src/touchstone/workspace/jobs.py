@@ -50,6 +50,12 @@ _AGAIN = 3
 """So often a site begins an interrupted job by itself: what ends the machine each time must not do so for ever."""
 _AGAIN_WITHIN_S = 7 * 86_400.0
 """A job that was begun earlier waits for somebody who wants it."""
+_SERVES = "serve"
+"""The verb of what goes on until somebody stops it: that it was begun long ago is no reason to leave it."""
+_LOOKED_THROUGH = 5_000
+"""Jobs among which a site that starts looks for what serves."""
+_LIVED_S = 3_600.0
+"""What has served for so long does not end the machine each time."""
 _PATIENCE_S = 2.0
 
 State = Literal["running", "stopping", "done", "stopped", "capped", "refused", "failed", "interrupted"]
@@ -269,15 +275,18 @@ class Jobs:
         return tuple((place / name).stat().st_mtime_ns if (place / name).exists() else 0 for name in names)
 
     def go_on_with_interrupted(self, *, language: str = "en") -> tuple[Job, ...]:
-        """Begin again what was lost with its process a short time ago; called when a site starts."""
+        """
+        Begin again what was lost with its process a short time ago, and whatever serves; called when a site starts.
+        """
         found = []
-        for view in self.all():
-            place = self._place(view.job.id)
+        for number, view in enumerate(self.all(_LOOKED_THROUGH)):
+            place, serves = self._place(view.job.id), view.job.verb == _SERVES
             begun = place / "begun"
-            if view.state != "interrupted" or not begun.exists():
+            if view.state != "interrupted" or not begun.exists() or (number >= _LISTED and not serves):
                 continue
-            before = _read(place / "again") or 0
-            if before >= _AGAIN or time.time() - begun.stat().st_mtime > _AGAIN_WITHIN_S:
+            ago_s = time.time() - begun.stat().st_mtime
+            before = 0 if serves and ago_s > _LIVED_S else _read(place / "again") or 0
+            if before >= _AGAIN or (ago_s > _AGAIN_WITHIN_S and not serves):
                 continue
             with contextlib.suppress(SettingsError, StoreError):  # it lives by now; or nothing can be kept
                 found.append(self._again(view.job.id, language))

@@ -77,7 +77,8 @@ async def follow(
     ask: Ask, template: str, block: str, job_id: str, facts: Callable[[Jobs, str], dict[str, Any]]
 ) -> AsyncIterator[Event]:
     """
-    A block of a page each time the job has said something new, and once more when it has ended (`event: ended`).
+    A block of a page each time the job has said something new; the last one is followed by `event: ended`, at which
+    pages close the stream (`hx-sse:close="ended"`).
 
     Args:
         facts: From the jobs and an id to the values of the block; runs in a worker thread.
@@ -97,8 +98,9 @@ async def follow(
         stamp, live, html = await loop.run_in_executor(ask.site.workers, lambda: context.run(look))  # noqa: B023 - awaited here
         if html:
             seen = stamp
-            yield Event(html, name="message" if live else "ended")
+            yield Event(html)
         if not live:
+            yield Event("", name="ended")
             return
         await asyncio.sleep(_LOOK_S)
 
