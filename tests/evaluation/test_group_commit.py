@@ -148,7 +148,7 @@ async def test_rows_given_during_a_failing_commit_fail_too(commits: Commits, fil
     await asyncio.sleep(0)
     await asyncio.sleep(0)  # the commit has begun in its thread
     behind = commits.enqueue("b")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(sa.exc.IntegrityError):
             await behind
 
@@ -161,7 +161,7 @@ async def test_a_writer_who_gives_up_does_not_stop_the_others(commits: Commits, 
     second = asyncio.create_task(commits.write("b"))
     await asyncio.sleep(0)
     first.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await second
         await commits.drain()
 
@@ -175,7 +175,7 @@ async def test_drain_waits_for_what_the_committed_have_to_say(commits: Commits, 
         return lambda _done: commits.enqueue(word).add_done_callback(lambda _done: None)
 
     commits.enqueue("a").add_done_callback(then("b"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await commits.drain()
 
     assert words_on_disk(file) == ["a", "b"]
@@ -184,7 +184,7 @@ async def test_drain_waits_for_what_the_committed_have_to_say(commits: Commits, 
 
 async def test_drain_without_rows_returns(commits: Commits) -> None:
     """There is nothing to wait for, and the backlog is empty."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await commits.drain()
 
     assert commits.backlog == 0

@@ -1,8 +1,8 @@
 """
 What one cap promises to many: eight processes of sixteen tasks share a store, a run and its cap, and the cap holds.
 
-The provider stands outside and keeps its own bill; those who ask are forked (`warm.py`). Two repetitions belong to
-every run of the tests; `TOUCHSTONE_CAP_REPETITIONS=50` asks for as many.
+The provider stands outside and keeps its own bill; those who ask are forked (`warm.py`). One repetition belongs
+to every run of the tests; `TOUCHSTONE_CAP_REPETITIONS=50` asks for as many.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.faults.provider import in_own_process
 PROCESSES = 8
 TASKS = 16
 CAP_USD = 0.01
-REPETITIONS = int(os.environ.get("TOUCHSTONE_CAP_REPETITIONS", "2"))
+REPETITIONS = int(os.environ.get("TOUCHSTONE_CAP_REPETITIONS", "1"))
 
 
 @dataclass(frozen=True)

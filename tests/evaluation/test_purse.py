@@ -94,7 +94,7 @@ async def test_who_finds_no_room_waits_while_what_is_in_flight_holds_it(ledger: 
     await waits(second)
     await close(purse, first, 1.0, 0.25)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await second
     assert stored(purse) == Balance(purse.run, cap_usd=1.0, held_usd=0.75, spent_usd=0.25, made=2)
     assert purse.exhausted is None
@@ -104,7 +104,7 @@ async def test_what_can_never_fit_is_refused_at_once(ledger: Ledger) -> None:
     """Nobody waits for what would not help; the error names the cap, and nothing is on disk."""
     purse = Purse(ledger, cap_usd=1.0)
     first = await take(purse, 0.5)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(BudgetStop, match=r"cap of \$1.0000 .* --max-usd"):
             await take(purse, 1.5)
     await close(purse, first, 0.5, 0.5)
@@ -120,7 +120,7 @@ async def test_after_the_first_refusal_everybody_is_refused(ledger: Ledger) -> N
     await waits(waiting)
     with pytest.raises(BudgetStop):
         await take(purse, 2.0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(BudgetStop):
             await waiting
     with pytest.raises(BudgetStop):
@@ -212,7 +212,7 @@ async def test_a_cancelled_waiter_leaks_no_hold(ledger: Ledger, waiting_for: str
     await ledger.drain()
 
     assert (stored(purse).held_usd, purse.in_flight) == (0.0, 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await close(purse, await take(purse, 0.5), 0.5, 0.5)
     assert stored(purse).made == 1 + (first is not None)
 
@@ -224,7 +224,7 @@ async def test_a_run_that_was_told_to_stop_sends_nothing(ledger: Ledger) -> None
     waiting = asyncio.create_task(take(purse, 0.5))
     await waits(waiting)
     purse.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(Stopped):
             await waiting
     with pytest.raises(Stopped):
@@ -277,7 +277,7 @@ async def test_what_another_process_holds_is_waited_for(file: Path, ledger: Ledg
     waiting = asyncio.create_task(take(mine, 0.5))
     await waits(waiting)
     await close(theirs, held, 1.0, 0.25)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await waiting
     other.close()
 
@@ -293,7 +293,7 @@ async def test_what_a_dead_process_holds_is_not_waited_for_for_ever(
     dead = Ledger(file)
     await take(Purse(dead, "run", cap_usd=1.0), 1.0)
     dead.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(BudgetStop):
             await take(Purse(ledger, "run", cap_usd=1.0), 0.5)
 

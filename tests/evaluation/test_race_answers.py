@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.evaluation.races import Matrix, answer, coins, drive
 
 from touchstone.evaluation.race import Bar, Race, Rules
@@ -40,7 +41,7 @@ def races(draw: st.DrawFn) -> tuple[Rules, Matrix, Matrix, Matrix, Matrix]:
     return rules, scores, high, variables, cost
 
 
-@settings(max_examples=150)
+@examples(60)
 @given(made=races(), data=st.data())
 def test_only_the_answers_matter(made: tuple[Rules, Matrix, Matrix, Matrix, Matrix], data: st.DataObject) -> None:
     """

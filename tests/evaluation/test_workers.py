@@ -37,7 +37,7 @@ class Busy:
 
 async def everything(workers: Workers[int, int]) -> list[int]:
     found: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while workers.busy:
             found += await workers.results()
     return found
@@ -70,7 +70,7 @@ def test_what_is_fed_later_is_done_as_well(feeds: list[list[int]], concurrency: 
     async def scenario() -> None:
         workers = Workers(Busy(turns=0), concurrency)
         found: list[int] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for items in feeds:
                 workers.feed(items)
                 found += await workers.results()
@@ -92,7 +92,7 @@ async def test_results_come_in_the_order_in_which_they_end() -> None:
     workers.feed(range(3))
     for item in (2, 0, 1):
         gates[item].set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await workers.results() == [item]
     assert await workers.results() == []
     assert not workers.busy
@@ -109,7 +109,7 @@ async def test_a_result_is_there_before_its_worker_has_ended() -> None:
 
     workers = Workers(work, 1)
     workers.feed(range(2))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await workers.results() == [0]
         assert workers.busy
         gate.set()
@@ -119,7 +119,7 @@ async def test_a_result_is_there_before_its_worker_has_ended() -> None:
 async def test_without_anything_to_do_there_are_no_results() -> None:
     """`results` returns at once instead of waiting for what nobody does."""
     workers = Workers(Busy(), 4)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await workers.results() == []
     assert not workers.busy
 
@@ -146,7 +146,7 @@ async def test_an_exception_comes_out(
     """Of `results` and of `leftover`, however often one asks; a cancellation from within too, and nothing hangs."""
     workers = Workers(work, concurrency)
     workers.feed(range(50))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(2):
             with pytest.raises(kind):
                 await workers.results()

@@ -41,7 +41,7 @@ def trials(
                     item.id,
                     item.created[:16].replace("T", " "),
                     item.task,
-                    str(item.cases),
+                    item.counted(_),
                     str(item.candidates),
                     item.sentence(_),
                 )

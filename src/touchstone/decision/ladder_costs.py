@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from touchstone.decision.ladder_base import Amount, BreakEven, Making, Rung, Stretch, Total
+from touchstone.decision.ladder_base import DAYS_PER_MONTH, Amount, BreakEven, Making, Rung, Stretch, Total
 from touchstone.decision.projection import machine_usd, usd_per_request
 from touchstone.evaluation.base import OutcomeCounts, TrialSummary
 
@@ -53,6 +53,25 @@ def _total(making: Making, each: Amount | None, stretch: Stretch) -> Total | Non
         low=once + over_time.low,
         high=None if over_time.high is None else once + over_time.high,
     )
+
+
+def usd_by_month(rung: Rung, stretch: Stretch) -> tuple[tuple[float, float], ...]:
+    """
+    What a candidate has cost by each moment of the stretch: (month, USD), two of one month where it is made again.
+
+    It begins with what making it costs and ends with its total; empty where a number is not known.
+    """
+    once, each, requests = rung.making.usd, rung.usd_per_request, stretch.requests_per_month
+    if once is None or each is None or requests is None:
+        return ()
+    found, made = [(0.0, once)], 1
+    if rung.making.renewal == "again" and stretch.facts_change_days is not None and once > 0:
+        for number in range(1, stretch.renewals + 1):
+            month = min(stretch.months, number * stretch.facts_change_days / DAYS_PER_MONTH)
+            asked = each * requests * month
+            found += [(month, once * made + asked), (month, once * (made + 1) + asked)]
+            made += 1
+    return (*found, (stretch.months, once * made + each * requests * stretch.months))
 
 
 def _once(making: Making, stretch: Stretch) -> float | None:

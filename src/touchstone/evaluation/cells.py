@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,15 +160,24 @@ def further_scores(
     for ordinal, kind, answer, body in zip(
         columns["ordinal"].astype(np.int64), columns["kind"], columns["answer"], columns["scores"], strict=True
     ):
-        unusable = kind in STRICT_ZEROS or (kind == "scored" and answer is None)
         scores = orjson.loads(body) if body is not None else []
         for place, name in enumerate(scorers[1:], start=1):
             score = scores[place] if place < len(scores) else {"value": None}
-            value = score["value"]
-            if value is None and unusable and not score.get("failed"):
-                value = 0.0
+            value = further_value(kind, answer is not None, score)
             if value is not None:
                 totals[name][ordinal] += value
                 numbers[name][ordinal] += 1
     with np.errstate(invalid="ignore", divide="ignore"):
         return {name: np.where(numbers[name] > 0, totals[name] / numbers[name], np.nan) for name in totals}
+
+
+def further_value(kind: str, has_answer: bool, score: Mapping[str, Any]) -> float | None:
+    """
+    What one cell counts with a further scorer, by the strict convention; None leaves it out. See `further_scores`.
+
+    Args:
+        score: A `Score` as plain values.
+    """
+    value: float | None = score["value"]
+    unusable = kind in STRICT_ZEROS or (kind == "scored" and not has_answer)
+    return 0.0 if value is None and unusable and not score.get("failed") else value

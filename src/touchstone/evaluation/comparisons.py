@@ -334,13 +334,46 @@ class Comparisons:
             for name, counts in found.items()
         }
 
-    def cells_at(self, trial: int, ordinals: Sequence[int]) -> list[Mapping[str, Any]]:
-        """The stored cells of these cases, ordered by case and repeat."""
+    def cells_at(self, trial: int, ordinals: Sequence[int], longest: int | None = None) -> list[Mapping[str, Any]]:
+        """
+        The stored cells of these cases, ordered by case and repeat.
+
+        Args:
+            longest: Characters of an output that are read; None reads all.
+        """
         table = tables.outcomes
+        columns: list[Any] = list(table.c)
+        if longest is not None:
+            columns = [
+                sa.func.substr(column, 1, longest).label(column.name) if column.name == "text" else column
+                for column in columns
+            ]
         query = (
-            sa.select(table)
+            sa.select(*columns)
             .where(table.c.trial == trial, table.c.ordinal.in_([int(ordinal) for ordinal in ordinals]))
             .order_by(table.c.ordinal, table.c.repeat)
         )
         with store_errors(), self._ledger.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def revision(self, trials: Sequence[int]) -> str:
+        """
+        A text that is another one once cells of these trials were added or asked for again.
+
+        It also changes when anybody sends a call in this store, so it may change too often, and never too seldom.
+        """
+        packed, cells, budgets = tables.packed_cells, tables.outcomes, tables.budgets
+        wanted = [int(trial) for trial in trials]
+        with store_errors(), self._ledger.engine.connect() as connection:
+            counts = {
+                int(trial): int(count)
+                for trial, count in connection.execute(
+                    sa.select(packed.c.trial, packed.c.cells).where(packed.c.trial.in_(wanted))
+                )
+            }
+            for trial in wanted:
+                if trial not in counts:
+                    query = sa.select(sa.func.count()).where(cells.c.trial == trial)
+                    counts[trial] = -int(connection.execute(query).scalar_one())
+            sent = connection.execute(sa.select(sa.func.count(), sa.func.sum(budgets.c.made))).one()
+        return f"{[counts[trial] for trial in wanted]} {list(sent)}"
