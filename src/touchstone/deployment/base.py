@@ -27,6 +27,9 @@ Kind = Literal[
 Scope = Literal["infer", "files", "metrics", "admin"]
 """What a key may do: ask endpoints, keep files and batches, read the metrics, administer."""
 
+MOST = 1_000_000_000
+"""Of whatever is counted: larger numbers are mistakes, and neither JSON nor a store takes them all."""
+
 Window = Literal["hour", "day", "week", "month", "ever"]
 """How long a budget lasts. Windows begin at midnight UTC, weeks on Monday, months on the first."""
 
@@ -68,9 +71,9 @@ class ComputeSettings(Noun):
     adapter: str | None = None
     """A LoRA adapter beside them."""
     replicas: int = Field(default=1, ge=1, le=64)
-    memory_gib: float | None = Field(default=None, gt=0)
+    memory_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """A process that takes more is ended and started again; None lets the kind reckon it."""
-    idle_stop_s: float | None = Field(default=None, gt=0)
+    idle_stop_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """After so long without a request its processes end; the next request starts one. None keeps them."""
     options: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
     """Further settings that the kind itself declares and checks; never passed to a loader."""
@@ -133,19 +136,19 @@ class Policy(Noun):
     """Endpoints that are asked, in order, when this one fails before its first byte; one of them is tried."""
     sampling: Literal["measured", "client"] = "measured"
     """Whether temperature and the like of a request replace those that were measured."""
-    max_output_tokens: int = Field(default=1024, ge=1)
+    max_output_tokens: int = Field(default=1024, ge=1, le=MOST)
     """Written into a request that names no limit, and held for it."""
     on_disconnect: Literal["cancel", "drain"] = "cancel"
     """Whether a reply is still read to its end when the client is gone."""
     drain_s: float = Field(default=30.0, gt=0, le=600)
-    cache_s: int | None = Field(default=None, ge=1)
+    cache_s: int | None = Field(default=None, ge=1, le=MOST)
     """For how long the same request is answered from the store; None keeps no answers."""
-    keep_content_days: int | None = Field(default=None, ge=1)
-    """For how long prompts and answers are kept; None never writes them down."""
+    keep_content_days: int | None = Field(default=None, ge=1, le=36_500)
+    """For how long prompts and answers are kept; None writes them down for a shadow version only."""
     image_hosts: tuple[str, ...] = ()
     """Hosts whose images may be named by URL; without one only `data:` images are taken."""
-    idle_s: float = Field(default=60.0, gt=0)
-    first_byte_s: float = Field(default=120.0, gt=0)
+    idle_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    first_byte_s: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     safety: SafetyPolicy = SafetyPolicy()
 
 
@@ -180,15 +183,15 @@ class Endpoint(Noun):
 class Limits(Noun):
     """How fast a key may ask; None means without limit."""
 
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    in_flight: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1, le=MOST)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=MOST)
+    in_flight: int | None = Field(default=None, ge=1, le=MOST)
 
 
 class Budget(Noun):
     """How much a key may spend."""
 
-    usd: float = Field(gt=0)
+    usd: float = Field(gt=0, allow_inf_nan=False)
     window: Window = "month"
 
 
@@ -233,7 +236,7 @@ class Usage(NamedTuple):
 
 
 class Charge(Noun):
-    """One metered request: a row for every request that a key was accepted for."""
+    """One metered request: a row for each that was sent, blocked, answered from the store or refused for its money."""
 
     request: str
     """Id of the request, as the client was told."""

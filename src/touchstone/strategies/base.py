@@ -18,6 +18,7 @@ from touchstone.evaluation.ledger import Ledger
 from touchstone.models.base import ChatRequest, Completion
 from touchstone.noun import Noun
 from touchstone.scoring.base import AnswerReader, AnswerSpec, Scorer
+from touchstone.training.steps import TrainingProgress
 
 
 class CandidateSpec(Noun):
@@ -174,6 +175,8 @@ class Workshop:
     """
     notice: Callable[[str], None] = lambda _line: None
     """Says a line, in the reader's language, to whoever waits while something is built."""
+    watch: Callable[[TrainingProgress], None] = lambda _progress: None
+    """Told where a training stands with each of its reports, for pages; people are told by `notice`."""
     asked_in_test: Callable[[frozenset[int]], frozenset[int]] = lambda _keys: frozenset()
     """Which of these keys of questions (`example_pool.question_key`) are keys of test cases; all it says of them."""
     named_in_test: Callable[[frozenset[int], Iterable[str]], Sequence[str]] = lambda _keys, _texts: ()

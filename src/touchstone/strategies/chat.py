@@ -207,21 +207,29 @@ class PromptCandidate:
         return tuple(await found if inspect.isawaitable(found) else found)
 
     async def answer(
-        self, case: Case, *, draw: int = 0, passages: Sequence[ContextPassage] | None = None
+        self,
+        case: Case,
+        *,
+        draw: int = 0,
+        passages: Sequence[ContextPassage] | None = None,
+        max_tokens: int | None = None,
     ) -> Completion:
         """
         The model's completion for one case; the time that finding its passages took is part of its clocks.
 
         Args:
             passages: Of the case, where they were found before; then finding them is in no clock.
+            max_tokens: Of the answer, where whoever is served names fewer; None leaves the recipe's own.
         """
+        limit = {} if max_tokens is None else {"max_tokens": max_tokens}
         if self.finder is None:
-            return await self.caller.complete(self.request(case, draw))
+            return await self.caller.complete(self.request(case, draw).model_copy(update=limit))
         start = time.perf_counter()
         if passages is None:
             passages = await self.passages(case)
         found_s = time.perf_counter() - start
-        completion = await self.caller.complete(self.request(case, draw, passages))
+        request = self.request(case, draw, passages).model_copy(update=limit)
+        completion = await self.caller.complete(request)
         clocks = {name: getattr(completion, name) for name in ("latency_s", "first_token_s", "first_thought_s")}
         update: dict[str, Any] = {name: seconds + found_s for name, seconds in clocks.items() if seconds is not None}
         return completion.model_copy(update={**update, "passages": tuple(passage.text for passage in passages)})

@@ -57,6 +57,10 @@ class Nearest:
         self.identity = f"nearest {k} {best_last} {pool.digest}"
         self.always: tuple[Shown, ...] = ()
 
+    def ranked(self, case: Case, count: int) -> tuple[tuple[Example, float], ...]:
+        """The `count` nearest with their scores by BM25, best first; fewer where not so many share a word."""
+        return tuple((self.pool.examples[place], score) for place, score in self._index.scored(case.text, count))
+
     def choose(self, case: Case) -> tuple[Shown, ...]:
         """The `k` nearest, the case itself never among them."""
         own = question_key(case)
@@ -83,6 +87,10 @@ class _Similar:
     def nearest(self, text: str, count: int) -> Sequence[int]:
         """Places of the `count` texts nearest to one, best first; fewer where not so many share a word."""
         return self._remembered(text)[:count] if count <= _REMEMBERED_PLACES else self._places(text, count)
+
+    def scored(self, text: str, count: int) -> Sequence[tuple[int, float]]:
+        """The same with their scores."""
+        return self._index.top(text, count)
 
     def _places(self, text: str, count: int = _REMEMBERED_PLACES) -> tuple[int, ...]:
         return tuple(place for place, _ in self._index.top(text, count))

@@ -82,7 +82,8 @@ class Finder:
     def find(self, case: Case) -> tuple[Read, ...]:
         """The passages of a case, best first; found again they are the same."""
         return tuple(
-            Read(found.passage.id, self._text(found), found.passage.document, found.score) for found in self.found(case)
+            Read(found.passage.id, self.text_of(found.passage), found.passage.document, found.score)
+            for found in self.found(case)
         )
 
     def stand_in(self, case: Case) -> tuple[Read, ...]:
@@ -97,8 +98,14 @@ class Finder:
         kept = [one for one in found if one.passage.document != own and (floor is None or one.score >= floor)]
         return tuple(kept[: self.wanted.passages])
 
-    def _text(self, found: Found) -> str:
-        return found.passage.shown if self._labelled is None else self._labelled.shown[found.passage.document]
+    def text_of(self, passage: Passage) -> str:
+        """A passage as the model reads it."""
+        return passage.shown if self._labelled is None else self._labelled.shown[passage.document]
+
+    @property
+    def reads_cases(self) -> bool:
+        """Whether labelled cases are looked up, and no documents."""
+        return self._labelled is not None
 
 
 class Forecast:

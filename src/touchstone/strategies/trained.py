@@ -28,14 +28,19 @@ from touchstone.strategies.trained_rows import LearningRows
 from touchstone.training.base import Trained, TrainingJob, training_digest
 from touchstone.training.forecast import shape_of_config
 from touchstone.training.run import run_training, stored_training
-from touchstone.training.steps import Step
+from touchstone.training.steps import Step, TrainingLog, thinned
 
 TRAINED = "trained"
 """Folder in the workspace's: a training each, under its digest."""
 
+BASES = "bases"
+"""Folder in that: what ships, gathered as libraries want it."""
+
 _QUICK_PARAMETERS = 20_000_000
 """Up to this size a decoder of ours runs on NumPy alone as quickly as it needs to."""
 _SAY_EVERY_S = 5.0
+_TOLD_STEPS = 40
+"""Reports of a training that stand among a candidate's settings."""
 
 _OTHER_ROWS = N_(
     "{name}: the weights in {folder} were trained on other rows, words or settings than this entry has; train again to "
@@ -97,7 +102,7 @@ def _gathered(folder: Path, workshop: Workshop) -> Path:
     """A starter model with its tokenizer in one folder, as libraries want it; the sizes share one file."""
     files = (folder / CONFIG, folder / WEIGHTS, folder.parent / TOKENIZER)
     digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
-    place = home(workshop) / "bases" / digest[:16]
+    place = home(workshop) / BASES / digest[:16]
     if not place.exists():
         made = place.with_name(f"{place.name}.new")
         shutil.rmtree(made, ignore_errors=True)
@@ -151,10 +156,11 @@ async def learn(lesson: Lesson, name: str, workshop: Workshop) -> Trained:
         TrainingFailed: the process that trains failed; what it had learned is kept.
     """
     place = home(workshop) / lesson.digest
-    said = 0.0
+    said, log = 0.0, TrainingLog(name)
 
     def tell(step: Step) -> None:
         nonlocal said
+        workshop.watch(log.add(step))
         if monotonic() - said >= _SAY_EVERY_S or step.step == step.of:
             said = monotonic()
             workshop.notice(progress_line(name, step))
@@ -316,7 +322,7 @@ def told(trained: Trained, rows: LearningRows | None) -> dict[str, Any]:
         "parameters": trained.parameters,
         "trained_parameters": trained.trained_parameters,
         "steps": trained.steps[-1].step if trained.steps else 0,
-        "loss": [[step.step, round(step.loss, 4)] for step in _thinned(trained.steps)],
+        "loss": [[step.step, round(step.loss, 4)] for step in thinned(trained.steps, _TOLD_STEPS)],
         "held_back_loss_before": _rounded(trained.held_back_loss_before),
         "held_back_loss": _rounded(trained.held_back_loss),
         "trained_on": trained.device,
@@ -325,13 +331,6 @@ def told(trained: Trained, rows: LearningRows | None) -> dict[str, Any]:
     if rows is not None:
         found |= {"left_out_for_test": rows.in_test, "without_target": rows.without_target, "unusable": rows.unusable}
     return found
-
-
-def _thinned(steps: Sequence[Step], most: int = 40) -> Sequence[Step]:
-    """At most so many steps, the first and the last among them."""
-    if len(steps) <= most:
-        return steps
-    return [steps[round(place * (len(steps) - 1) / (most - 1))] for place in range(most)]
 
 
 def _rounded(value: float | None) -> float | None:

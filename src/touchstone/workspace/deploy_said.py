@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 
 from touchstone.catalog.base import Price
-from touchstone.errors import SettingsError
+from touchstone.errors import InvalidValue, SettingsError
 
 
 def price_said(input_usd: float | None, output_usd: float | None, source: str) -> Price | None:
@@ -23,6 +24,18 @@ def price_said(input_usd: float | None, output_usd: float | None, source: str) -
     if input_usd is None or output_usd is None:
         raise SettingsError("give both --input-usd and --output-usd")
     return Price(input_usd=input_usd, output_usd=output_usd, source=source)
+
+
+def check_finite(**said: float | None) -> None:
+    """Numbers of flags, by the flags' names without dashes. Raises `SettingsError` for one that is infinite or none."""
+    for name, value in said.items():
+        if value is not None and not math.isfinite(value):
+            raise SettingsError(
+                "{flag} cannot be {value!r}: {reason}",
+                flag="--" + name.replace("_", "-"),
+                value=value,
+                reason=InvalidValue("write a finite number"),
+            )
 
 
 def day_said(flag: str, said: str | None) -> date | None:

@@ -58,6 +58,15 @@ def test_so_many_mistakes_are_told_and_no_more() -> None:
     assert len(validate(file, BATCH, DoorLimits(), 50_000).errors) == batch_lines.MOST_ERRORS
 
 
+def test_a_file_of_line_ends_is_not_read_to_its_end() -> None:
+    """Some empty lines say nothing; nobody keeps the gateway busy with millions of them."""
+    few = io.BytesIO(b"\n" * 99_999 + wanted("a") + b"\n\n")
+    assert len(validate(few, BATCH, DoorLimits(), 9).lines) == 1
+    many = io.BytesIO(b"\n" * 1_000_000)
+    assert validate(many, BATCH, DoorLimits(), 50_000).errors
+    assert many.tell() < 200_000
+
+
 def test_a_line_is_as_long_as_a_live_body() -> None:
     """A longer one is refused by the same code."""
     limits = DoorLimits(body_bytes=1000)

@@ -253,6 +253,23 @@ async def test_no_line_begins_while_the_gateway_is_busy(tmp_path: Path) -> None:
         assert (await ended(ask, made.id)).request_counts.completed == 20
 
 
+async def test_no_line_begins_while_the_disk_is_short_of_room(house: House) -> None:
+    """What is answered is kept on it; a batch goes on by itself when there is room again (A21)."""
+    files = house.api.background.files
+    room = True
+    files._may_keep = lambda: room
+    async with FakeServer(FakeModel("m")) as server, client(house) as ask:
+        await house.deploy("chat", server)
+        file = await ask.files.create(file=("in.jsonl", lines(question("chat", "a"))), purpose="batch")
+        room = False
+        made = await ask.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+        await ended(ask, made.id, states=("in_progress",))
+        await asyncio.sleep(0.3)
+        assert server.requests == 0
+        room = True
+        assert (await ended(ask, made.id)).request_counts.completed == 1
+
+
 async def test_limits_of_a_key_slow_a_batch_down_and_fail_no_line(house: House) -> None:
     """Where a live request would be told to come again, a line waits."""
     house.key("slow", limits=Limits(in_flight=2))

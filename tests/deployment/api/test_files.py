@@ -163,6 +163,38 @@ async def test_a_file_is_as_large_as_it_may_be_and_no_larger(house: House) -> No
     assert len(stored(house)) == 2
 
 
+async def test_files_on_their_way_count_as_well(house: House) -> None:
+    """Many uploads at once do not pass what a project's files may have together; when they have ended there is room."""
+    files = house.api.background.files
+    files.limits = FileLimits(project_bytes=3_000_000)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield FILE[:-4] + b"x" * 2_500_000
+        begun.set()
+        await go_on.wait()
+        raise ConnectionResetError
+
+    headers = {**house.head(), "content-type": "multipart/form-data; boundary=x"}
+    place = house.gateway.address + "/v1/files"
+    first = asyncio.ensure_future(house.session.post(place, data=pieces(), headers=headers))
+    await begun.wait()
+    for _ in range(1500):
+        if any(one.stat().st_size > 2_000_000 for one in (house.workspace.settings.workspace / "files").iterdir()):
+            break
+        await asyncio.sleep(0.02)
+    second = part("file", b"y" * 1_200_000, "a") + PURPOSE + END
+    assert (await post(house, second)).code == "file_quota_exceeded"
+    go_on.set()
+    with pytest.raises((aiohttp.ClientError, ConnectionResetError)):
+        await first
+    for _ in range(1500):
+        if not stored(house):
+            break
+        await asyncio.sleep(0.02)
+    assert (await post(house, second)).status == 200
+
+
 async def test_a_file_whose_time_is_over_is_gone(house: House) -> None:
     """At once for whoever asks; its bytes with the next sweep."""
     files = house.api.background.files

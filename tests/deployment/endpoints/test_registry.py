@@ -109,6 +109,17 @@ def test_scaling_is_for_what_runs_here(registry: Registry) -> None:
     assert compute.replicas == 3
 
 
+def test_a_shadow_that_comes_to_answer_is_none_any_more(registry: Registry) -> None:
+    """By a split or a roll-back: it would be asked, and paid, twice for each request."""
+    registry.add_version("helpdesk", version)
+    registry.add_version("helpdesk", version, percent=0)
+    registry.shadow("helpdesk", 2)
+    assert registry.split("helpdesk", {1: 50, 2: 50}).shadow is None
+    registry.split("helpdesk", {1: 100})
+    assert registry.shadow("helpdesk", 2).shadow == 2
+    assert registry.roll_back("helpdesk").shadow is None
+
+
 def test_every_change_counts_up_and_is_in_the_audit_log(registry: Registry) -> None:
     """Who did what, with what was there before and after."""
     registry.add_version("helpdesk", version)

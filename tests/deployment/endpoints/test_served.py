@@ -15,14 +15,16 @@ from touchstone.data.base import Case
 from touchstone.deployment.base import Asked
 from touchstone.deployment.endpoints.caller import ServingCaller
 from touchstone.deployment.endpoints.make import upstream_of
-from touchstone.deployment.endpoints.served import AnsweredWhole, PassedThrough
+from touchstone.deployment.endpoints.served import UNTOLD_TOKENS, AnsweredWhole, PassedThrough
 from touchstone.errors import ContentFiltered, ProviderFailed, RequestRejected, StreamCut
 from touchstone.evaluation.base import Recipe
 from touchstone.models.base import ChatRequest, Completion, TextPart, Usage
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_faults import Fault
 from touchstone.models.fake_server import FakeServer
+from touchstone.models.local import write as local_write
 from touchstone.models.openai_compatible import OpenAICompatible
+from touchstone.models.starter import model as starter_model
 from touchstone.strategies.base import ContextPassage
 from touchstone.strategies.chat import PromptCandidate, Shown
 
@@ -300,3 +302,72 @@ async def test_any_candidate_can_be_served() -> None:
     for asked in (chat("a", tools=[{}]), chat("a", n=2), chat("a", {"role": "assistant", "content": "x"})):
         with pytest.raises(RequestRejected):
             await upstream.prepare(asked)
+
+
+class OwnModel:
+    """Weights of one's own: they write as many words as they may, 400 where nobody says how many."""
+
+    name = endpoint = "local/words"
+    price = None
+    paid = False
+
+    async def send(self, request: ChatRequest) -> Any:
+        return request
+
+    def read(self, reply: Any) -> Completion:
+        words = reply.max_tokens or 400
+        read = sum(len(str(message.content).split()) for message in reply.messages)
+        return Completion(parts=(TextPart(text="word " * words),), usage=Usage(input_tokens=read, output_tokens=words))
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def own(most: int = 64, **parts: Any) -> AnsweredWhole:
+    """A recipe in front of such weights."""
+    made: dict[str, Any] = {"system": "Name the intent.", "template": None, "fields": {}, **parts}
+    candidate = PromptCandidate(
+        "c", Recipe(model="local/words", strategy="prompt"), ServingCaller(OwnModel()), folders={}, **made
+    )
+    found = upstream_of(candidate, PRICE, sampling="measured", most_output_tokens=most, image_hosts=())
+    assert isinstance(found, AnsweredWhole)
+    return found
+
+
+@pytest.mark.parametrize("measured", [None, 16, 300])
+@pytest.mark.parametrize("asked", [None, 1, 32, 500])
+async def test_what_is_held_for_our_own_weights_is_never_less_than_the_bill(
+    measured: int | None, asked: int | None
+) -> None:
+    """However small a limit a request names, whatever the recipe adds: else a budget could be passed (A2)."""
+    upstream = own(system="word " * 50, shots=Examples(), finder=Finder(), fields={"max_tokens": measured})
+    ready = await upstream.prepare(chat("money back", **({} if asked is None else {"max_tokens": asked})))
+    used = (await upstream.answer(ready)).usage
+    assert used.input_tokens is not None
+    assert used.output_tokens is not None
+    assert used.input_tokens <= ready.input_tokens
+    assert used.output_tokens <= ready.output_tokens
+    limits = [limit for limit in (measured, asked) if limit is not None]
+    assert used.output_tokens == min(limits, default=400)
+
+
+async def test_what_our_own_candidates_do_not_hear_is_named() -> None:
+    """A field that such a candidate answers without is named as ignored; a baseline hears no limit either."""
+    ready = await own().prepare(chat("money back", max_tokens=5, temperature=1.0, response_format={"type": "json"}))
+    assert ready.ignored == ("response_format", "temperature")
+    upstream = upstream_of(Baseline(), None, sampling="client", most_output_tokens=8, image_hosts=())
+    ready = await upstream.prepare(chat("money back", max_tokens=1, temperature=1.0))
+    assert ready.ignored == ("max_tokens", "temperature")
+    assert ready.output_tokens >= 8
+
+
+async def test_a_hole_in_a_prompt_is_told_before_anything_is_held() -> None:
+    """As for a provider's model: the request is refused, and says which column it lacks."""
+    with pytest.raises(RequestRejected, match="product"):
+        await own(template="{product}: {input}").prepare(chat("It broke"))
+
+
+def test_what_is_held_without_a_limit_covers_what_our_own_weights_write() -> None:
+    """The number stands here too, so that serving need not import what runs them."""
+    assert local_write.MOST_OUTPUT_TOKENS <= UNTOLD_TOKENS
+    assert starter_model.MOST_OUTPUT_TOKENS <= UNTOLD_TOKENS

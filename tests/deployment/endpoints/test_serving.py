@@ -158,6 +158,24 @@ async def test_a_change_of_policy_makes_the_upstream_anew(registry: Registry, se
     assert len(maker.made) == 2
 
 
+async def test_an_endpoint_that_was_made_anew_is_served_as_it_is_now(
+    registry: Registry, serving: tuple[Serving, Maker]
+) -> None:
+    """Also between two looks at the store: its first version is another one than the first of before."""
+    found, maker = serving
+    endpoint = found.find("helpdesk")
+    assert endpoint is not None
+    async with found.upstream(Target(endpoint, endpoint.version(1))):
+        pass
+    registry.remove("helpdesk")
+    registry.add_version("helpdesk", lambda number: version(number).model_copy(update={"folder": "another"}))
+    await found.refresh()
+    endpoint = found.find("helpdesk")
+    assert endpoint is not None
+    async with found.upstream(Target(endpoint, endpoint.version(1))) as upstream:
+        assert upstream is maker.made[1]
+
+
 async def test_what_cannot_be_made_is_unreachable_without_a_reason(serving: tuple[Serving, Maker]) -> None:
     """The reason is in the log; a client learns that it cannot be served now."""
     found, maker = serving

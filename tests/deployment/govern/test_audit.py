@@ -6,7 +6,15 @@ import pytest
 import sqlalchemy as sa
 
 from touchstone.deployment.base import Key
-from touchstone.deployment.govern.audit import acts, note_act
+from touchstone.deployment.govern.audit import (
+    Act,
+    acts,
+    acts_csv,
+    differences,
+    kinds_of_acts,
+    note_act,
+    written,
+)
 from touchstone.deployment.govern.state import writing
 from touchstone.deployment.govern.tables import audit
 from touchstone.errors import StoreError
@@ -65,3 +73,39 @@ def test_it_is_read_newest_first_and_in_parts(engine: sa.Engine) -> None:
     assert [act.what for act in acts(engine, who="user bob")] == ["key.revoke"]
     assert acts(engine, since="9999") == []
     assert len(acts(engine, since="2026")) == 3
+
+
+def test_it_is_read_by_kind_and_page_by_page(engine: sa.Engine) -> None:
+    """Up to a day that counts in whole, and from where the page before ended."""
+    for what in ("key.create", "key.revoke", "key.create"):
+        note(engine, what)
+    first, second, third = acts(engine)
+    assert kinds_of_acts(engine) == ["key.create", "key.revoke"]
+    assert [act.id for act in acts(engine, what="key.create")] == [first.id, third.id]
+    assert [act.id for act in acts(engine, before=second.id)] == [third.id]
+    assert len(acts(engine, until=first.at[:10])) == 3
+    assert acts(engine, until="2020-01-01") == []
+
+
+def test_differences_are_the_innermost_fields() -> None:
+    """A policy with one other word is one field, and a further version is one more in its list."""
+    before = {"policy": {"cache_s": None, "safety": {"pii": "off"}}, "versions": [{"number": 1}], "split": {"1": 100}}
+    after = {
+        "policy": {"cache_s": None, "safety": {"pii": "mask"}},
+        "versions": [{"number": 1}, {"number": 2}],
+        "split": {"2": 100},
+    }
+    act = Act(id=1, at="", who="", what="", about="", before=before, after=after)
+    assert [(one.field, written(one.before), written(one.after)) for one in differences(act)] == [
+        ("policy.safety.pii", "off", "mask"),
+        ("versions[1]", "–", '{"number":2}'),
+        ("split.1", "100", "–"),
+        ("split.2", "–", "100"),
+    ]
+    assert differences(act.model_copy(update={"before": None})) == ()
+
+
+def test_a_file_of_acts_runs_nothing(engine: sa.Engine) -> None:
+    """Whatever an actor is called (R20)."""
+    note(engine, who="=cmd()")
+    assert acts_csv(acts(engine)).splitlines()[1].split(",")[2] == "'=cmd()"

@@ -84,7 +84,6 @@ def test_a_key_that_is_revoked_here_is_refused_at_once(keys: Keys) -> None:
     keys.revoke(key.id, who="me")
 
     assert keys.find(secret) is None
-    assert not keys.stands(key.id)
 
 
 def test_an_expired_key_is_refused_to_the_second(keys: Keys, clock: Clock) -> None:

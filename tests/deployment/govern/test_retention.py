@@ -14,6 +14,7 @@ from touchstone.deployment.govern.idempotency import KEEP_S, Idempotency
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.meter import Ending
 from touchstone.deployment.govern.recovery import recover
+from touchstone.deployment.govern.refusals import ReplyNotKept
 from touchstone.deployment.govern.reply_cache import ReplyCache
 from touchstone.deployment.govern.retention import Retention, sweep
 from touchstone.deployment.govern.windows import window_at
@@ -100,9 +101,25 @@ async def test_promises_and_kept_replies_go_when_they_have_ended(books: Books) -
         assert kept is not None
         await kept
 
-    assert sweep(books.engine, Retention(replies_bytes=600), now_s=books.clock.at_s)["cached_reply"] == 1
+    assert sweep(books.engine, Retention(replies_bytes=900), now_s=books.clock.at_s)["cached_reply"] == 1
     gone = sweep(books.engine, Retention(), now_s=books.clock.at_s + KEEP_S)
     assert (gone["idempotent"], gone["cached_reply"]) == (1, 3)
+
+
+async def test_replies_for_idempotency_keys_have_a_size_together(books: Books) -> None:
+    """The oldest go first; their keys stay, so that nothing is carried out and paid twice."""
+    promises = Idempotency(books.engine, books.writer, owner="me", clock=books.clock)
+    for number in range(4):
+        books.clock.at_s += 1
+        await promises.begin(1, f"k{number}", "digest", f"req-{number}")
+        await promises.finish(1, f"k{number}", status=200, content_type="application/json", body=bytes(100))
+    sweep(books.engine, Retention(replies_bytes=900), now_s=books.clock.at_s)
+    with pytest.raises(ReplyNotKept):
+        await promises.begin(1, "k0", "digest", "again")
+    for number in range(1, 4):
+        found = await promises.begin(1, f"k{number}", "digest", "again")
+        assert found is not None
+        assert found.body == bytes(100)
 
 
 async def test_keys_and_the_audit_log_stay(books: Books) -> None:

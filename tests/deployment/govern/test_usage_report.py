@@ -11,7 +11,7 @@ from tests.deployment.govern.books import DAY_S, Books, a_key
 from touchstone.deployment.base import Usage
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.meter import Ending
-from touchstone.deployment.govern.usage_report import PARTS, usage, usage_csv
+from touchstone.deployment.govern.usage_report import PARTS, together, usage, usage_csv
 from touchstone.errors import SettingsError
 
 SUMS = ("requests", "attempts", "input_tokens", "output_tokens", "usd", "unpriced", "failed", "in_doubt", "cached")
@@ -100,3 +100,18 @@ async def test_csv_has_a_header_and_the_same_numbers(books: Books) -> None:
     assert head[:4] == ["endpoint", "day", "requests", "attempts"]
     assert [line[0] for line in lines] == [row.parts["endpoint"] for row in rows]
     assert [float(line[head.index("usd")]) for line in lines] == [row.usd for row in rows]
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_rows_of_one_look_are_put_together_again(books: Books, part: str) -> None:
+    """Seen from another side they say what a look at the store from there says."""
+    await fill(books)
+    others = tuple(one for one in ("day", "key", "endpoint") if one != part)
+    rows = usage(books.engine, (part, *others))  # type: ignore[arg-type]  # one of PARTS
+    again = together(rows, (part,))  # type: ignore[arg-type]
+
+    for found, wanted in zip(again, usage(books.engine, (part,)), strict=True):  # type: ignore[arg-type]
+        assert found.parts == wanted.parts
+        assert found.model_dump(exclude={"parts"}) == pytest.approx(wanted.model_dump(exclude={"parts"}))
+    assert together(rows)[0].requests == usage(books.engine)[0].requests
+    assert together([]) == []

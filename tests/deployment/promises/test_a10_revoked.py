@@ -39,17 +39,6 @@ def test_the_gateway_can_know_sooner(engine: sa.Engine) -> None:
     assert gateway.find(secret) is None
 
 
-def test_a_stream_can_ask_whether_its_key_still_stands(engine: sa.Engine) -> None:
-    """By the key's number: it no longer has the secret."""
-    keys = Keys(engine, bytes(32))
-    key, _secret = keys.create("shop", who="me")
-    assert keys.stands(key.id)
-    keys.revoke(key.id, who="me")
-
-    assert not keys.stands(key.id)
-    assert not keys.stands(999)
-
-
 def test_a_new_key_works_at_once(engine: sa.Engine) -> None:
     """Also one that was asked for, in vain, a moment before it was made."""
     keys = Keys(engine, bytes(32))

@@ -16,7 +16,7 @@ from touchstone.deployment.base import SafetyPolicy
 from touchstone.deployment.safety.base import SafetyRecord
 from touchstone.deployment.safety.guard import make_guard
 from touchstone.deployment.safety.screen import Screen
-from touchstone.errors import SafetyUnavailable
+from touchstone.errors import RequestRejected, SafetyUnavailable
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST = {"model": "shop", "messages": [{"role": "user", "content": "my mail is jane@example.com"}]}
@@ -165,6 +165,22 @@ async def test_a18_what_is_masked_is_hidden_from_the_service_too() -> None:
         found = await made.screen(pii="mask").request(REQUEST, "req-1")
     assert found.action == "mask"
     assert made.asked == [{"input": ["my mail is [EMAIL]"]}]
+
+
+async def test_a18_texts_that_are_always_rejected_close_the_endpoint_for_nobody_else() -> None:
+    """What the judge says of a request is no failure of the judge: the next client's text is judged."""
+
+    async def ask(body: Mapping[str, Any]) -> bytes:
+        if "long" in body["input"][0]:
+            raise RequestRejected("too long")
+        return orjson.dumps({"results": [{"flagged": False} for _ in body["input"]]})
+
+    policy = SafetyPolicy(moderation="judge")
+    screen = Screen(make_guard(policy, ask), policy, "shop", lambda _record: None)
+    for number in range(8):
+        with pytest.raises(SafetyUnavailable):
+            await screen.request({"messages": [{"role": "user", "content": "long"}]}, f"req-{number}")
+    assert (await screen.request(REQUEST, "another")).action == "pass"
 
 
 async def test_a18_a_breaker_stops_asking_and_tries_again() -> None:

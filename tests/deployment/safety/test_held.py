@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchstone.deployment.base import SafetyPolicy
+from touchstone.deployment.safety.guard import make_guard
 from touchstone.deployment.safety.held import HeldStream
+from touchstone.deployment.safety.screen import Screen
 from touchstone.models.event_stream import events
 
 EVENTS = st.lists(
@@ -67,3 +72,21 @@ def test_a_masked_name_of_a_field_takes_its_text_along() -> None:
     held = HeldStream(stream([{"jane odd": "a"}, {"jane odd": "b"}]))
     back = b"".join(held.put(["[X]" if text == "jane odd" else text for text in held.texts]))
     assert b"jane" not in back
+
+
+async def test_a_long_stream_is_taken_apart_beside_the_event_loop() -> None:
+    """Another request's next step comes while a long reply is looked at; what passes is what came."""
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'
+    policy = SafetyPolicy(blocked=("forbidden",))
+    screen = Screen(make_guard(policy), policy, "shop", lambda _record: None)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield event * 6_000
+
+    looking = asyncio.ensure_future(screen.stream(pieces(), "req-1"))
+    steps = 0
+    while not looking.done():
+        await asyncio.sleep(0.001)
+        steps += 1
+    assert steps > 10
+    assert b"".join((await looking).body) == event * 6_000

@@ -11,9 +11,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
-import orjson
-
 from touchstone.deployment.base import Usage
+from touchstone.deployment.json_object import json_object
 from touchstone.errors import ProviderFailed, StreamCut
 from touchstone.models.chat_failure import Said, failure_of, shown
 from touchstone.models.chat_reply import BYTES_PER_TOKEN
@@ -103,7 +102,7 @@ class PassedFlow:
         if not {"input", "output"} <= self._heard.usage.keys():
             for block in self._blocks:
                 for event in events(block):
-                    for choice in _parsed(event.data).get("choices") or ():
+                    for choice in (json_object(event.data) or {}).get("choices") or ():
                         delta = choice.get("delta") if isinstance(choice, dict) else None
                         if isinstance(delta, dict):
                             said.hear(delta)
@@ -138,7 +137,7 @@ class PassedFlow:
         for event in events(raw):
             if event.data.startswith(b"[DONE]"):
                 return b""
-            chunk = _parsed(event.data)
+            chunk = json_object(event.data) or {}
             if chunk.get("error") or chunk.get("object") == "error" or event.name == b"error":
                 said = Said(chunk)
                 raise failure_of(
@@ -160,7 +159,7 @@ class PassedFlow:
 
     def _not_a_stream(self, raw: bytes) -> NoReturn:
         """A page or a document came with status 200; nothing of it is passed on."""
-        said = Said(_parsed(raw))
+        said = Said(json_object(raw) or {})
         if said.message:
             raise failure_of(said, None, self._place, shown(said.message))
         raise ProviderFailed("{place}: status 200, but the reply is no stream of events", place=self._place)
@@ -220,11 +219,3 @@ def _next_of_interest(block: bytes, start: int) -> int:
         return len(block)
     ends = (place + len(end) for end in _ENDS if (place := block.rfind(end, start, found)) >= 0)
     return max(ends, default=start)
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}

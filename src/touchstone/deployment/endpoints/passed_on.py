@@ -16,6 +16,7 @@ import orjson
 from touchstone.catalog.base import Price
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
 from touchstone.deployment.endpoints.fields import Unusable
+from touchstone.deployment.json_object import json_object
 from touchstone.errors import ProviderFailed, RequestRejected
 from touchstone.models.chat_reply import BYTES_PER_TOKEN
 from touchstone.models.openai_compatible import OpenAICompatible
@@ -192,10 +193,7 @@ def _plain(content_type: str) -> str:
 
 
 def _document(body: bytes, place: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(body)
+    if found is None:
         raise ProviderFailed("{place}: status 200, but the reply is no JSON object", place=place)
     return found

@@ -139,7 +139,7 @@ class Registry:
                     name=name,
                     sum=total,
                 )
-            return {"split": {n: p for n, p in sorted(wanted.items()) if p}, "before": found.split}
+            return _answering(found, {n: p for n, p in sorted(wanted.items()) if p})
 
         return self._change(name, "endpoint.split", change)
 
@@ -149,7 +149,7 @@ class Registry:
         def change(found: Endpoint) -> Mapping[str, Any]:
             if found.before is None:
                 raise SettingsError("{name} has had one split only; there is nothing to go back to", name=name)
-            return {"split": found.before, "before": found.split}
+            return _answering(found, found.before)
 
         return self._change(name, "endpoint.roll-back", change)
 
@@ -320,6 +320,12 @@ def _refuse_circle(name: str, judges: Mapping[str, str | None]) -> None:
                 way=" → ".join((*way, judge)),
             )
         way.append(judge)
+
+
+def _answering(found: Endpoint, split: Mapping[int, int]) -> Mapping[str, Any]:
+    """What a new split changes: a shadow that answers somebody now is none any more, or it would be asked twice."""
+    shadow = None if found.shadow in split else found.shadow
+    return {"split": split, "before": found.split, "shadow": shadow}
 
 
 def _shared(split: Mapping[int, int], number: int, percent: int) -> dict[int, int]:

@@ -9,19 +9,21 @@ does in a trial, and the completion is written in OpenAI's shape.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from touchstone.catalog.base import Price
+from touchstone.data.base import Case
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
 from touchstone.deployment.endpoints.fields import Passing, Unusable, passing
 from touchstone.deployment.endpoints.flow import PassedFlow, heard_usage
 from touchstone.deployment.endpoints.question import Question, question, sent_messages
+from touchstone.deployment.json_object import json_object
 from touchstone.errors import ProviderFailed, RequestRejected
 from touchstone.evaluation.base import Candidate
-from touchstone.models.base import Completion
+from touchstone.models.base import ChatRequest, Completion, TextPart
 from touchstone.models.chat_serve import STREAM_END, completion_body, stream_events
 from touchstone.models.heard import Heard
 from touchstone.models.openai_compatible import OpenAICompatible
@@ -32,6 +34,8 @@ CHAT: frozenset[Kind] = frozenset({"chat"})
 _IMAGE_TOKENS = 49_152
 """Of one picture. The dearest count known is that of gpt-4o-mini: 2,833 and 5,667 for each of at most eight tiles
 (OpenAI's guide to images, as of 2025)."""
+UNTOLD_TOKENS = 512
+"""The most that weights of our own write where nobody names a limit, see `models/local` and `models/starter`."""
 _FRAME_TOKENS = 16
 """A provider's own words around a message: role, separators and the like; OpenAI counts 3 or 4."""
 
@@ -89,15 +93,7 @@ class PassedThrough(_Recipe):
             request = self.candidate.request_without_turn()
         else:
             passages = await self.candidate.passages(found.case)
-            try:
-                request = self.candidate.request(found.case, 0, passages)
-            except RequestRejected as error:
-                raise Unusable(
-                    "the prompt of this endpoint cannot be filled from the request; it needs {slot}, as one of "
-                    "touchstone.fields",
-                    param="touchstone",
-                    slot=error.values.get("slot", "more"),
-                ) from error
+            request = _filled(self.candidate, found.case, passages)
         whole, _ = self._model.write(request, stream=asked.stream)
         body = orjson.loads(whole)
         own = body["messages"]
@@ -144,6 +140,15 @@ class PassedThrough(_Recipe):
         await self.candidate.close()
 
 
+class _Case(NamedTuple):
+    """What a candidate of one's own is asked."""
+
+    case: Case
+    passages: tuple[ContextPassage, ...]
+    max_tokens: int | None
+    """The limit that its model is told; None leaves the recipe's own, or the model's."""
+
+
 class AnsweredWhole(_Recipe):
     """
     Any candidate that answers cases, as an `Upstream`: a baseline, a starter model, weights of one's own.
@@ -161,7 +166,10 @@ class AnsweredWhole(_Recipe):
 
     async def prepare(self, asked: Asked) -> Ready:
         """The case that is answered."""
-        rules = self.rules(asked, {})
+        candidate = self.candidate
+        prompted = candidate if isinstance(candidate, PromptCandidate) else None
+        own = {} if prompted is None else prompted.fields
+        rules = self.rules(asked, own)
         refused = sorted(set(rules.fields) & {"tools", "functions", "logprobs", "top_logprobs"})
         if refused or rules.fields.get("n", 1) != 1:
             raise Unusable(
@@ -174,12 +182,25 @@ class AnsweredWhole(_Recipe):
                 param="messages",
                 model=self.model,
             )
-        # Found once, so that what a guard looks at is what the model reads.
-        candidate = self.candidate
-        passages = await candidate.passages(found.case) if isinstance(candidate, PromptCandidate) else ()
-        texts = tuple(passage.text for passage in passages)
-        most = most_input_tokens(asked.body) + sum(len(text.encode()) for text in texts)
-        return Ready(asked, (found.case, passages), most, rules.max_tokens, rules.ignored, texts)
+        passages: tuple[ContextPassage, ...] = ()
+        most_read = most_input_tokens(asked.body)
+        named = [name for name in ("max_completion_tokens", "max_tokens") if asked.body.get(name) is not None]
+        if prompted is not None:
+            # Found once, so that what a guard looks at is what the model reads.
+            passages = await prompted.passages(found.case)
+            most_read += _text_bytes(_filled(prompted, found.case, passages))
+        told = rules.max_tokens if prompted is not None and (named or own.get("max_tokens")) else None
+        # What nobody is told of bounds nothing: a small limit in a request must not make what is held too little.
+        most_written = told or max(rules.max_tokens, self.most_output_tokens, UNTOLD_TOKENS)
+        ignored = {*rules.ignored, *rules.fields, *(named if prompted is None else ())} - {"n"}
+        return Ready(
+            asked,
+            _Case(found.case, passages, told),
+            most_read,
+            most_written,
+            tuple(sorted(ignored)),
+            tuple(passage.text for passage in passages),
+        )
 
     async def answer(self, ready: Ready) -> Answered:
         """The completion of the case, in OpenAI's shape."""
@@ -197,11 +218,11 @@ class AnsweredWhole(_Recipe):
 
     async def _answer(self, ready: Ready) -> Completion:
         """The answer under the name that tables have; inside a process a model may call itself something shorter."""
-        case, passages = ready.sent
+        found: _Case = ready.sent
         if isinstance(self.candidate, PromptCandidate):
-            completion = await self.candidate.answer(case, passages=passages)
+            completion = await self.candidate.answer(found.case, passages=found.passages, max_tokens=found.max_tokens)
         else:
-            completion = await self.candidate.answer(case)
+            completion = await self.candidate.answer(found.case)
         return completion.model_copy(update={"served_model": self.model})
 
     async def close(self) -> None:
@@ -241,11 +262,8 @@ def usage_of(completion: Completion) -> Usage:
 
 
 def _document(body: bytes, place: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict) or "choices" not in found:
+    found = json_object(body)
+    if found is None or "choices" not in found:
         raise ProviderFailed("{place}: status 200, but the reply is no chat completion", place=place)
     return found
 
@@ -274,6 +292,29 @@ def most_input_tokens(body: Mapping[str, Any]) -> int:
     return size + sum(
         len(orjson.dumps(body[name])) for name in ("tools", "functions", "response_format") if name in body
     )
+
+
+def _filled(candidate: PromptCandidate, case: Case, passages: Sequence[ContextPassage]) -> ChatRequest:
+    """What a recipe asks for a case. Raises `Unusable` where its prompt has a hole that the request does not fill."""
+    try:
+        return candidate.request(case, 0, passages)
+    except RequestRejected as error:
+        raise Unusable(
+            "the prompt of this endpoint cannot be filled from the request; it needs {slot}, as one of "
+            "touchstone.fields",
+            param="touchstone",
+            slot=error.values.get("slot", "more"),
+        ) from error
+
+
+def _text_bytes(request: ChatRequest) -> int:
+    """An upper end of the tokens of what a recipe sends in words: its own, its examples, its passages."""
+    size = 0
+    for message in request.messages:
+        content = message.content
+        texts = (content,) if isinstance(content, str) else (p.text for p in content if isinstance(p, TextPart))
+        size += _FRAME_TOKENS + sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return size
 
 
 def stated_usage(found: Mapping[str, Any], request_bytes: int) -> Usage:

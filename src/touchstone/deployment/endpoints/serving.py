@@ -39,8 +39,8 @@ class Target(NamedTuple):
 @dataclass
 class _Kept:
     upstream: asyncio.Future[Upstream]
-    policy: str
-    """The policy that it was made under: upstreams hold parts of it."""
+    made_of: str
+    """What it was made of, see `_made_of`."""
     users: int = 0
     gone: bool = False
     failed_at: float | None = None
@@ -109,11 +109,14 @@ class Serving:
             return False
         endpoints = {one.name: one for one in await asyncio.to_thread(read_all, self._engine)}
         self._revision, self._endpoints = found, endpoints
-        for (name, number), kept in list(self._kept.items()):
-            endpoint = endpoints.get(name)
-            served = endpoint is not None and number in {one.number for one in endpoint.versions}
-            if not served or (endpoint is not None and kept.policy != _policy(endpoint)):
-                self._let_go((name, number))
+        served = {
+            (endpoint.name, version.number): _made_of(endpoint, version)
+            for endpoint in endpoints.values()
+            for version in endpoint.versions
+        }
+        for place, kept in list(self._kept.items()):
+            if served.get(place) != kept.made_of:
+                self._let_go(place)
         return True
 
     def find(self, name: str) -> Endpoint | None:
@@ -170,7 +173,7 @@ class Serving:
         if kept is not None and kept.failed_at is not None and loop.time() - kept.failed_at > _AGAIN_S:
             kept = None
         if kept is None:
-            kept = self._kept[place] = _Kept(loop.create_future(), _policy(target.endpoint))
+            kept = self._kept[place] = _Kept(loop.create_future(), _made_of(*target))
             kept.upstream.add_done_callback(lambda found: found.cancelled() or found.exception())
             task = asyncio.create_task(self._fill(kept, target))
             self._closing.add(task)
@@ -236,5 +239,10 @@ def may_ask(endpoint: Endpoint, key: Key) -> bool:
     return key.endpoints is None or endpoint.name in key.endpoints
 
 
-def _policy(endpoint: Endpoint) -> str:
-    return endpoint.policy.model_dump_json()
+def _made_of(endpoint: Endpoint, version: Version) -> str:
+    """
+    What an upstream was made of: the policy, parts of which it holds, and the version's own folder and price. A number
+    is no name of a version: an endpoint that was removed and made anew counts from 1 again.
+    """
+    price = "" if version.price is None else version.price.model_dump_json()
+    return "\n".join((endpoint.policy.model_dump_json(), version.folder, version.recipe_digest, price))

@@ -85,10 +85,6 @@ class Connection(Protocol):
         """Let the request that is being received have a larger or a slower body than others."""
         ...
 
-    def close_after_reply(self) -> None:
-        """End the connection after the reply that is under way."""
-        ...
-
 
 class Visit(Protocol):
     """A request's place among those that are in flight; see `admission.py`."""

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 
 from touchstone.errors import StoreBusy, StoreError
+from touchstone.evaluation.store_errors import store_errors
 from touchstone.storage.database import store_file
 from touchstone.storage.process_lock import ProcessLock
 from touchstone.storage.sqlite_file import beside
@@ -78,6 +79,23 @@ class GatewayLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lock.release()
+
+
+def gateway_runs(engine: sa.Engine) -> bool:
+    """Whether a gateway serves from this store now. Looking takes nothing from anybody. Raises `StoreError`."""
+    file = store_file(engine)
+    if file is not None:
+        return ProcessLock(beside(file, ".gateway.lock")).held
+    if engine.dialect.name != "postgresql":
+        return False
+    # As the server shows a lock of two numbers; it writes the second as one without a sign.
+    query = sa.text(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = :key "
+        "AND objid::bigint = hashtext(current_schema())::bigint & 4294967295 AND granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with store_errors(), engine.connect() as connection:
+        return connection.execute(query, {"key": _KEY}).first() is not None
 
 
 def _lock_of(engine: sa.Engine) -> _Lock:

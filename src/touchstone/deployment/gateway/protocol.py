@@ -249,10 +249,6 @@ class StrictProtocol(HttpToolsProtocol):
             self._stop_waiting()
             self._wait = self.loop.call_later(self._body_s, self._late)
 
-    def close_after_reply(self) -> None:
-        """The reply that is under way is the last one."""
-        self.cycle.keep_alive = False
-
     # Deadlines ------------------------------------------------------------------------------------------------------
 
     def _await_header(self) -> None:

@@ -50,15 +50,9 @@ def check_bind(host: str, allowed_hosts: Sequence[str], *, has_keys: bool) -> tu
     Raises:
         SettingsError: it may not listen there, or there is no such address here.
     """
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        raise SettingsError(
-            "--host {host!r} is no address of this machine; leave it out for 127.0.0.1", host=host
-        ) from None
-    addresses = sorted({str(entry[4][0]) for entry in found}, key=lambda address: (":" in address, address))
-    if all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses):
-        return addresses[0], True
+    address, is_local = where_to_listen(host)
+    if is_local:
+        return address, True
     if not allowed_hosts:
         raise SettingsError(
             "--host {host} lets other machines in; say by which names they may call the gateway, "
@@ -72,7 +66,25 @@ def check_bind(host: str, allowed_hosts: Sequence[str], *, has_keys: bool) -> tu
             "--host {host} lets other machines in, and there is no key yet; make one with: touchstone keys create",
             host=host,
         )
-    return addresses[0], False
+    return address, False
+
+
+def where_to_listen(host: str) -> tuple[str, bool]:
+    """
+    The address that a host has on this machine, and whether only this machine can reach it.
+
+    Raises:
+        SettingsError: there is no such address here.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise SettingsError(
+            "--host {host!r} is no address of this machine; leave it out for 127.0.0.1", host=host
+        ) from None
+    addresses = sorted({str(entry[4][0]) for entry in found}, key=lambda address: (":" in address, address))
+    is_local = all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in addresses)
+    return addresses[0], is_local
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -232,11 +232,6 @@ class Batches:
             rows = connection.execute(query.order_by(batches.c.created_s, batches.c.id)).scalars().all()
         return [from_json(Batch, bytes(row)) for row in rows]
 
-    def get(self, name: str) -> Batch:
-        """A batch, whosever it is. Raises `NoSuchBatch`."""
-        with store_errors(), self._engine.connect() as connection:
-            return self._found(connection, None, name)
-
     def change(self, name: str, change: Change, files: Sequence[StoredFile] = ()) -> Batch:
         """
         Change a batch in one transaction with the files that it leaves; the batch as it is then.

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from touchstone.deployment.govern.sql import Row, put
+from touchstone.deployment.govern.rows import Rows
 from touchstone.deployment.govern.tables import content
 from touchstone.deployment.govern.writer import Writer
 from touchstone.evaluation.store_errors import store_errors
@@ -51,7 +51,7 @@ class ContentLog:
         self._writer = writer
         self._may_keep = may_keep
         self._clock = clock
-        self._put = put(content, engine.dialect, replace=True)
+        self._rows = Rows(content, engine.dialect, replace=True)
 
     def keep(
         self,
@@ -77,18 +77,7 @@ class ContentLog:
             charge, request, project, endpoint, asked, answered, len(asked) + len(answered), now_s,
             now_s + keep_days * _DAY_S,
         )  # fmt: skip
-        return self._writer.enqueue(self, row)
-
-    def apply(self, connection: sa.Connection, items: Sequence[Row]) -> Sequence[Any]:
-        """See `Work`."""
-        self._put.run_all(connection, items)
-        return [None] * len(items)
-
-    def committed(self) -> None:
-        """Nothing follows; see `Work`."""
-
-    def unheard(self, item: Any, result: Any) -> None:
-        """Content is kept whoever has left; see `Work`."""
+        return self._writer.enqueue(self._rows, row)
 
 
 def kept_content(engine: sa.Engine, request: str, *, project: str) -> Sequence[Kept]:

@@ -131,12 +131,25 @@ class Files:
         self.clock = clock
         self._may_keep = may_keep
 
-    def check_room(self, tenant: Tenant) -> None:
-        """Look whether there is room for another file before it is read. Raises `FilesFull`, `NoRoom`."""
-        if not self._may_keep():
+    @property
+    def has_room(self) -> bool:
+        """Whether the disk has room for what is kept beside rows of requests."""
+        return self._may_keep()
+
+    def check_room(self, tenant: Tenant, coming_bytes: int = 0) -> None:
+        """
+        Look whether there is room for another file, before it is read and while it comes.
+
+        Args:
+            coming_bytes: Of all files of the project that have no row yet.
+
+        Raises:
+            FilesFull, NoRoom: see there.
+        """
+        if not self.has_room:
             raise NoRoom("the gateway's disk is short of room, so no files are taken; try again later")
         with store_errors(), self.engine.connect() as connection:
-            self._check_quota(connection, tenant, 0)
+            self._check_quota(connection, tenant, coming_bytes)
 
     def add(
         self,

@@ -183,5 +183,5 @@ def _replayed(found: Any, digest: str) -> Replay:
     if state == "running":
         raise StillRunning("the request of this Idempotency-Key still runs; ask again in a moment", retry_after_s=1)
     if state != "kept":
-        raise ReplyNotKept("the request of this Idempotency-Key was carried out, but its reply was too large to keep")
+        raise ReplyNotKept("the request of this Idempotency-Key was carried out, but its reply is not kept")
     return Replay(request, status, content_type, bytes(reply))

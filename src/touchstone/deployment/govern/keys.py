@@ -136,14 +136,6 @@ class Keys:
         """Look everything up anew, because the desired state has changed."""
         self._cache.clear()
 
-    def stands(self, key: int) -> bool:
-        """Whether a key still may ask: what a long stream looks at from time to time."""
-        try:
-            found = self.get(key)
-        except UnknownName:
-            return False
-        return not self._ended(found)
-
     def _digest(self, secret: str) -> bytes:
         return hmac.digest(self._pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
 

@@ -59,7 +59,7 @@ class StillRunning(Refused):
 
 
 class ReplyNotKept(Refused):
-    """The request of this idempotency key has ended, and its reply was too large to be kept."""
+    """The request of this idempotency key has ended, and its reply is not kept: too large, or one of too many."""
 
     code = "idempotent_reply_not_kept"
     status = 409

@@ -1,5 +1,5 @@
 """
-Replies kept to be given again (A10, opt-in): the same request to the same version within one project.
+Replies kept to be given again (opt-in): the same request to the same version within one project.
 
 The key is a digest of everything that shapes a reply. Another project never finds it, nor does another version: a new
 recipe begins with an empty cache. Only whole replies are kept, as they would be sent in one piece.
@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from touchstone.deployment.base import Answered, Asked, Usage
-from touchstone.deployment.govern.sql import Row, Sql, put
+from touchstone.deployment.govern.rows import Rows
+from touchstone.deployment.govern.sql import Row, Sql
 from touchstone.deployment.govern.tables import cached_replies
 from touchstone.deployment.govern.writer import Writer
 from touchstone.evaluation.store_errors import store_errors
@@ -70,7 +71,7 @@ class ReplyCache:
         self._writer = writer
         self._may_keep = may_keep
         self._clock = clock
-        self._put = put(cached_replies, engine.dialect, replace=True)
+        self._rows = Rows(cached_replies, engine.dialect, replace=True)
         table = cached_replies.c
         query = sa.select(table.body, table.digest, table.document).where(
             table.key == sa.bindparam("b_key"), table.expires_s > sa.bindparam("b_now")
@@ -113,18 +114,7 @@ class ReplyCache:
         row = (
             key, project, endpoint, version, answered.body, digest, document, int(self._clock()) + keep_s,
         )  # fmt: skip
-        return self._writer.enqueue(self, row)
-
-    def apply(self, connection: sa.Connection, items: Sequence[Row]) -> Sequence[Any]:
-        """See `Work`."""
-        self._put.run_all(connection, items)
-        return [None] * len(items)
-
-    def committed(self) -> None:
-        """Nothing follows; see `Work`."""
-
-    def unheard(self, item: Any, result: Any) -> None:
-        """A reply is kept whoever has left; see `Work`."""
+        return self._writer.enqueue(self._rows, row)
 
     def _found(self, key: str) -> Answered | None:
         with store_errors():

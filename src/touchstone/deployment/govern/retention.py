@@ -41,7 +41,7 @@ class Retention(Noun):
     content_bytes: int = Field(default=1 << 30, ge=0)
     """Of prompts and answers in all, beside the days that each endpoint's policy names; the oldest go first."""
     replies_bytes: int = Field(default=1 << 30, ge=0)
-    """Of kept replies and copies for scoring in all."""
+    """Of kept replies, replies for idempotency keys and copies for scoring in all; each may have a third of it."""
 
 
 def sweep(engine: sa.Engine, rules: Retention, *, now_s: float | None = None) -> Mapping[str, int]:
@@ -57,8 +57,9 @@ def sweep(engine: sa.Engine, rules: Retention, *, now_s: float | None = None) ->
     }
     gone["content"] += _shrink(engine, content, content.c.size_bytes, rules.content_bytes)
     size = sa.func.length(cached_replies.c.body)
-    gone["cached_reply"] += _shrink(engine, cached_replies, size, rules.replies_bytes // 2)
-    gone["shadow_reply"] += _shrink(engine, shadow_replies, shadow_replies.c.size_bytes, rules.replies_bytes // 2)
+    gone["cached_reply"] += _shrink(engine, cached_replies, size, rules.replies_bytes // 3)
+    gone["shadow_reply"] += _shrink(engine, shadow_replies, shadow_replies.c.size_bytes, rules.replies_bytes // 3)
+    _let_go_of_replies(engine, rules.replies_bytes // 3)
     gone["safety_record"] = _delete(
         engine, safety_records, safety_records.c.at < stamp(at_s - rules.safety_days * _DAY_S)
     )
@@ -103,6 +104,34 @@ def _shrink(engine: sa.Engine, table: sa.Table, size: sa.ColumnElement[int], mos
                 over -= int(taken)
             connection.execute(table.delete().where(key.in_(victims)))
         gone += len(victims)
+
+
+def _let_go_of_replies(engine: sa.Engine, most_bytes: int) -> None:
+    """
+    Take the oldest replies away from their idempotency keys until the rest is small enough.
+
+    The keys stay for their day, as those of replies that were too large to keep: nobody pays twice for it.
+    """
+    table, size = idempotent, sa.func.length(idempotent.c.reply)
+    kept = sa.select(table.c.key, table.c.idempotency_key, size).where(table.c.reply.is_not(None))
+    while True:
+        with store_errors(), engine.connect() as connection:
+            over = int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0))).scalar_one()) - most_bytes
+        if over <= 0:
+            return
+        with writing(engine) as connection:
+            oldest = connection.execute(
+                kept.order_by(table.c.expires_s, table.c.key, table.c.idempotency_key).limit(_BLOCK)
+            ).all()
+            for key, name, taken in oldest:
+                if over <= 0:
+                    break
+                connection.execute(
+                    table.update()
+                    .where(table.c.key == key, table.c.idempotency_key == name)
+                    .values(state="not_kept", reply=None)
+                )
+                over -= int(taken)
 
 
 def _old_windows(engine: sa.Engine) -> int:

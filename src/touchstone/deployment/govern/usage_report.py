@@ -116,6 +116,26 @@ def usage(
     return found
 
 
+def together(rows: Sequence[UsageRow], by: Sequence[Part] = ()) -> Sequence[UsageRow]:
+    """
+    Rows by fewer parts, in the order in which each first occurs: what one look at the store found, seen from several
+    sides. One row in all without `by`; none where there are none.
+
+    Args:
+        rows: By all parts of `by`, and others.
+    """
+    groups: dict[tuple[str, ...], list[UsageRow]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.parts[part] for part in by), []).append(row)
+    sums = [name for name in UsageRow.model_fields if name != "parts"]
+    return [
+        UsageRow(
+            parts=dict(zip(by, key, strict=True)), **{name: sum(getattr(row, name) for row in group) for name in sums}
+        )
+        for key, group in groups.items()
+    ]
+
+
 def _conditions(
     since: str | None, until: str | None, key: int | None, project: str | None, endpoint: str | None
 ) -> Iterable[sa.ColumnElement[bool]]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from touchstone.deployment.json_object import json_object
 from touchstone.deployment.safety import fields
 from touchstone.deployment.safety.texts import Path, Texts, copied, get, put_at
 from touchstone.models.event_stream import events
@@ -60,7 +61,7 @@ class HeldStream:
                 continue
             name = event.name.decode("ascii", "replace")
             self._names.append(name if name.replace(".", "").replace("_", "").isalpha() else "")
-            said = _parsed(event.data)
+            said = json_object(event.data)
             # What is no object is shown as it is, so it is a text.
             self._plain.append(said is None)
             self._events.append({"text": event.data.decode()} if said is None else said)
@@ -172,15 +173,6 @@ def _drop(event: Any, path: Path, name: str) -> None:
         if isinstance(event, dict) and step not in event:
             return  # taken out with another piece of it
         event = event[step]
-
-
-def _parsed(data: bytes) -> dict[str, Any] | None:
-    """An event's object; None where it is something else."""
-    try:
-        said = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def _written(name: str, event: Any, *, plain: bool) -> bytes:

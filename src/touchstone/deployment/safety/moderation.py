@@ -11,11 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
-import orjson
 from pydantic import ConfigDict, ValidationError
 
+from touchstone.deployment.json_object import json_object
 from touchstone.deployment.safety.breaker import Breaker
-from touchstone.errors import SafetyUnavailable
+from touchstone.errors import RequestRejected, SafetyUnavailable
 from touchstone.noun import Noun
 from touchstone.scoring.judge_verdict import fence
 from touchstone.scoring.source import without_reasoning
@@ -89,6 +89,11 @@ class Moderation:
         except TimeoutError:
             self.breaker.failed()
             raise unavailable("timeout") from None
+        except RequestRejected as error:
+            # It says something of these texts, such as their length, and nothing of whoever judges: whoever sends some
+            # that are always rejected must not close the endpoint for everybody else.
+            self.breaker.left()
+            raise unavailable("failed") from error
         except Exception as error:
             # Fail closed: an error nobody thought of must not let a text pass.
             self.breaker.failed()
@@ -161,10 +166,7 @@ def _read_chat(body: bytes) -> bool:
 
 
 def _json(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise unavailable("no_verdict") from None
-    if not isinstance(found, dict) or "error" in found:
+    found = json_object(body)
+    if found is None or "error" in found:
         raise unavailable("no_verdict")
     return found

@@ -14,9 +14,7 @@ _NOTHING = Usage(0, 0)
 _OF_PRICE: Any = object()
 
 
-def intent_of(
-    request: Request, chosen: Chosen, *, model: str, hold_usd: float | None = None, shadow: bool = False
-) -> Intent:
+def intent_of(request: Request, chosen: Chosen, *, model: str, hold_usd: float | None = None) -> Intent:
     """A request as its row names it."""
     key = request.incoming.key
     assert key is not None, "the routes of the API let nobody in without a key"
@@ -30,7 +28,6 @@ def intent_of(
         hold_usd,
         chosen.attempt,
         request.stream,
-        shadow,
     )
 
 

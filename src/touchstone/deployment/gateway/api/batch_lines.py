@@ -19,6 +19,8 @@ from touchstone.deployment.govern.batches import Batch, BatchError
 
 MOST_ERRORS = 50
 """So many mistakes of an input are told."""
+MOST_EMPTY = 100_000
+"""So many empty lines are passed over; a further one is a mistake. A file of line ends alone would take minutes."""
 _NAME_CHARS = 512
 _FIELDS = frozenset({"custom_id", "method", "url", "body"})
 
@@ -51,21 +53,23 @@ class Answer(NamedTuple):
 
 def lines_of(file: BinaryIO, most_bytes: int) -> Iterator[Line]:
     """
-    Where the lines of an input lie; empty ones are none.
+    Where the lines of an input lie; empty ones are none, up to `MOST_EMPTY`.
 
     Args:
         file: Read from its beginning.
         most_bytes: So much of a line is in memory at a time; blank lines are left out up to this length.
     """
     file.seek(0)
-    number, start = 0, 0
+    number, start, empty = 0, 0, 0
     while first := file.readline(most_bytes + 2):
         number += 1
         whole, last = len(first), first
         while last and not last.endswith(b"\n"):  # a longer line, or the end of the file
             last = file.readline(most_bytes + 2)
             whole += len(last)
-        if first.strip() or whole > most_bytes:
+        is_empty = whole <= most_bytes and not first.strip()
+        empty += is_empty
+        if not is_empty or empty > MOST_EMPTY:
             yield Line(number, start, whole)
         start += whole
 

@@ -193,9 +193,9 @@ class BatchRunner:
 
     @asynccontextmanager
     async def turn(self, run: BatchRun) -> AsyncIterator[None]:
-        """A line's turn: one of few at a time, and only while live requests leave room."""
+        """A line's turn: one of few at a time, and only while live requests and the disk leave room (A21)."""
         async with self._turns:
-            while self._busy and not run.stops():
+            while (self._busy or not self.batches.files.has_room) and not run.stops():
                 await run.pause(_BUSY_S)
             self.asking += 1
             try:

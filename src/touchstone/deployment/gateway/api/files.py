@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import BinaryIO, Literal, get_args
 
@@ -77,6 +78,8 @@ class FileRoutes:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self._coming: Counter[str] = Counter()
+        """Bytes by project of files that are on their way: many at once must not pass what one may have (A21)."""
 
     def routes(self) -> tuple[Route, ...]:
         """All of them."""
@@ -102,7 +105,7 @@ class FileRoutes:
         """Keep what is uploaded; nothing of it is in memory but a piece at a time."""
         key = key_of(incoming)
         await asyncio.to_thread(self._files.check_room, Tenant.of(key))
-        takes = _ToDisk(self._files)
+        takes = _ToDisk(self._files, Tenant.of(key), self._coming)
         try:
             fields = await read_form(incoming, incoming.pieces(), takes, field="file")
             unknown = sorted(set(fields) - {"purpose", "expires_after[anchor]", "expires_after[seconds]"})
@@ -192,9 +195,12 @@ def _expiry(anchor: str | None, seconds: str | None) -> int | None:
 class _ToDisk:
     """Takes a file to the disk, a thread writing while the next piece comes."""
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, tenant: Tenant, coming: Counter[str]) -> None:
         self.part: Part | None = None
         self._files = files
+        self._tenant = tenant
+        self._coming = coming
+        self._counted = 0
         self._draft: Draft | None = None
         self._waiting = bytearray()
 
@@ -213,7 +219,15 @@ class _ToDisk:
         limit = self._files.limits.file_bytes
         if self._draft.size_bytes + len(waiting) > limit:
             raise GatewayError("body_too_large", param="file", limit=limit)
+        self._count(len(waiting))
+        await asyncio.to_thread(self._files.check_room, self._tenant, self._coming[self._tenant.project])
         await asyncio.to_thread(self._draft.write, waiting)
+
+    def _count(self, size: int) -> None:
+        self._counted += size
+        self._coming[self._tenant.project] += size
+        if not self._coming[self._tenant.project]:
+            del self._coming[self._tenant.project]
 
     async def keep(self) -> Kept:
         await self._flush()
@@ -221,6 +235,7 @@ class _ToDisk:
         return await asyncio.to_thread(self._draft.keep)
 
     async def close(self) -> None:
+        self._count(-self._counted)
         if self._draft is not None:
             await asyncio.to_thread(self._draft.discard)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from touchstone.deployment.json_object import json_object
 from touchstone.models.event_stream import events
 
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
@@ -22,11 +23,8 @@ def chunks_of(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """The JSON objects of a stream's events; what is none is passed over."""
     for block in blocks:
         for event in events(block):
-            try:
-                found = orjson.loads(event.data)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(found, dict):
+            found = json_object(event.data)
+            if found is not None:
                 yield found
 
 

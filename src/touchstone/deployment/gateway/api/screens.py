@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -18,7 +18,8 @@ from touchstone.deployment.endpoints.serving import Serving, Target
 from touchstone.deployment.gateway.api.failing import billed_usd, code_of
 from touchstone.deployment.govern.meter import Ending, Intent, Meter
 from touchstone.deployment.govern.prices import usage_usd, worst_usd
-from touchstone.deployment.govern.sql import Row, put
+from touchstone.deployment.govern.rows import Rows
+from touchstone.deployment.govern.sql import Row
 from touchstone.deployment.govern.tables import safety_records
 from touchstone.deployment.govern.writer import Writer
 from touchstone.deployment.safety.base import SafetyRecord
@@ -41,7 +42,7 @@ class SafetyLog:
 
     def __init__(self, engine: sa.Engine, writer: Writer) -> None:
         self._writer = writer
-        self._put = put(safety_records, engine.dialect)
+        self._rows = Rows(safety_records, engine.dialect)
         self._numbers = count(int.from_bytes(os.urandom(4), "big") >> 1 << 32)
 
     def keep(self, record: SafetyRecord) -> None:
@@ -55,18 +56,7 @@ class SafetyLog:
             next(self._numbers), record.request, record.endpoint, record.way, record.status, orjson.dumps(said),
             record.at, orjson.dumps(record.not_checked) if record.not_checked else None, record.reason,
         )  # fmt: skip
-        self._writer.enqueue(self, row, must=True)
-
-    def apply(self, connection: sa.Connection, items: Sequence[Row]) -> Sequence[Any]:
-        """See `Work`."""
-        self._put.run_all(connection, items)
-        return [None] * len(items)
-
-    def committed(self) -> None:
-        """Nothing follows; see `Work`."""
-
-    def unheard(self, item: Any, result: Any) -> None:
-        """A record is kept whoever has left; see `Work`."""
+        self._writer.enqueue(self._rows, row, must=True)
 
 
 class Whose(NamedTuple):

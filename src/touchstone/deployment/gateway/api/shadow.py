@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,7 +26,8 @@ from touchstone.deployment.gateway.api.screens import Screens, Whose
 from touchstone.deployment.gateway.base import GatewayError
 from touchstone.deployment.govern.meter import Ending, Hold, Intent, Meter
 from touchstone.deployment.govern.prices import usage_usd, worst_usd
-from touchstone.deployment.govern.sql import Row, put
+from touchstone.deployment.govern.rows import Rows
+from touchstone.deployment.govern.sql import Row
 from touchstone.deployment.govern.state import stamp
 from touchstone.deployment.govern.tables import shadow_replies
 from touchstone.deployment.govern.writer import Writer
@@ -54,7 +55,7 @@ class ShadowLog:
     def __init__(self, engine: sa.Engine, writer: Writer, *, may_keep: Callable[[], bool] = lambda: True) -> None:
         self.may_keep = may_keep
         self._writer = writer
-        self._put = put(shadow_replies, engine.dialect, replace=True)
+        self._rows = Rows(shadow_replies, engine.dialect, replace=True)
 
     def keep(self, request: str, endpoint: Endpoint, version: int, shadow: int, document: Mapping[str, Any]) -> None:
         """Both replies to a request, with what was asked."""
@@ -63,18 +64,7 @@ class ShadowLog:
         row: Row = (
             request, endpoint.name, version, shadow, body, len(body), stamp(), int(time.time()) + days * _DAY_S,
         )  # fmt: skip
-        self._writer.enqueue(self, row)
-
-    def apply(self, connection: sa.Connection, items: Sequence[Row]) -> Sequence[Any]:
-        """See `Work`."""
-        self._put.run_all(connection, items)
-        return [None] * len(items)
-
-    def committed(self) -> None:
-        """Nothing follows; see `Work`."""
-
-    def unheard(self, item: Any, result: Any) -> None:
-        """Pairs are kept whoever has left; see `Work`."""
+        self._writer.enqueue(self._rows, row)
 
 
 class _Copy(NamedTuple):
