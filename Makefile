@@ -21,6 +21,7 @@ test-thorough: export TOUCHSTONE_KILL_SEEDS = 200
 test-thorough: export TOUCHSTONE_CAP_REPETITIONS = 50
 test-thorough: export TOUCHSTONE_LOAD = 12x5x30
 test-thorough: export TOUCHSTONE_STRANGE = 1000
+test-thorough: export TOUCHSTONE_JOURNEYS = all
 test-thorough: $(VENV)/.dev
 	$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough
 
@@ -64,7 +65,7 @@ starter-models: $(VENV)/.train
 	$(BIN)/python scripts/starter_models.py build/starter-models
 
 # The extras are named one by one: `touchstone[demo]` would put this very folder into the lock.
-LOCKED := --extra parquet --extra classical --extra metrics --extra rag
+LOCKED := --extra parquet --extra classical --extra metrics --extra pdf --extra rag
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.config import load_settings, preferred_language, secret, takes_styles
+from touchstone.config import environment_of_job, load_settings, preferred_language, secret, takes_styles
 from touchstone.errors import SettingsError
 
 
@@ -72,13 +72,13 @@ def test_the_language_is_the_flags_then_the_environments(
 
 
 def test_nobody_else_reads_the_environment() -> None:
-    """`os.environ` and `getenv` stand in `config.py` alone: whoever needs a setting is given it."""
+    """`os.environ` and `getenv` stand in `config.py` alone: whoever needs a setting is given it. Exams plant some."""
     readers = set()
     for file in Path(touchstone.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
                 readers.add(file.name)
-    assert readers == {"config.py"}
+    assert readers == {"config.py", "exams.py"}
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,15 @@ def test_a_language_nobody_speaks_here_is_refused(arguments: list[str]) -> None:
     """Not answered in another one; the codes that there are are named."""
     with pytest.raises(SettingsError, match="there are en, zh"):
         preferred_language(arguments, {})
+
+
+def test_a_job_of_a_project_knows_no_store_by_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store by URL is the site's own; a project below it keeps its own, and no job learns how people come in."""
+    monkeypatch.setenv("TOUCHSTONE_STORE", "postgresql+psycopg://db.example.com/touchstone")
+    monkeypatch.setenv("TOUCHSTONE_OIDC_SECRET", "canary")
+    own = environment_of_job(tmp_path / "jobs" / "1" / "progress.json")
+    project = environment_of_job(tmp_path / "projects" / "support" / "jobs" / "1" / "progress.json")
+    assert own["TOUCHSTONE_STORE"].startswith("postgresql")
+    assert "TOUCHSTONE_STORE" not in project
+    assert "canary" not in own.values()
+    assert own["TOUCHSTONE_PROGRESS"].endswith("progress.json")

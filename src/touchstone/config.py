@@ -44,6 +44,8 @@ def load_settings(workspace: Path | None = None, environment: Mapping[str, str] 
         place, origin = Path(variables["TOUCHSTONE_HOME"]), "TOUCHSTONE_HOME"
     else:
         place, origin = Path(".touchstone"), "default"
+    if environment is None:
+        keep_keys_in(place)
     if place.exists() and not place.is_dir():
         raise SettingsError("the workspace {place} is not a folder; name one with --workspace", place=str(place))
     store = variables.get("TOUCHSTONE_STORE")
@@ -60,10 +62,69 @@ def load_settings(workspace: Path | None = None, environment: Mapping[str, str] 
     )
 
 
-def secret(name: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """The value of a secret's environment variable, None when it is unset or empty."""
+def secret(name: str, environment: Mapping[str, str] | None = None, *, origin: str | None = None) -> str | None:
+    """
+    The value of a secret's environment variable, None when it is unset or empty.
+
+    Args:
+        origin: `scheme://host:port` that the secret is for. A provider's key that was typed on the pages is found under
+            its variable's name too, for that origin and no other (R12); the environment goes before it.
+    """
     variables = os.environ if environment is None else environment
-    return variables.get(name) or None
+    return variables.get(name) or (kept_key(name, origin) if origin and environment is None else None)
+
+
+KEPT_KEYS = "provider-keys.json"
+"""The file in a workspace that holds the keys typed on the pages; for its owner's eyes alone."""
+
+_kept_keys: tuple[Path, ...] = ()
+"""Where such a file may lie; the first that is there counts."""
+
+
+def keep_keys_in(workspace: Path) -> None:
+    """From now on, keys of providers are looked up in this workspace too; a project's are those of its site."""
+    global _kept_keys  # like the environment, there is one of them for a process
+    site = (workspace.parent.parent / KEPT_KEYS,) if workspace.parent.name == "projects" else ()
+    _kept_keys = (workspace / KEPT_KEYS, *site)
+
+
+def kept_key(name: str, origin: str) -> str | None:
+    """The key that was typed for a variable's provider; None unless it was typed for this very origin."""
+    for file in _kept_keys:
+        if file.exists():
+            entries = read_kept_keys(file)
+            return next((one["key"] for one in entries if one["variable"] == name and one["origin"] == origin), None)
+    return None
+
+
+def read_kept_keys(file: Path) -> list[dict[str, str]]:
+    """
+    Every kept key: `variable`, `origin`, `key`, `set_at`.
+
+    Raises:
+        SettingsError: others may read the file, or it is none of ours.
+    """
+    # Opened first and looked at then, so that what was looked at is what is read; a link leads nowhere.
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        raise SettingsError(
+            "{file} cannot be read: {reason}; delete it and set the keys again", file=str(file), reason=error.strerror
+        ) from None
+    with os.fdopen(handle, "rb") as opened:
+        if os.name != "nt" and os.fstat(handle).st_mode & 0o077:
+            raise SettingsError("{file} may be read by others; run: chmod 600 {file}", file=str(file))
+        body = opened.read(1 << 20)
+    import orjson
+
+    try:
+        found = orjson.loads(body)
+        return [{key: str(one[key]) for key in ("variable", "origin", "key", "set_at")} for one in found]
+    except (ValueError, TypeError, KeyError):
+        # The library's text may quote what stands there.
+        raise SettingsError(
+            "{file} holds no keys as they were written; delete it and set the keys again", file=str(file)
+        ) from None
 
 
 def alert_webhook(name: str | None, environment: Mapping[str, str] | None = None) -> str | None:
@@ -94,8 +155,16 @@ def environment_of_children() -> dict[str, str]:
 
 
 def environment_of_job(progress: Path) -> dict[str, str]:
-    """What a command of ours knows that a page began: all that this process knows, and where to tell how far it is."""
-    return {**os.environ, "TOUCHSTONE_PROGRESS": str(progress)}
+    """
+    What a command of ours knows that a page began: what this process knows but the secret by which people come in, and
+    where to tell how far it is.
+    """
+    known = {**os.environ, "TOUCHSTONE_PROGRESS": str(progress)}
+    known.pop("TOUCHSTONE_OIDC_SECRET", None)
+    # PROJECT/jobs/ID/progress.json: a store by URL is the site's own, and no project below it may read or write it.
+    if len(progress.parents) > 3 and progress.parents[3].name == "projects":
+        known.pop("TOUCHSTONE_STORE", None)
+    return known
 
 
 def progress_file() -> Path | None:

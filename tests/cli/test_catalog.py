@@ -124,6 +124,8 @@ FLAGS: Mapping[str, tuple[list[str], dict[str, Any]]] = {
     ),
     "its family": (["--family", "qwen", "--family", "Llama"], {"families": ["Qwen", "Llama"]}),
     "how it was made": (["--origin", "Foundation"], {"origin": "foundation"}),
+    "from what it was made": (["--relation", "Distilled"], {"relations": ["distilled"]}),
+    "how it can be had": (["--supply", "offer", "--supply", "weights"], {"supplies": ["offer", "weights"]}),
     "when it came out": (["--released-after", "2025-06"], {"released_after": "2025-06"}),
     "only retired": (["--retired"], {"retired": True}),
     "only ours": (["--ours"], {"ours": True}),

@@ -128,8 +128,8 @@ def test_a_mistake_nobody_knows_stays_as_it_is() -> None:
 def test_one_command_alone_is_the_command_among_all() -> None:
     """Whoever names a verb gets it with the same flags and words; what is no verb gives all of them."""
     every: Any = get_command(build_app())
-    verbs = "demo init shortlist compare improve train decide report trials deploy serve usage audit"
-    groups = "catalog endpoints keys safety"
+    verbs = "demo init shortlist compare improve train decide report trials deploy serve ui usage audit doctor settings"
+    groups = "answers catalog endpoints keys people safety"
     assert list(every.commands) == [*verbs.split(), *groups.split()]
     for verb, command in every.commands.items():
         alone: Any = get_command(build_app(verb))

@@ -166,7 +166,7 @@ def test_a_key_is_replaced_and_ended(run: Run) -> None:
     assert [act["what"] for act in run("audit", "--json").body] == [
         "key.revoke", "key.expire", "key.create", "key.rotate", "key.create",
     ]  # fmt: skip
-    assert "revoked_at: None →" in run("audit", "--about", f"key {new['id']}").out
+    assert "revoked_at: – →" in run("audit", "--about", f"key {new['id']}").out
     result = run("keys", "rotate", "shop", "--grace", "long")
     assert (result.code, "--grace is 'long'" in result.err) == (2, True)
     assert run("keys", "revoke", "shopp").code == 2

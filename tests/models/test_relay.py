@@ -66,7 +66,7 @@ async def test_leaving_a_stream_ends_it_upstream() -> None:
             break
         await passing.close()
         await passing.close()
-        for _ in range(100):
+        for _ in range(1500):
             if server.bill:
                 break
             await asyncio.sleep(0.02)

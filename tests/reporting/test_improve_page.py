@@ -114,6 +114,49 @@ def test_the_answer_comes_first(improvement: Made) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("within", "said"),
+    [((), "because its goal is the best score"), (("m", "m rag"), "because it goes by what answers cost to buy; the")],
+)
+def test_a_decision_that_asks_something_else_is_explained(
+    improvement: Made, within: tuple[str, ...], said: str
+) -> None:
+    """Best and what pays are two questions; where their answers differ, one sentence says why."""
+    found = improvement()
+    decision = found.comparison.decision
+
+    def lead(chosen: str) -> str:
+        other = decision.model_copy(update={"chosen": chosen, "within": within})
+        comparison = found.comparison.model_copy(update={"decision": other})
+        return improve_page(found.model_copy(update={"comparison": comparison})).lead
+
+    assert f"The decision of this comparison takes m few_shot, k=4 and not m rag, {said}" in lead("m few_shot, k=4")
+    assert "The decision" not in lead("m rag")
+    assert "The decision" not in lead("somebody else")
+
+
+def test_warnings_name_the_first_rows_alone(improvement: Made) -> None:
+    """The JSON result names more; a page of row numbers is read by nobody."""
+    found = improvement()
+    rows = {"count": 75, "rows": "2, 5, 7, 8, 9, 10, …", "others": "107, 245, 66, 27"}
+    note = Note(template="groups: {count} (rows {rows}, together with {others})", values=rows)
+    comparison = found.comparison.model_copy(update={"warnings": (note,)})
+
+    [said] = improve_page(found.model_copy(update={"comparison": comparison})).warnings
+
+    assert said == "Groups: 75 (rows 2, 5, 7, …, together with 107, 245, 66, 27)."
+
+
+def test_a_machine_without_a_price_is_said_to_have_none(improvement: Made) -> None:
+    """What its time costs is unknown, which is told with the next step, and never counted as nothing."""
+    found = improvement()
+    rungs = tuple(one.model_copy(update={"usd_per_request": None, "total": None}) for one in found.ladder.rungs)
+    unpriced = found.model_copy(update={"ladder": found.ladder.model_copy(update={"rungs": rungs})})
+
+    assert "which has no price here: set machine_usd_per_hour under improve in the task file." in lines(unpriced)
+    assert "no price here" not in lines(found)
+
+
 def test_every_number_has_its_unit_and_its_interval(improvement: Made) -> None:
     """Scores in percent, gains in points, money over time, and what chance may have done is marked."""
     text = lines(improvement())

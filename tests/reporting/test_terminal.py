@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from touchstone.evaluation.base import Cost, MachineTime
 from touchstone.language import set_language
 from touchstone.reporting.base import Note, ReportData
 from touchstone.reporting.live import Lane, LiveTable, Progress, progress_line, progress_table
-from touchstone.reporting.sentences import full
+from touchstone.reporting.sentences import evidence, full
 from touchstone.reporting.tables import final_text
 from touchstone.reporting.text_tables import plain_table
 
@@ -44,6 +45,54 @@ def progress(done: int = 50, name: str = "a") -> Progress:
 def test_the_result_as_whole_text(two: ReportData) -> None:
     """A table, then the decision with its evidence."""
     assert final_text(two, width=100, colour=False) == TWO
+
+
+@pytest.mark.parametrize(
+    ("machine", "month", "said"),
+    [
+        (
+            MachineTime(),
+            None,
+            (
+                "Nothing is bought for its answers. What its time on your machine costs is not known: set "
+                "machine_usd_per_hour under improve in the task file."
+            ),
+        ),
+        (MachineTime(usd_per_hour=0.08), None, "is not known: it was not measured."),
+        (
+            MachineTime(usd_per_hour=3.6, seconds=2.0),
+            None,
+            "Its time on your machine costs about $0.002 a case, at $3.60 an hour.",
+        ),
+        (
+            MachineTime(usd_per_hour=3.6, seconds=2.0),
+            400.0,
+            "With its time on your machine, at $3.60 an hour, it comes to about $400.00 a month at 200,000 requests.",
+        ),
+    ],
+)
+def test_an_own_machine_is_never_said_to_cost_nothing(
+    two: ReportData, machine: MachineTime, month: float | None, said: str
+) -> None:
+    """What is bought is one thing, the machine's time another; what nobody knows is said to be unknown."""
+    cost = Cost(per_case_usd=0.0, per_month_usd=month, machine=machine)
+    first, *others = two.comparison.candidates
+    chosen = first.model_copy(update={"cost": cost})
+    comparison = two.comparison.model_copy(update={"candidates": (chosen, *others)})
+
+    assert said in " ".join(evidence(two.model_copy(update={"comparison": comparison})))
+
+
+def test_a_goal_of_the_best_says_what_had_no_say_where_models_were_improved(two: ReportData) -> None:
+    """Making and time are the ladder's; where nobody improved anything, or cost is the goal, nothing is said of it."""
+    first, *others = two.comparison.candidates
+    tuned = first.model_copy(update={"strategy": "fine_tune+rag"})
+    improved = two.model_copy(update={"comparison": two.comparison.model_copy(update={"candidates": (tuned, *others)})})
+    said = "The goal is the best score: what making each took"
+
+    assert said in " ".join(evidence(improved))
+    assert said not in " ".join(evidence(two))
+    assert said not in " ".join(evidence(improved.model_copy(update={"goal": "cheapest-within: 0.02"})))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -27,7 +30,9 @@ def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which the shipped intents were compared; made once, and copied by whoever changes it."""
     folder = tmp_path_factory.mktemp("measured")
     task = write_intents(folder / "task")
-    with Workspace(Settings(workspace=folder / "workspace", workspace_from="test")) as workspace:
+    settings = Settings(workspace=folder / "workspace", workspace_from="test")
+    # Hooks of this folder are not asked about fixtures of the whole session.
+    with _no_loop_of_the_browser(used=False), Workspace(settings) as workspace:
         workspace.compare(workspace.load_task(task), CompareOptions())
     return folder / "workspace"
 
@@ -77,9 +82,51 @@ def browser() -> Iterator[Browser]:
             pytest.fail("CI must have a browser; install the package chromium")
         pytest.skip("no Chromium on this machine; install the package chromium")
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         started = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
         yield started
+        asyncio._set_running_loop(loop)
         started.close()
+
+
+@contextmanager
+def _no_loop_of_the_browser(used: bool) -> Iterator[None]:
+    """
+    Let tests and fixtures run loops of their own while a browser is open.
+
+    Playwright's synchronous door leaves its loop marked as the running one of this thread, and then `asyncio.run`
+    refuses to begin, also in tests that never heard of the browser.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None or used:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None if loop.is_closed() else loop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+    """A fixture is made without the browser's loop, unless it is made of the browser."""
+    with _no_loop_of_the_browser(bool({"browser", "page", "open_page"} & {fixturedef.argname, *fixturedef.argnames})):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The same for a test."""
+    with _no_loop_of_the_browser("browser" in getattr(item, "fixturenames", ())):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """And for what is taken down after it."""
+    with _no_loop_of_the_browser("browser" in getattr(item, "fixturenames", ())):
+        return (yield)
 
 
 @pytest.fixture

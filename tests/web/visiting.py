@@ -15,10 +15,13 @@ from urllib.parse import urlencode, urlsplit
 from playwright.sync_api import Page
 
 from touchstone.config import Settings
+from touchstone.deployment.gateway.limits import DoorLimits
 from touchstone.deployment.gateway.server import listen
-from touchstone.web.server import SiteServer
-from touchstone.web.sessions import Sessions
+from touchstone.web.issuer import Issuer
+from touchstone.web.server import LIMITS, SiteServer
+from touchstone.web.sessions import Session, Sessions
 from touchstone.web.site import Site
+from touchstone.workspace.people import Role
 
 
 @dataclass
@@ -111,9 +114,11 @@ class Visitor:
 class RunningSite:
     """A site that listens on loopback, in a thread of its own."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, *, limits: DoorLimits = LIMITS, issuer: Issuer | None = None) -> None:
         self.workspace = workspace
+        self.limits = limits
         self.site = Site(Settings(workspace=workspace, workspace_from="test"), Sessions(workspace))
+        self.site.issuer = issuer
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -124,13 +129,13 @@ class RunningSite:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with SiteServer(self.site, listen("127.0.0.1", 0)) as self.server:
+        async with SiteServer(self.site, listen("127.0.0.1", 0), limits=self.limits) as self.server:
             self._ready.set()
             await self._stop.wait()
 
     @property
     def address(self) -> str:
-        """`http://127.0.0.1:…`"""
+        """The site, as `http://127.0.0.1:…`."""
         return self.server.address
 
     def visitor(self, language: str = "en") -> Visitor:
@@ -138,6 +143,14 @@ class RunningSite:
         visitor = Visitor(self.address, language=language)
         visitor.get(self.server.new_link().removeprefix(self.address))
         return visitor
+
+    def member(self, name: str, roles: Mapping[str, Role]) -> Visitor:
+        """Somebody with these roles who has signed in; made where absent, without a password, which takes a while."""
+        people = self.site.sessions.people
+        if name not in {person.name for person in people.all()}:
+            people.add(name, roles)
+        token = self.site.sessions.open(Session(name, next(iter(roles), "default"), is_local=False))
+        return Visitor(self.address, cookies={f"{self.server.pages.cookie}_session": token})
 
     def close(self) -> None:
         """Stop, and release the stores."""

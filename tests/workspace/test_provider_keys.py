@@ -23,7 +23,7 @@ HOME = "https://api.openai.com/v1"
 
 @pytest.fixture(autouse=True)
 def _no_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VLLM_API_KEY", "VLLM_BASE_URL", "MOONSHOT_API_KEY"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OLLAMA_API_KEY", "OLLAMA_HOST", "MOONSHOT_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(config, "_kept_keys", ())
 
@@ -157,18 +157,18 @@ def test_a_test_asks_the_providers_own_host_once(
     keys: ProviderKeys, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One GET of the list of models, with the key in one header; what came back is a code and a status."""
-    monkeypatch.setenv("VLLM_BASE_URL", provider.url)
+    monkeypatch.setenv("OLLAMA_HOST", provider.url)
     with pytest.raises(SettingsError, match="no key yet"):
-        keys.test("vllm")
+        keys.test("ollama")
     assert provider.asked == []
-    keys.keep("vllm", KEY)
+    keys.keep("ollama", KEY)
     for status, said in [(200, "accepted"), (401, "refused"), (404, "no_list"), (429, "busy"), (500, "failed")]:
         provider.status = status
-        found = keys.test("vllm")
+        found = keys.test("ollama")
         assert (found.said, found.status) == (said, status)
         assert KEY not in repr(found)
     provider.status = 302
-    assert keys.test("vllm").said == "failed"
+    assert keys.test("ollama").said == "failed"
     assert {path for path, _key in provider.asked} == {"/v1/models"}
     assert {key for _path, key in provider.asked} == {f"Bearer {KEY}"}
 
@@ -177,10 +177,10 @@ def test_a_moved_address_takes_no_key_along(
     keys: ProviderKeys, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that was typed for one address is none at the next one that the variable names."""
-    monkeypatch.setenv("VLLM_BASE_URL", "http://127.0.0.1:9/v1")
-    keys.keep("vllm", KEY)
-    monkeypatch.setenv("VLLM_BASE_URL", provider.url)
-    assert keys.one("vllm").source == "none"
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9/v1")
+    keys.keep("ollama", KEY)
+    monkeypatch.setenv("OLLAMA_HOST", provider.url)
+    assert keys.one("ollama").source == "none"
     with pytest.raises(SettingsError, match="no key yet"):
-        keys.test("vllm")
+        keys.test("ollama")
     assert provider.asked == []

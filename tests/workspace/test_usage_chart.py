@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
+from datetime import date
 
 import pytest
 
 from touchstone.deployment.govern.usage_report import UsageRow
 from touchstone.reporting.line_parts import LINES
-from touchstone.workspace.usage_chart import usage_chart
+from touchstone.workspace.usage_chart import MEASURES, Measure, usage_chart, usage_picture
 
 _ZEROS = {name: 0 for name in UsageRow.model_fields if name not in ("parts", "usd")}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -75,3 +77,38 @@ def test_the_picture_keeps_its_shape_at_any_size() -> None:
 def test_no_request_is_an_empty_picture() -> None:
     """Still a picture."""
     assert lines(usage_chart([], None)) == []
+
+
+def test_a_page_has_the_same_picture_without_a_style_of_its_own() -> None:
+    """The content policy of pages allows neither styles nor scripts within; the legend says the sums."""
+    rows = [row("2026-11-01", 4.0, endpoint="a<b"), row("2026-11-03", 2.0, endpoint="c")]
+    picture = usage_picture(rows, "endpoint")
+
+    assert picture is not None
+    assert picture.title == "USD a day"
+    assert not re.search(r"<style|style=|<script|\son[a-z]+=", picture.drawn)
+    assert "a&lt;b: $4.00" in picture.drawn
+    assert picture.caption == ""
+    assert usage_picture([], "endpoint") is None
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_days_without_a_request_are_drawn_too(measure: Measure) -> None:
+    """From the first day that was asked for to the last, whatever the height says."""
+    rows = [row("2026-11-02", 4.0).model_copy(update={"requests": 3, "input_tokens": 5, "output_tokens": 1})]
+    picture = usage_picture(rows, None, measure, (date(2026, 11, 1), date(2026, 11, 5)))
+
+    assert picture is not None
+    heights = re.findall(r'<circle cx="[^"]*" cy="([^"]*)"', picture.drawn)
+    assert len(heights) == 5
+    assert heights.count(max(heights, key=float)) == 4
+    assert {"usd": "$4.00", "requests": "3", "tokens": "6"}[measure] in picture.drawn
+
+
+def test_a_page_counts_what_is_not_drawn() -> None:
+    """So that nobody takes the lines for everything."""
+    rows = [row("2026-11-01", float(number), endpoint=f"e{number}") for number in range(1, LINES + 3)]
+    picture = usage_picture(rows, "endpoint")
+
+    assert picture is not None
+    assert "2 more" in picture.caption

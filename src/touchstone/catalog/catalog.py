@@ -54,6 +54,8 @@ class Catalog:
         self.today = today
         self._distrusted = False
         """Whether an index that was there has turned out to be damaged."""
+        self._own_seen: list[str] | None = None
+        """What the workspace laid over what ships when the index was opened."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +72,7 @@ class Catalog:
 
     # Search -----------------------------------------------------------------------------------------------------------
 
-    def search(self, query: Query, *, collection: str | None = None, facets: bool = False) -> Found:
+    def search(self, query: Query, *, collection: str | None = None, facets: bool | Sequence[str] = False) -> Found:
         """
         What a query finds, within a collection where one is named.
 
@@ -82,6 +84,12 @@ class Catalog:
 
         within = [find_collection(collection).query] if collection else []
         return self._ask(lambda index: search(index, query, today=self.today, within=within, facets=facets))
+
+    def within(self, query: Query, outer: Sequence[Query]) -> list[int]:
+        """Of each of some other queries, how many of a query's hits it would leave."""
+        from touchstone.catalog.search import within
+
+        return self._ask(lambda index: within(index, query, outer, today=self.today))
 
     def card(self, entry_id: str) -> Card:
         """
@@ -179,7 +187,7 @@ class Catalog:
     @cached_property
     def index(self) -> CatalogIndex:
         """The index of everything, made first where it is missing or out of date."""
-        own = self._own_files()
+        own = self._own_seen = self._own_files()
         places = [SHIPPED_INDEX] if not own else []
         if self.folder is not None:
             places.append(self.folder / "index.sqlite")
@@ -275,6 +283,11 @@ class Catalog:
             return own_benchmarks(folder), ()
         except DataError as error:
             return dict(benchmarks()), (error,)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether files of the workspace came, went or changed since its index was opened; for who keeps a catalog."""
+        return self._own_seen is not None and self._own_files() != self._own_seen
 
     def _own_files(self) -> list[str]:
         """What the workspace lays over what ships: name, size and time of each file, by name."""

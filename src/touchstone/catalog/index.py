@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     """One truth value per row."""
 
-INDEX_VERSION = 7
+INDEX_VERSION = 8
 """Part of the key: raise it when the tables or what they mean change."""
 RELEVANCE_LIMIT = 5_000
 """More matches than this are not ordered by relevance: words that stand everywhere tell nothing apart."""
 
 _PRICES = ("input_usd", "output_usd", "blended_output_usd")
 _MOST_COMPUTED = 8
+_MOST_OUTER = 64
 _MOST_WORDS = 32
 
 V = TypeVar("V")
@@ -92,6 +93,8 @@ class CatalogIndex:
         """Of the last texts: whoever turns a page or adds a filter asks for the same words again."""
         self.computed: Kept[NDArray[np.float64]] = Kept(_MOST_COMPUTED)
         """Columns that a query worked out and others will want too, by what they are of."""
+        self.kept_outer: Kept[tuple[NDArray[np.uint8], Any]] = Kept(_MOST_OUTER)
+        """By saved query and day, a bit for each row that it leaves, and the selection where it asks of offers."""
 
     @classmethod
     def open(cls, path: Path, *, today: int | None = None) -> Self | None:

@@ -123,6 +123,7 @@ def _facets(card: Card) -> dict[str, Sequence[str]]:
             "trait": model.traits,
             "architecture": (model.architecture,) if model.architecture else (),
             "origin": (model.origin,) if model.origin else (),
+            "relation": (model.relation,) if model.relation else (),
             "family": (model.family,) if model.family else (),
             "lab": (model.lab,),
             "country": (lab.country,) if lab and lab.country else (),

@@ -100,7 +100,30 @@ def add_card(
     Raises:
         DataError: the file is neither, a value cannot be used, or there is a card of this id already.
     """
-    body = _read(file)
+    return add_body(
+        folder, _read(file), file, today=today, model_id=model_id, replace=replace, repositories=repositories
+    )
+
+
+def add_body(
+    folder: Path,
+    body: bytes,
+    file: Path,
+    *,
+    today: str,
+    model_id: str | None = None,
+    replace: bool = False,
+    repositories: Mapping[str, str] | None = None,
+) -> Added:
+    """
+    The same for the content of a file that lies nowhere, as when somebody pasted it.
+
+    Args:
+        body: What the file holds.
+        file: What it is called in messages; its ending says which kind of card it is.
+    """
+    if len(body) > _LARGEST_BYTES:
+        raise DataError("the file is larger than 1 MiB; shorten it", path=file)
     suffix = file.suffix.casefold()
     if suffix in (".md", ".markdown"):
         from touchstone.catalog.front_matter import FrontMatter

@@ -22,6 +22,8 @@ from touchstone.catalog.memory import Precision
 from touchstone.catalog.model import Modality, PartialDate, earliest
 from touchstone.noun import Noun
 
+Supply = Literal["offer", "weights"]
+"""How a model can be had: somebody sells it; its weights can be downloaded."""
 Sort = Literal["relevance", "price", "score", "context", "released", "parameters", "name"]
 
 KIND_CARD, KIND_REPORTED, KIND_OFFER = "card", "reported", "offer"
@@ -50,6 +52,10 @@ class Query(Noun):
     origin: str | None = None
     openness: tuple[str, ...] = ()
     """One of `open-licence`, `open-weights`, `proprietary`."""
+    relations: tuple[str, ...] = ()
+    """One of them is how it was made from another: taxonomy ids of the kind `relation`."""
+    supplies: tuple[Supply, ...] = ()
+    """It can be had in all of these ways: somebody sells it; its weights can be downloaded."""
     licences: tuple[str, ...] = ()
     """One of these ids, or `open`, or `commercial`."""
     labs: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ hit is that of its cheapest offer that stayed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FACETS = ("task", "openness", "licence", "lab", "provider", "architecture", "output", "language", "ability", "trait")
+FACETS = (
+    "task", "openness", "licence", "lab", "provider", "architecture", "input", "output", "language", "ability", "trait",
+)  # fmt: skip
 """What is counted beside the hits."""
 
 _CACHE_BYTES = 2.0
@@ -36,7 +39,12 @@ _RECENT_DAYS = 365
 
 
 def search(
-    index: CatalogIndex, query: Query, *, today: date, within: Sequence[Query] = (), facets: bool = False
+    index: CatalogIndex,
+    query: Query,
+    *,
+    today: date,
+    within: Sequence[Query] = (),
+    facets: bool | Sequence[str] = False,
 ) -> Found:
     """
     What a query finds.
@@ -46,8 +54,9 @@ def search(
         query: Filters, order and page.
         today: Decides what is retired.
         within: Further queries that must hold too, such as those of a collection; only their filters count.
-        facets: Whether to count the values of the facets.
+        facets: Whether to count the values of the facets, or of which of them.
     """
+    counted: Sequence[str] = (FACETS if facets else ()) if isinstance(facets, bool) else facets
     selection = _Selection(index, query, today)
     for outer in within:
         selection.narrow_to(_Selection(index, outer, today))
@@ -55,11 +64,37 @@ def search(
     return Found(
         total=total,
         hits=tuple(selection.hit(int(row)) for row in selection.page()),
-        facets=tuple(selection.facet_counts()) if facets else (),
+        facets=tuple(selection.facet_counts(counted)),
         score_condition=tuple(orjson.loads(selection.shown.condition)) if selection.shown else None,
         suggestions=_close(index, query.text) if not total and query.text else (),
         today=today,
     )
+
+
+def within(index: CatalogIndex, query: Query, outer: Sequence[Query], *, today: date) -> list[int]:
+    """
+    How many of the hits of a query each of some other queries would leave, as with `search(…, within=(other,))`.
+
+    What an outer query leaves by itself is kept with the index: they are saved ones, asked again and again.
+    """
+    import numpy as np
+
+    selection = _Selection(index, query, today)
+    bits = np.packbits(selection.rows)
+    counts = []
+    for one in outer:
+        kept = index.kept_outer.get((one, today))
+        if kept is None:
+            alone = _Selection(index, one, today)
+            kept = index.kept_outer[one, today] = np.packbits(alone.rows), alone if alone.offers.asked else None
+        rows, asks_of_offers = kept
+        if selection.offers.asked and asks_of_offers is not None:
+            both = selection.copy()  # one offer must meet both
+            both.narrow_to(asks_of_offers)
+            counts.append(int(both.rows.sum()))
+        else:
+            counts.append(int(np.bitwise_count(bits & rows).sum()))
+    return counts
 
 
 def listed(index: CatalogIndex, ids: Iterable[str], *, today: date) -> dict[str, Hit]:
@@ -92,6 +127,12 @@ class _Selection:
         if query.fits_gib is not None:
             self._filter_memory(query.fits_gib)
 
+    def copy(self) -> _Selection:
+        """The same rows and offers, to be narrowed apart."""
+        found = copy(self)
+        found.rows, found.offers = self.rows.copy(), copy(self.offers)
+        return found
+
     # Filters ----------------------------------------------------------------------------------------------------------
 
     def _filter_facets(self) -> None:
@@ -113,6 +154,7 @@ class _Selection:
             "lab": query.labs,
             "country": query.countries,
             "family": query.families,
+            "relation": query.relations,
         }.items():
             if values:
                 self._keep(facet, values)
@@ -120,6 +162,8 @@ class _Selection:
             self._keep_licences(query.licences)
         if query.has_weights is not None:
             self._keep("weights", ("open", "gated") if query.has_weights else ("closed",))
+        if "weights" in query.supplies:
+            self._keep("weights", ("open", "gated"))
         if query.ours is not None:
             self._keep("has", ("ours",), wanted=query.ours)
 
@@ -281,10 +325,10 @@ class _Selection:
             listing |= {"score": score, "score_of": self._labels.get(str(row))}
         return Hit(**listing)
 
-    def facet_counts(self) -> list[FacetCount]:
-        """Of each value of each facet, how many hits have it; values that nobody has are left out."""
+    def facet_counts(self, facets: Sequence[str]) -> list[FacetCount]:
+        """Of each value of some facets, how many hits have it; values that nobody has are left out."""
         found = []
-        for facet in FACETS:
+        for facet in facets:
             counts = self.offers.sold_by(self.rows) if facet == "provider" else self.index.counts(facet, self.rows)
             counts.sort(key=lambda pair: (-pair[1], pair[0]))
             found += [FacetCount(facet=facet, value=value, count=count) for value, count in counts if count]

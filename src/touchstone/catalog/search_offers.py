@@ -45,7 +45,9 @@ class OffersLeft:
     def __init__(self, index: CatalogIndex, query: Query) -> None:
         self.index, self.share = index, query.input_share
         limits = (query.max_input_usd, query.max_output_usd, query.max_blended_usd)
-        self.asked = bool(query.providers or query.regions or any(limit is not None for limit in limits))
+        self.asked = bool(
+            query.providers or query.regions or "offer" in query.supplies or any(limit is not None for limit in limits)
+        )
         """Whether a row needs an offer to stay."""
         self.kept: NDArray[np.bool_] | None = None
         """None while every offer stays."""

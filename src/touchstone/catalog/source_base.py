@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
@@ -103,6 +104,14 @@ class Copy(Noun):
     skipped: tuple[Skipped, ...] = ()
     """Some of the entries that were left out."""
     entries: tuple[Reported, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what it says, whenever and from which address it was fetched."""
+        found = sha256()
+        for entry in self.entries:
+            found.update(entry.model_dump_json(exclude={"fetched_at", "url"}, exclude_defaults=True).encode() + b"\n")
+        return found.hexdigest()
 
 
 class Source(Protocol):

@@ -72,6 +72,13 @@ class Shelf:
                 notice = notice or error
         return Found(None, notice)
 
+    def fetched_at(self, source: str) -> str | None:
+        """When the good copy of a source was fetched, without reading its entries; None where none can be read."""
+        for file in (self._file(source), self._file(source, previous=True)):
+            with suppress(FileNotFoundError, CopyUnreadable):
+                return _read(file, source, entries=False).fetched_at
+        return None
+
     def take(self, copy: Copy) -> Path:
         """
         Make a copy the good one; the one that was becomes the previous one, if it can be read.

@@ -97,8 +97,8 @@ class V1Models:
         Raises:
             SettingsError: it is needed and not set, is no key, or belongs to another host.
         """
-        key = (secret(self.key_env) or "").strip() if self.key_env else ""
         origin = origin_of(self.base_url)
+        key = (secret(self.key_env, origin=origin) or "").strip() if self.key_env else ""
         if not key:
             if self.key_required:
                 raise SettingsError(

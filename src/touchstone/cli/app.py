@@ -65,11 +65,15 @@ def build_app(verb: str | None = None, inner: str | None = None) -> typer.Typer:
         "ui": _("The web pages: choose, measure, improve and serve by looking."),
         "usage": _("What was asked, by whom, and what it cost."),
         "audit": _("Who changed keys and endpoints, and how."),
+        "doctor": _("What works on this machine and what does not."),
+        "settings": _("Each setting with where it came from."),
     }
     groups: dict[str, str] = {
+        "answers": _("What was answered: look through it, leave cases out, correct what is right."),
         "catalog": _("Models that exist: search, cards, prices, results."),
         "endpoints": _("What is served: versions, shares of the requests, evidence."),
         "keys": _("Who may ask, whom, how fast and for how much."),
+        "people": _("Who may come in to the pages, and what they may do."),
         "safety": _("What the content rules find, and how good they are."),
     }
     # Each command is the function of its own name in a module of its own name, and loads when it is needed; a group is

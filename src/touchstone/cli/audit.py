@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def audit(
     about: Annotated[str | None, typer.Option("--about", help=_("Only what was done to this: 'key 3'."))] = None,
     who: Annotated[str | None, typer.Option("--who", help=_("Only what this actor did."))] = None,
+    what: Annotated[str | None, typer.Option("--what", help=_("Only acts of this kind: key.create."))] = None,
     since: Annotated[str | None, typer.Option("--since", help=_("A day or a moment in UTC."))] = None,
+    until: Annotated[str | None, typer.Option("--until", help=_("The last day, or a moment in UTC."))] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help=_("At most so many, the newest."))] = 50,
     json: Json = False,
     workspace: WorkspaceFolder = None,
@@ -37,7 +39,7 @@ def audit(
     from touchstone.workspace.govern import Govern
 
     with open_workspace(workspace) as place:
-        found = Govern(place).acts(about=about, who=who, since=since, limit=limit)
+        found = Govern(place).acts(about=about, who=who, what=what, since=since, until=until, limit=limit)
     if json:
         answer_json(orjson.dumps([act.model_dump(mode="json") for act in found]))
         return
@@ -56,8 +58,8 @@ def audit(
 
 def _change(act: Act) -> str:
     """The fields that are different afterwards."""
-    before, after = act.before or {}, act.after or {}
+    from touchstone.deployment.govern.audit import differences, written
+
     if act.before is None or act.after is None:
         return _("made") if act.before is None else _("taken out")
-    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return "; ".join(f"{name}: {before.get(name)} → {after.get(name)}" for name in changed)
+    return "; ".join(f"{one.field}: {written(one.before)} → {written(one.after)}" for one in differences(act))

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from touchstone.cli.catalog_show import HtmlFile, give_page
 from touchstone.cli.options import Json, Language, WorkspaceFolder, answer_json, errors_end_the_command, open_catalog
 from touchstone.language import _
-
-if TYPE_CHECKING:
-    from touchstone.catalog.claims import Benchmark
 
 _TOP, _TOP_OF_EACH = 15, 10
 """Rows of a ranking that are shown without --all: of one test, and of each test that speaks for a use."""
@@ -35,6 +30,7 @@ def benchmarks(
 ) -> None:
     """The published tests; one test's rankings; or the rankings that speak for a use."""
     from touchstone.catalog import benchmarks as shipped
+    from touchstone.catalog.asked import added_benchmarks, find_benchmark
     from touchstone.config import load_settings
     from touchstone.errors import SettingsError
 
@@ -74,46 +70,7 @@ def benchmarks(
             if json:
                 answer_json(panel.model_dump_json().encode())
                 return
-            own = [one for one in _own_if_readable(catalog.folder).values() if one.id not in shipped.benchmarks()]
-            page = panel_page([*panel.benchmarks, *own], panel.scenarios, counts, catalog.today)
+            page = panel_page(
+                [*panel.benchmarks, *added_benchmarks(catalog.folder)], panel.scenarios, counts, catalog.today
+            )
     give_page(page, html)
-
-
-def find_benchmark(name: str, folder: Path | None) -> Benchmark:
-    """
-    The benchmark with this id or name, the team's own ones in the catalog folder of its workspace included.
-
-    Raises:
-        UnknownName: there is none; the closest ids are named.
-        DataError: it is not shipped, and the file of the team's own ones cannot be read.
-    """
-    from touchstone.catalog import benchmarks as shipped
-    from touchstone.errors import DataError, UnknownName
-
-    try:
-        own = _own(folder)
-    except DataError as broken:
-        try:
-            return shipped.find_benchmark(name)
-        except UnknownName:
-            raise broken from None
-    return own[name] if name in own else shipped.find_benchmark(name)
-
-
-def _own(folder: Path | None) -> Mapping[str, Benchmark]:
-    # Reading them takes a module that is not worth its time where there are none, which is nearly always.
-    if folder is None or not (folder / "benchmarks.toml").is_file():
-        return {}
-    from touchstone.catalog.own import own_benchmarks
-
-    return own_benchmarks(folder)
-
-
-def _own_if_readable(folder: Path | None) -> Mapping[str, Benchmark]:
-    """None where the file is broken: whoever opened the catalog has said so, and the shipped tests are unharmed."""
-    from touchstone.errors import DataError
-
-    try:
-        return _own(folder)
-    except DataError:
-        return {}

@@ -39,6 +39,10 @@ def refresh(
     ] = None,
     take: Annotated[bool, typer.Option("--take", help=_("Take what was found without being asked."))] = False,
     force: Annotated[bool, typer.Option("--force", help=_("Take it although it looks incomplete."))] = False,
+    seen: Annotated[
+        str | None,
+        typer.Option("--seen", help=_("Take it only if it says what this digest is of, which --json showed before.")),
+    ] = None,
     repository: Annotated[
         list[str] | None,
         typer.Option("--repository", help=_("For hugging-face: owner/name; by default those of the cards.")),
@@ -63,6 +67,8 @@ def refresh(
     names = sources or ["models-dev"]
     if base_url is not None and len(names) != 1:
         raise SettingsError("--base-url is for one source; name exactly one")
+    if seen is not None and len(names) != 1:
+        raise SettingsError("--seen is for one source; name exactly one")
     repositories: list[str] = list(repository or ())
     if "hugging-face" in names and not repositories:
         with open_catalog(workspace) as catalog:
@@ -76,6 +82,8 @@ def refresh(
         return [await live.refresh(source, shelf, door, now) for source in asked]
 
     found = asyncio.run(ask())
+    if seen is not None:
+        found = [_as_seen(one, seen) for one in found]
     taken: dict[str, str] = {}
     for one in found:
         if not json:
@@ -96,6 +104,20 @@ def refresh(
         answer_json(orjson.dumps([_as_json(one, taken.get(one.source)) for one in found]))
     if any(one.failed is not None for one in found):
         raise typer.Exit(1)
+
+
+def _as_seen(one: Refreshed, digest: str) -> Refreshed:
+    """The same where the source still says what was shown; else nothing is taken, for nobody has looked at it."""
+    from dataclasses import replace
+
+    from touchstone.catalog.source_failed import SourceFailed
+
+    if one.new is None or one.new.digest == digest:
+        return one
+    changed = SourceFailed(
+        "{source} says something else than was shown; nothing was taken, look at it again", source=one.source
+    )
+    return replace(one, new=None, failed=changed)
 
 
 def _is_news(one: Refreshed) -> bool:
@@ -194,6 +216,8 @@ def _as_json(one: Refreshed, taken: str | None) -> dict[str, object]:
         "source": one.source,
         "unchanged": one.is_unchanged,
         "entries": None if one.new is None else len(one.new.entries),
+        "digest": None if one.new is None else one.new.digest,
+        "first": one.old is None,
         "skipped": None if one.new is None else one.new.skipped_count,
         "difference": one.difference.model_dump(mode="json"),
         "doubt": None if one.doubt is None else one.doubt.text(),

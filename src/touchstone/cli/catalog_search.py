@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,11 +15,7 @@ from touchstone.cli.options import (
     errors_end_the_command,
     open_catalog,
 )
-from touchstone.language import N_, _
-
-if TYPE_CHECKING:
-    from touchstone.catalog.catalog import Catalog
-    from touchstone.catalog.query import Found, Query
+from touchstone.language import _
 
 Many = list[str] | None
 
@@ -48,6 +43,12 @@ def search(
     family: Annotated[Many, typer.Option("--family", help=_("What its maker calls the family, such as Qwen."))] = None,
     origin: Annotated[
         str | None, typer.Option("--origin", help=_("foundation, or derived from another model."))
+    ] = None,
+    relation: Annotated[
+        Many, typer.Option("--relation", help=_("How it was made from another: fine-tune, distilled, …"))
+    ] = None,
+    supply: Annotated[
+        Many, typer.Option("--supply", help=_("How it can be had: offer (somebody sells it), weights."))
     ] = None,
     provider: Annotated[Many, typer.Option("--provider", help=_("Who sells it."))] = None,
     region: Annotated[Many, typer.Option("--region", help=_("Where the seller processes calls: eu, us, cn, …"))] = None,
@@ -101,68 +102,71 @@ def search(
     lang: Language = None,  # noqa: ARG001 - read before the help texts are made
 ) -> None:
     """Find models; filters combine, and a fact that nobody stated meets no filter."""
-    from touchstone.catalog.collections import find_collection
-    from touchstone.errors import SettingsError
+    from touchstone.catalog import asked
+    from touchstone.config import load_settings
 
-    if benchmark is None and (min_score is not None or sort == "score"):
-        raise SettingsError(
-            "{flag} needs a test whose scores count; name it with --benchmark, such as --benchmark mmlu-pro",
-            flag="--sort score" if min_score is None else "--min-score",
-        )
-    query = _query(
-        text=" ".join(text or ()),
-        tasks=_terms("task", task),
-        inputs=reads or (),
-        outputs=_terms("output", writes),
-        architectures=_terms("architecture", architecture),
-        traits=_terms("trait", trait),
-        origin=next(iter(_terms("origin", [origin] if origin else None)), None),
-        licences=_licences(licence),
-        openness=_terms("openness", openness),
-        labs=_labs(lab),
-        countries=[code.upper() for code in country or ()],
-        providers=_providers(provider),
-        regions=[code.lower() for code in region or ()],
-        languages=[code.lower() for code in language or ()],
-        abilities=[
-            name
-            for name, wanted in (
-                ("tools", tools),
-                ("structured-output", structured_output),
-                ("vision", vision),
-                ("reasoning", reasoning),
-            )
-            if wanted
-        ],
-        has_weights=weights,
-        ours=True if ours else None,
-        retired=True if retired else None if everything else False,
-        **({"kinds": ("card", "reported", "offer")} if everything else {}),
-        min_context_tokens=min_context,
-        max_parameters=_size(max_parameters, "--max-parameters"),
-        min_parameters=_size(min_parameters, "--min-parameters"),
-        max_input_usd=max_input_usd,
-        max_output_usd=max_output_usd,
-        max_blended_usd=max_usd,
-        input_share=input_share,
-        released_after=released_after,
-        fits_gib=fits_gb,
-        precision=precision,
-        fit_context_tokens=fit_context,
-        benchmark=_benchmark(benchmark, workspace),
-        min_score=min_score,
-        sort=sort,
-        limit=limit,
-        offset=offset,
+    query = asked.query_of(
+        {
+            "text": " ".join(text or ()),
+            "tasks": task,
+            "inputs": reads,
+            "outputs": writes,
+            "architectures": architecture,
+            "traits": trait,
+            "relations": relation,
+            "supplies": supply,
+            "origin": origin,
+            "licences": licence,
+            "openness": openness,
+            "labs": lab,
+            "countries": country,
+            "families": family,
+            "providers": provider,
+            "regions": region,
+            "languages": language,
+            "abilities": [
+                name
+                for name, wanted in (
+                    ("tools", tools),
+                    ("structured-output", structured_output),
+                    ("vision", vision),
+                    ("reasoning", reasoning),
+                )
+                if wanted
+            ],
+            "has_weights": weights,
+            "ours": True if ours else None,
+            "retired": True if retired else None if everything else False,
+            "kinds": asked.ANY_KIND if everything else None,
+            "min_context_tokens": min_context,
+            "max_parameters": max_parameters,
+            "min_parameters": min_parameters,
+            "max_input_usd": max_input_usd,
+            "max_output_usd": max_output_usd,
+            "max_blended_usd": max_usd,
+            "input_share": input_share,
+            "released_after": released_after,
+            "fits_gib": fits_gb,
+            "precision": precision,
+            "fit_context_tokens": fit_context,
+            "benchmark": asked.find_benchmark(benchmark, load_settings(workspace).workspace / "catalog").id
+            if benchmark is not None
+            else None,
+            "min_score": min_score,
+            "sort": sort,
+            "limit": limit,
+            "offset": offset,
+        },
+        asked.flag_of,
     )
     with open_catalog(workspace) as catalog:
-        _check_codes(catalog, regions=query.regions, languages=query.languages, countries=query.countries)
-        query = query.model_copy(update={"families": _families(catalog, family)})
-        if collection and not retired and not everything:
-            query = find_collection(collection).query_with_defaults(query)
-        found = catalog.search(query, collection=collection, facets=facets or json)
-        if query.retired is False:
-            found = found.model_copy(update={"retired_left_out": _retired_left_out(catalog, query, collection, found)})
+        query, found = asked.find(
+            catalog,
+            asked.known_to(catalog, query),
+            collection=collection,
+            says_of_retired=retired or everything,
+            facets=facets or json,
+        )
     from touchstone.reporting import search_list
 
     if json:
@@ -173,146 +177,3 @@ def search(
     answer(search_list.found_text(found, query))
     if facets and found.total:
         answer("\n" + search_list.facets_text(found))
-
-
-def _query(**fields: Any) -> Query:
-    from pydantic import ValidationError
-
-    from touchstone.catalog.query import Query
-    from touchstone.errors import SettingsError, refusal
-
-    try:
-        return Query.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field, reason = str(first["loc"][0]), refusal(first)
-        flag = _FLAGS.get(field) or "--" + field.replace("_", "-")
-        if first["type"] == "string_too_long":  # the whole text would hide what is wrong with it
-            raise SettingsError(
-                "{flag} has {count} characters; {reason}", flag=flag, count=len(first["input"]), reason=reason
-            ) from None
-        if "value" in reason.values:  # then the reason names it
-            raise SettingsError("{flag}: {reason}", flag=flag, reason=reason) from None
-        raise SettingsError("{flag} is {value!r}; {reason}", flag=flag, value=first["input"], reason=reason) from None
-
-
-_FLAGS = {
-    "text": "WORD…",
-    "inputs": "--input",
-    "fits_gib": "--fits-gb",
-    "fit_context_tokens": "--fit-context",
-    "min_context_tokens": "--min-context",
-    "max_blended_usd": "--max-usd",
-}
-"""Flags whose field of the query has another name."""
-
-
-def _retired_left_out(catalog: Catalog, query: Query, collection: str | None, found: Found) -> int:
-    """How many more there are when retired models count: nobody asked to leave them out, so nobody must miss them."""
-    with_retired = query.model_copy(update={"retired": None, "limit": 0, "offset": 0})
-    return catalog.search(with_retired, collection=collection).total - found.total
-
-
-def _families(catalog: Catalog, words: Many) -> tuple[str, ...]:
-    from touchstone.errors import UnknownName
-
-    known = {family.casefold(): family for family in catalog.index.values_of("family")} if words else {}
-    for word in words or ():
-        if word.strip().casefold() not in known:
-            raise UnknownName(kind=N_("family"), name=word, known=known.values())
-    return tuple(known[word.strip().casefold()] for word in words or ())
-
-
-def _check_codes(catalog: Catalog, **asked: tuple[str, ...]) -> None:
-    """
-    Refuse codes that no entry of the catalog has: they find nothing, which looks like an answer.
-
-    Raises:
-        UnknownName: with the codes that are known.
-    """
-    from touchstone.errors import UnknownName
-
-    kinds = {
-        "regions": (N_("region"), "region", "offer_"),
-        "languages": (N_("language code"), "language", ""),
-        "countries": (N_("country code"), "country", ""),
-    }
-    for field, codes in asked.items():
-        kind, facet, of = kinds[field]
-        known = catalog.index.values_of(facet, of=of) if codes else ()
-        for code in codes:
-            if code not in known:
-                raise UnknownName(kind=kind, name=code, known=known)
-
-
-def _terms(kind: Any, words: Many) -> list[str]:
-    from touchstone.catalog.taxonomy import find_term
-
-    return [find_term(kind, word).id for word in words or ()]
-
-
-def _licences(words: Many) -> list[str]:
-    from touchstone.catalog.query import LICENCE_CLASSES
-    from touchstone.catalog.taxonomy import licences
-    from touchstone.errors import UnknownName
-
-    known = (*LICENCE_CLASSES, *licences()) if words else ()
-    for word in words or ():
-        if word.lower() not in known:
-            raise UnknownName(kind=N_("licence"), name=word, known=known)
-    return [word.lower() for word in words or ()]
-
-
-def _labs(words: Many) -> list[str]:
-    from touchstone.catalog.taxonomy import labs
-    from touchstone.errors import UnknownName
-
-    found = []
-    for word in words or ():
-        asked = word.strip().casefold()
-        lab = next((lab.id for lab in labs().values() if asked in _names(lab.id, lab.name, lab.name_zh)), None)
-        if lab is None:
-            raise UnknownName(kind=N_("lab"), name=word, known=labs())
-        found.append(lab)
-    return found
-
-
-def _names(*names: str | None) -> set[str]:
-    return {name.casefold() for name in names if name}
-
-
-def _providers(words: Many) -> list[str]:
-    """Ids of sellers, by id, by an id elsewhere, or by name in either language."""
-    from touchstone.catalog.sellers import find_seller, sellers
-
-    found = []
-    for word in words or ():
-        asked = word.strip().casefold()
-        named = next((one.id for one in sellers().values() if asked in _names(one.name.en, one.name.zh)), None)
-        found.append("own" if asked == "own" else named or find_seller(word.strip().lower()).id)
-    return found
-
-
-def _benchmark(word: str | None, workspace: Path | None) -> str | None:
-    if word is None:
-        return None
-    from touchstone.cli.catalog_boards import find_benchmark
-    from touchstone.config import load_settings
-
-    return find_benchmark(word, load_settings(workspace).workspace / "catalog").id
-
-
-def _size(text: str | None, flag: str) -> int | None:
-    """A number of parameters written as people do: 7B, 1.5B, 350M, 7000000000."""
-    import re
-
-    from touchstone.errors import SettingsError
-
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*([KMBT]?)|(\d{1,15})", text.strip().upper())
-    if not found:
-        raise SettingsError("{flag} is {value!r}; write a number such as 7B, 350M or 1.5B", flag=flag, value=text)
-    if found[3]:
-        return int(found[3])
-    return round(float(found[1]) * {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}[found[2]])

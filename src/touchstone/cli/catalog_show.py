@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from touchstone.catalog.claims import Claim
     from touchstone.reporting.pages import Page
+    from touchstone.training.base import Trained
 
 HtmlFile = Annotated[Path | None, typer.Option("--html", help=_("Write the page as one HTML file here."))]
 
@@ -54,6 +55,7 @@ def show(
         today=catalog.today,
         descendants=descendants,
         own_claims=measured,
+        training=_training(workspace, card.id),
         brief=html is None and not everything,
     )
     give_page(card_page(card, around), html)
@@ -70,6 +72,13 @@ def _own_results(workspace: Path | None, models: Sequence[str]) -> list[tuple[Cl
         return [()] * len(models)
     with open_workspace(workspace) as place:
         return [own_results(place, model) if model in measured else () for model in models]
+
+
+def _training(workspace: Path | None, model: str) -> Trained | None:
+    from touchstone.config import load_settings
+    from touchstone.workspace.own_results import training_of
+
+    return training_of(load_settings(workspace).workspace, model)
 
 
 @errors_end_the_command

@@ -20,7 +20,6 @@ from touchstone.cli.options import (
 from touchstone.language import _
 
 if TYPE_CHECKING:
-    from touchstone.catalog.base import Price
     from touchstone.workspace.deploy import Deployed
 
 
@@ -69,6 +68,10 @@ def deploy(
         str | None,
         typer.Option("--project", help=_("Only keys of this project may ask the new endpoint; all may by default.")),
     ] = None,
+    good_until: Annotated[
+        str | None,
+        typer.Option("--good-until", help=_("A day from which its trial counts as expired, sooner than decided.")),
+    ] = None,
     check: Annotated[
         int | None,
         typer.Option(
@@ -84,15 +87,27 @@ def deploy(
     from touchstone.deployment.base import ComputeSettings
     from touchstone.errors import SettingsError
     from touchstone.workspace.deploy import Order, deploy_decision, deploy_model
+    from touchstone.workspace.deploy_said import check_finite, day_said, price_said
 
     if (decision is None) == (recipe is None):
         raise SettingsError("say what is served: --decision latest, or --recipe MODEL")
+    check_finite(memory_gib=memory_gib, idle_stop_s=idle_stop_s, input_usd=input_usd, output_usd=output_usd)
     settings = (
         None
         if compute is None
         else ComputeSettings(kind=compute, replicas=replicas, memory_gib=memory_gib, idle_stop_s=idle_stop_s)
     )
-    order = Order(name, candidate, because, percent, settings, _price(input_usd, output_usd), check, project)
+    order = Order(
+        name,
+        candidate,
+        because,
+        percent,
+        settings,
+        price_said(input_usd, output_usd, "--input-usd, --output-usd"),
+        check,
+        project,
+        day_said("--good-until", good_until),
+    )
     with open_workspace(workspace) as place:
         if decision is not None:
             found = deploy_decision(place, decision, order, who=user_name())
@@ -103,17 +118,6 @@ def deploy(
         answer_json(_json(found))
     else:
         _show(found, place.settings.workspace)
-
-
-def _price(input_usd: float | None, output_usd: float | None) -> Price | None:
-    from touchstone.catalog.base import Price
-    from touchstone.errors import SettingsError
-
-    if input_usd is None and output_usd is None:
-        return None
-    if input_usd is None or output_usd is None:
-        raise SettingsError("give both --input-usd and --output-usd")
-    return Price(input_usd=input_usd, output_usd=output_usd, source="--input-usd, --output-usd")
 
 
 def _json(found: Deployed) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,6 @@ from touchstone.cli.options import (
     open_workspace,
 )
 from touchstone.language import _
-
-if TYPE_CHECKING:
-    from touchstone.deployment.base import Policy
 
 Many = list[str] | None
 
@@ -65,7 +62,7 @@ def policy(
 ) -> None:
     """Show the policy, changed by the flags that are given; a gateway that runs takes it over within a second."""
     from touchstone.config import user_name
-    from touchstone.workspace.endpoints import change_policy, read_policy, standing
+    from touchstone.workspace.endpoints import change_policy, policy_text, read_policy, standing
 
     changes: dict[str, Any] = {
         "fail_over": _list(fail_over),
@@ -97,17 +94,9 @@ def policy(
     if json:
         answer_json(found.model_dump_json().encode())
     else:
-        answer(_shown(found))
+        answer(policy_text(found))
 
 
 def _list(given: Many) -> tuple[str, ...] | None:
     """None where nothing was said; `-` alone empties a list."""
     return None if given is None else tuple(one for one in given if one != "-")
-
-
-def _shown(found: Policy) -> str:
-    """A policy as the YAML that `--file` takes."""
-    import yaml
-
-    plain = found.model_dump(mode="json")
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).rstrip()

@@ -10,8 +10,6 @@ import typer
 from touchstone.cli.options import Language, WorkspaceFolder, answer, errors_end_the_command, open_workspace
 from touchstone.language import _
 
-KINDS = ("kubernetes", "kserve", "compose", "systemd")
-
 
 @errors_end_the_command
 def logs(
@@ -61,11 +59,11 @@ def manifest(
 ) -> None:
     """Write what a cluster, docker compose or systemd needs to run this workspace's gateway."""
     from touchstone.errors import SettingsError
-    from touchstone.workspace.endpoints import write_manifest
+    from touchstone.workspace.endpoints import MANIFESTS, write_manifest
     from touchstone.workspace.workspace import write_text
 
-    if kind not in KINDS:
-        raise SettingsError("{kind!r} is no manifest; there are {known}", kind=kind, known=", ".join(KINDS))
+    if kind not in MANIFESTS:
+        raise SettingsError("{kind!r} is no manifest; there are {known}", kind=kind, known=", ".join(MANIFESTS))
     with open_workspace(workspace) as place:
         text = write_manifest(
             place,

@@ -92,8 +92,8 @@ def run(
     html: Path | None = None,
 ) -> Shown:
     """Measure, and write the page and the report."""
-    from touchstone.reporting.improve_page import improve_page
     from touchstone.config import progress_file
+    from touchstone.reporting.improve_page import improve_page
     from touchstone.reporting.live import LiveTable
     from touchstone.reporting.page_html import html_page
     from touchstone.workspace import improve as front

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,9 +21,6 @@ from touchstone.language import _
 
 if TYPE_CHECKING:
     from touchstone.deployment.base import Key
-
-_DURATION = re.compile(r"(\d{1,6})(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 _FLAGS = {
     "name": "--name",
@@ -78,8 +72,9 @@ def create(
 ) -> None:
     """Make a key and show it, once."""
     from touchstone.workspace.govern import Govern, user_name
+    from touchstone.workspace.key_words import key_draft, moment_said
 
-    draft = _draft(
+    draft = key_draft(
         {
             "name": name,
             "scopes": scope or ["infer", "files"],
@@ -92,8 +87,9 @@ def create(
                 "in_flight": in_flight,
             },
             "budget": None if max_usd is None else {"usd": max_usd, "window": per},
-            "expires_at": None if expires is None else _moment("--expires", expires),
-        }
+            "expires_at": None if expires is None else moment_said("--expires", expires),
+        },
+        _FLAGS,
     )
     with open_workspace(workspace) as place:
         govern = Govern(place)
@@ -123,8 +119,9 @@ def rotate(
 ) -> None:
     """Make a key that takes the place of another, and spends from the same budget."""
     from touchstone.workspace.govern import Govern, user_name
+    from touchstone.workspace.key_words import seconds_said
 
-    grace_s = _seconds("--grace", grace)
+    grace_s = seconds_said("--grace", grace)
     with open_workspace(workspace) as place:
         keys = Govern(place).keys
         new, secret = keys.rotate(keys.named(key).id, grace_s=grace_s, who=user_name())
@@ -160,8 +157,9 @@ def expire(
 ) -> None:
     """Let a key end at a moment."""
     from touchstone.workspace.govern import Govern, user_name
+    from touchstone.workspace.key_words import moment_said
 
-    moment = _moment("--at", at)
+    moment = moment_said("--at", at)
     with open_workspace(workspace) as place:
         keys = Govern(place).keys
         ending = keys.expire(keys.named(key).id, moment, who=user_name())
@@ -187,54 +185,6 @@ def release(
         answer_json(orjson.dumps({"request": request, "usd": usd}))
         return
     answer(one_line(_("{usd} USD of request {request} are given back").format(usd=f"{usd:.6g}", request=request)))
-
-
-def _draft(values: Mapping[str, Any]) -> Key:
-    """The key that the flags describe, without a number and a secret. Raises `SettingsError`."""
-    from pydantic import ValidationError
-
-    from touchstone.deployment.base import Key
-    from touchstone.errors import SettingsError, refusal
-
-    try:
-        return Key.model_validate({"id": 0, "shown": "", "created_at": "", **values})
-    except ValidationError as error:
-        found: Any = error.errors()[0]
-        place = next((part for part in reversed(found["loc"]) if part in _FLAGS), "name")
-        raise SettingsError(
-            "{flag} {value!r} cannot be used: {reason}",
-            flag=_FLAGS[place],
-            value=found.get("input"),
-            reason=refusal(found),
-        ) from None
-
-
-def _seconds(flag: str, said: str) -> float:
-    from touchstone.errors import SettingsError
-
-    found = _DURATION.fullmatch(said)
-    if found is None:
-        raise SettingsError(
-            "{flag} is {value!r}; write a number with s, m, h or d behind it, such as 24h", flag=flag, value=said
-        )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds()
-
-
-def _moment(flag: str, said: str) -> str:
-    """A moment in ISO 8601: what was said, or so long from now."""
-    from touchstone.deployment.govern.state import seconds_of, stamp
-    from touchstone.errors import SettingsError
-
-    if _DURATION.fullmatch(said):
-        return stamp((datetime.now(UTC) + timedelta(seconds=_seconds(flag, said))).timestamp())
-    try:
-        return stamp(seconds_of(said))
-    except (ValueError, OverflowError):
-        raise SettingsError(
-            "{flag} is {value!r}; write a day such as 2027-01-31, a moment such as 2027-01-31T18:00, or 90d",
-            flag=flag,
-            value=said,
-        ) from None
 
 
 def _give(key: Key, secret: str, json: bool) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,14 +18,11 @@ from touchstone.cli.options import (
     open_workspace,
     say,
 )
-from touchstone.errors import SettingsError
 from touchstone.language import _
 
 if TYPE_CHECKING:
     from touchstone.training.forecast import Forecast, RealSize
     from touchstone.workspace.train import ReadyToTrain, TrainedModel, TrainOptions
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
 
 @errors_end_the_command
@@ -95,6 +91,8 @@ def train(
     """Forecast, train, write a card, put it into the catalog."""
     import asyncio  # here, because it takes as long to load as a quick command takes to answer
 
+    from touchstone.workspace.train import train_options
+
     given = {
         "rank": rank, "epochs": epochs, "learning_rate": learning_rate, "batch_tokens": batch_tokens,
         "train_cases": train_cases, "max_hours": max_hours, "memory_gb": memory_gb, "family": family,
@@ -102,7 +100,7 @@ def train(
     }  # fmt: skip
     with open_workspace(workspace) as place:
         task = place.load_task(task_file)
-        options = _options(
+        options = train_options(
             way, base, name or task.file.task, {key: one for key, one in given.items() if one is not None}
         )
         folder = place.settings.workspace
@@ -113,53 +111,6 @@ def train(
         except KeyboardInterrupt:
             say(_("interrupted; the last checkpoint is kept, and the same command goes on from there"))
             raise typer.Exit(130) from None
-
-
-def _options(way: str | None, base: str | None, name: str, given: dict[str, Any]) -> TrainOptions:
-    """
-    Flags as the workspace wants them.
-
-    Raises:
-        SettingsError: two of them do not go together.
-    """
-    from touchstone.strategies.trained_card import own_name
-    from touchstone.workspace.train import TrainOptions
-
-    if way not in (None, "lora", "full", "pretrain"):
-        raise SettingsError("--way is {value!r}; use lora, full or pretrain", value=way)
-    own = own_name(name)
-    if not _NAME.fullmatch(own):
-        raise SettingsError(
-            "the name {name!r} cannot be used; write --name with letters, digits and hyphens", name=name
-        )
-    strategy: Literal["fine_tune", "pretrain"] = "pretrain" if way == "pretrain" else "fine_tune"
-    if strategy == "pretrain":
-        if base is not None:
-            raise SettingsError("--way pretrain begins with nothing; leave out --base {base}", base=base)
-        if "rank" in given:
-            raise SettingsError("--rank is of adapters; leave it out with --way pretrain")
-        if "general" in given:
-            raise SettingsError("a network from nothing has nothing to forget; leave out --general")
-        return TrainOptions(strategy=strategy, model="starter/s", parameters=given, name=own)
-    if base is None:
-        raise SettingsError(
-            "fine-tuning needs what it begins with; write --base starter/m, --base folder:PATH, or --way pretrain"
-        )
-    if "family" in given:
-        raise SettingsError("--family is of a network from nothing; write --way pretrain, or leave it out")
-    if way != "lora" and "rank" in given:
-        raise SettingsError("--rank is of adapters; write --way lora, or leave it out")
-    model, parameters = base, {}
-    if base.startswith("folder:"):
-        folder = Path(base.removeprefix("folder:")).resolve()
-        model, parameters = f"local/{folder.name}", {"folder": str(folder)}
-    return TrainOptions(
-        strategy=strategy,
-        model=model,
-        model_parameters=parameters,
-        parameters={**given, **({"way": way} if way else {})},
-        name=own,
-    )
 
 
 async def _run(

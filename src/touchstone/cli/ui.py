@@ -13,7 +13,11 @@ from touchstone.language import _, current_language
 @errors_end_the_command
 def ui(
     host: Annotated[
-        str, typer.Option("--host", help=_("Address to listen on; one that other machines reach needs accounts."))
+        str,
+        typer.Option(
+            "--host",
+            help=_("Address to listen on; one that other machines reach needs people, see `touchstone people`."),
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help=_("Port; 0 takes a free one."))] = 8321,
     allow_host: Annotated[
@@ -29,17 +33,22 @@ def ui(
     import orjson
 
     from touchstone.config import load_settings
-    from touchstone.web.server import SiteOptions, serve_pages
+    from touchstone.web.server import Listening, SiteOptions, serve_pages
 
-    def listening(address: str, link: str) -> None:
+    def listening(found: Listening) -> None:
         if json:
-            answer_json(orjson.dumps({"url": address, "link": link}))
-        say(_("open {link}").format(link=link))
-        say(_("the link works once; the pages are at {address}; Ctrl-C stops").format(address=address))
-        if not no_open and not json:
+            answer_json(orjson.dumps({"url": found.address, "link": found.link}))
+        if found.link is not None:
+            say(_("open {link}").format(link=found.link))
+            say(_("the link works once; the pages are at {address}; Ctrl-C stops").format(address=found.address))
+        else:
+            say(_("the pages are at {address}; people sign in there; Ctrl-C stops").format(address=found.address))
+        if not found.is_local and not found.address.startswith("https:"):
+            say(_("passwords travel as they are typed unless a proxy before this site speaks TLS"))
+        if not no_open and not json and found.is_local:
             import webbrowser
 
-            webbrowser.open(link)
+            webbrowser.open(found.link or found.address)
 
     serve_pages(
         load_settings(workspace),

@@ -40,7 +40,7 @@ class SecretKey:
         Raises:
             SettingsError: it is needed and not set, has characters that no key has, or would travel unencrypted.
         """
-        key = secret(self.key_env) if self.key_env else None
+        key = secret(self.key_env, origin=origin_of(self.base_url)) if self.key_env else None
         if key is None:
             if self.required:
                 raise SettingsError(

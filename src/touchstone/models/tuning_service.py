@@ -18,7 +18,7 @@ from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.providers import base_url_of, find_provider, key_may_travel, provider_names
 from touchstone.errors import ModelError, NoReply, ProviderFailed, SettingsError, Unreachable
 from touchstone.models.chat_failure import Said, failure_of, retry_after_s, shown
-from touchstone.models.chat_line import _proxy
+from touchstone.models.chat_line import _proxy, socket_to_model
 from touchstone.models.resolve import OWN_ENDPOINT
 from touchstone.models.secret_key import Redaction, SecretKey
 from touchstone.noun import Noun
@@ -163,6 +163,7 @@ class TuningService:
         self._redact = Redaction(key)
         proxy, proxy_auth = _proxy(self.base_url)
         self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=socket_to_model),
             timeout=aiohttp.ClientTimeout(total=self.total_s, sock_connect=10.0),
             headers={"User-Agent": "touchstone", "Accept-Encoding": "identity", **self._key.headers(key)},
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -26,7 +26,7 @@ _NAMED = 4
 
 def compared_page(cards: Sequence[Card], today: date) -> Page:
     """The page; any number of cards, in the order that was asked for."""
-    heads = ("", *(_head(card) for card in cards))
+    heads = ("", *(called_in_list(card) for card in cards))
     facts = _table(heads, cards, [(_("Id"), lambda card: card.id), *_facts(today)])
     prices = _table(heads, cards, _prices(today), numbers_only=True)
     sections = [
@@ -49,7 +49,7 @@ def compared_page(cards: Sequence[Card], today: date) -> Page:
     ]
     return Page(
         kicker=_("Models compared"),
-        title=_title([_head(card) for card in cards]),
+        title=_title([called_in_list(card) for card in cards]),
         lead="",
         sections=sections,
         closing=_("As known on {date}.").format(date=numbers.day(today.isoformat())),
@@ -77,7 +77,8 @@ def _title(names: Sequence[str]) -> str:
     return _("{names} and {n} more").format(names=named, n=len(names) - _NAMED + 1)
 
 
-def _head(card: Card) -> str:
+def called_in_list(card: Card) -> str:
+    """What a model is called in the reader's language."""
     chinese = card.model.name_zh if card.model and current_language() == "zh" else None
     return chinese or card.name
 
@@ -185,7 +186,7 @@ def _results(cards: Sequence[Card]) -> list[Block]:
         "Each row is one test under one program, prompt and measurer; numbers of different rows are not comparable. "
         "Two numbers are the lowest and the highest of a model that was measured in several versions or modes."
     )
-    heads = (_("Test"), _("How"), *(_head(card) for card in cards))
+    heads = (_("Test"), _("How"), *(called_in_list(card) for card in cards))
     return [Table(heads, rows, numbers=frozenset(range(2, len(cards) + 2)), note=note)]
 
 

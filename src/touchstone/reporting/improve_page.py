@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from touchstone.decision.ladder_base import FEWEST_COMMON, Ladder, Rung, Stretch
 from touchstone.decision.ladder_costs import usd_by_month
@@ -18,7 +18,7 @@ from touchstone.reporting.notes import Note
 from touchstone.reporting.pages import Block, Bullets, Fact, Facts, Page, Paragraph, Picture, Section, Table
 from touchstone.reporting.scales import cost_scale, linear_scale
 from touchstone.reporting.scatter import Point, scatter
-from touchstone.reporting.sentences import full
+from touchstone.reporting.sentences import full, in_a_row
 from touchstone.reporting.words import KINDS
 
 
@@ -56,7 +56,7 @@ def _lead(found: Improvement) -> str:
     chosen = found.comparison.decision.chosen
     if ladder.pays is None or chosen == ladder.pays or all(chosen != rung.candidate for rung in ladder.rungs):
         return said
-    return _in_a_row((said, _two_questions(found, str(chosen), ladder.pays)))
+    return in_a_row((said, _two_questions(found, str(chosen), ladder.pays)))
 
 
 def _two_questions(found: Improvement, chosen: str, pays: str) -> str:
@@ -263,15 +263,7 @@ def _note(found: Improvement) -> str:
                 pays=ladder.pays, named=numbers.listing(ladder.level)
             )
         )
-    return _in_a_row(parts)
-
-
-def _in_a_row(sentences: Iterable[str]) -> str:
-    """Sentences one after another; no space follows a Chinese full stop."""
-    found = ""
-    for sentence in sentences:
-        found += sentence if not found or found.endswith("。") else f" {sentence}"
-    return found
+    return in_a_row(parts)
 
 
 def ladder_picture(ladder: Ladder) -> Picture | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from touchstone.decision.projection import machine_usd
 from touchstone.evaluation.base import Cost, MachineTime, PairResult
 from touchstone.language import _, ngettext
@@ -322,3 +324,11 @@ def _tied_in_a_race(comparison: Comparison) -> str:
         return said
     more = _("On future cases like these, also {names}.").format(names=_some(later))
     return _("{first} {second}").format(first=said, second=more)
+
+
+def in_a_row(sentences: Iterable[str]) -> str:
+    """Sentences one after another; no space follows a Chinese full stop."""
+    found = ""
+    for sentence in sentences:
+        found += sentence if not found or found.endswith("。") else f" {sentence}"
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from touchstone.noun import Noun
@@ -43,3 +45,48 @@ class Step(Noun):
     seconds_left: float
     elapsed_s: float | None = None
     """Seconds of the loop until here, all sessions together where it was interrupted; None in older records."""
+
+
+DRAWN = 240
+"""Reports that a curve on a page is drawn of; more would lie on one pixel."""
+
+
+class TrainingProgress(Noun):
+    """How far a training is, for whoever watches it from another process."""
+
+    name: str
+    """What is trained: the candidate, or the name of the model to be."""
+    steps: tuple[Step, ...]
+    """Reports so far, thinned to `DRAWN`; the last is where it stands."""
+
+    @property
+    def last(self) -> Step:
+        """Where it stands."""
+        return self.steps[-1]
+
+
+class TrainingLog:
+    """
+    Gathers the reports of a training.
+
+    Args:
+        name: What is trained.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._steps: list[Step] = []
+
+    def add(self, step: Step) -> TrainingProgress:
+        """What is known with one more report; a training that began again says its reports again."""
+        while self._steps and self._steps[-1].step >= step.step:
+            self._steps.pop()
+        self._steps.append(step)
+        return TrainingProgress(name=self._name, steps=tuple(thinned(self._steps, DRAWN)))
+
+
+def thinned(steps: Sequence[Step], most: int) -> Sequence[Step]:
+    """At most so many reports, at least 2 of them: the first and the last, the others at even distances."""
+    if len(steps) <= most:
+        return steps
+    return [steps[round(place * (len(steps) - 1) / (most - 1))] for place in range(most)]

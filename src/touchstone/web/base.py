@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from touchstone.workspace.jobs import Jobs
     from touchstone.workspace.workspace import Workspace
 
-Scope = Literal["public", "view", "edit", "admin"]
-"""Who may use a route: anybody; whoever may look; whoever may change and spend; whoever governs."""
+Scope = Literal["public", "view", "edit", "admin", "site"]
+"""
+Who may use a route: anybody; whoever may look; whoever may change and spend; whoever governs the project; whoever
+governs the site, which is an admin of its first project.
+"""
 
 Role = Literal["viewer", "editor", "admin"]
 """What a person may do in a project."""
@@ -55,6 +58,12 @@ class Viewer:
     """What every form of this session carries; a page of somebody else cannot know it."""
     is_local: bool = False
     """Whether the single-use link of this machine opened the session, so that there is no password."""
+    governs: bool = False
+    """Whether the person governs the site, beside this project."""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the person may use routes of this scope."""
+        return scope in MAY[self.role] or (scope == "site" and self.governs)
 
 
 @dataclass
@@ -78,7 +87,15 @@ class Ask:
     is_fragment: bool = False
     """Whether a script of ours asks for a part of the page; the same address without it gives the whole page."""
     cookies: dict[str, str] = field(default_factory=dict)
-    """What the browser is to keep from now on: `session`, `lang` or `theme`; empty text takes it away."""
+    """What the browser is to keep from now on: `session`, `lang`, `theme` or `flow`; empty text takes it away."""
+    session: str = ""
+    """The token of the session; empty where nobody is signed in. Never put on a page."""
+    flow: str = ""
+    """What the browser was given when a single sign-on began."""
+    address: str = ""
+    """Where the request came from, for limits on guessing."""
+    origin: str = ""
+    """`scheme://host` by which the browser calls this site, where it said so."""
 
     @property
     def workspace(self) -> Workspace:
@@ -101,7 +118,7 @@ class Ask:
 
     def may(self, scope: Scope) -> bool:
         """Whether who asks may use routes of this scope."""
-        return scope in MAY[self.viewer.role]
+        return self.viewer.may(scope)
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,18 @@ import re
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import orjson
-from starlette.datastructures import UploadFile
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from touchstone.deployment.gateway.arrivals import network_of
+from touchstone.deployment.gateway.protocol import EXTENSION
 from touchstone.errors import SettingsError, StoreBusy, TouchstoneError, UnknownName, UserError
 from touchstone.language import LANGUAGES, N_, _, language_code, set_language
 from touchstone.web import policy
 from touchstone.web.base import (
-    MAY,
     Answer,
     Ask,
     Event,
@@ -39,6 +38,7 @@ from touchstone.web.base import (
     Show,
     Viewer,
 )
+from touchstone.web.bodies import MOST_FIELDS, Refused, read_body
 from touchstone.web.forms import Form
 from touchstone.web.journey import places
 from touchstone.web.paths import Table
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
 
 _THEMES = ("auto", "light", "dark")
 _QUERY_BYTES = 8_192
-_FIELDS = 2_000
+_SLOWEST = 256 * 1024
+"""Bytes a second at which a large file must come at least."""
 _HEARTBEAT_S = 15.0
 _NOBODY = Viewer(name="", role="viewer", project="default", projects=(), form_token="")
 _LOG = logging.getLogger("touchstone.web")
@@ -70,23 +71,29 @@ class Pages:
         table: All routes.
         hosts: By which names it may be called; exact.
         cookie: What this site's cookies begin with. Browsers send the cookies of a host to all its ports.
+        secure: Whether browsers reach it over TLS alone, so that cookies never travel without.
     """
 
-    def __init__(self, site: Site, table: Table, hosts: Hosts, *, cookie: str = "touchstone") -> None:
+    def __init__(
+        self, site: Site, table: Table, hosts: Hosts, *, cookie: str = "touchstone", secure: bool = False
+    ) -> None:
         assert _COOKIE_NAME.fullmatch(cookie)
         self.site = site
         self.table = table
         self.hosts = hosts
         self.cookie = cookie
+        self.secure = secure
         self.stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Reply) -> None:
         """Answer one request."""
         if scope["type"] != "http":  # no WebSocket, and no lifespan: the server opens and closes the site
             return
-        request = Request(scope, receive)
-        copied = copy_context()
-        response = await asyncio.get_running_loop().create_task(self._answer(request), context=copied)
+        # In a context of its own until the last byte is sent: events are worded while they go out.
+        await asyncio.get_running_loop().create_task(self._reply(scope, receive, send), context=copy_context())
+
+    async def _reply(self, scope: Scope, receive: Receive, send: Reply) -> None:
+        response = await self._answer(Request(scope, receive))
         for key, value in policy.HEADERS.items():
             response.headers.setdefault(key, value)
         await response(scope, receive, send)
@@ -96,6 +103,7 @@ class Pages:
     async def _answer(self, request: Request) -> Response:
         set_language(self._language(request))
         viewer: Viewer | None = None
+        form = Form()
         try:
             self._check_host(request)
             raw_path = request.scope["raw_path"].decode("latin-1")
@@ -106,12 +114,14 @@ class Pages:
                 self._check_origin(request)
             if route.scope != "public" and viewer is None:
                 return self._sign_in(request, raw_path)
-            if viewer is not None and route.scope not in MAY[viewer.role]:
+            if viewer is not None and not viewer.may(route.scope):
                 raise NotAllowed
-            form = await self._form(request, route, token) if request.method == "POST" else Form()
+            if request.method == "POST":
+                self._allow_body(request, route)
+                form = await self._form(request, route, token)
             ask = self._ask(request, raw_path, viewer or _NOBODY, params, form)
             answer = await self._in_thread(lambda: route.page(ask))
-            return await self._response(answer, ask)
+            return await self._response(answer, ask, route)
         except TouchstoneError as error:
             return await self._failed(request, viewer, error)
         except (ClientDisconnect, ConnectionError):
@@ -124,8 +134,10 @@ class Pages:
             where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
             _LOG.error("%s at %s", type(error).__name__, where)
             return await self._failed(
-                request, viewer, TouchstoneError(N_("This page failed; the log of the site says where."))
+                request, viewer, TouchstoneError("this page failed; the log of the site says where")
             )
+        finally:
+            form.close()
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         context = copy_context()
@@ -141,23 +153,23 @@ class Pages:
     def _check_host(self, request: Request) -> None:
         named = request.headers.getlist("host")
         if len(named) != 1 or not self.hosts.allows(named[0]):
-            raise _Refused(N_("This site is not called by that name; see `touchstone ui --allow-host`."), status=421)
+            raise Refused(N_("This site is not called by that name; see `touchstone ui --allow-host`."), status=421)
 
     def _check_origin(self, request: Request) -> None:
         origin = request.headers.get("origin")
         allowed = origin is not None and self.hosts.allows_origin(origin)
         if not policy.is_our_page(origin, request.headers.get("sec-fetch-site"), allowed):
-            raise _Refused(N_("That was not sent by a page of this site; nothing was changed."), status=403)
+            raise Refused(N_("That was not sent by a page of this site; nothing was changed."), status=403)
 
     def _route(self, method: str, raw_path: str, viewer: Viewer | None) -> tuple[Route, Mapping[str, str]]:
         if method not in policy.METHODS:
-            raise _Refused(N_("Pages are read and forms are sent; nothing else is answered here."), status=405)
+            raise Refused(N_("Pages are read and forms are sent; nothing else is answered here."), status=405)
         found = self.table.find(raw_path)
         for route, params in found:
             if method in route.methods or (method == "HEAD" and "GET" in route.methods):
                 return route, params
         if found:
-            raise _Refused(N_("Pages are read and forms are sent; nothing else is answered here."), status=405)
+            raise Refused(N_("Pages are read and forms are sent; nothing else is answered here."), status=405)
         # Whoever is not signed in does not learn which addresses there are.
         if viewer is None:
             return Route("/", lambda _ask: Move("/sign-in"), "view", methods=(method,)), {}
@@ -168,53 +180,24 @@ class Pages:
             return Response(status_code=401, headers={"hx-redirect": "/sign-in"})
         if request.method == "POST":
             return RedirectResponse("/sign-in", status_code=303)
-        return RedirectResponse("/sign-in" if raw_path == "/" else f"/sign-in?to={raw_path}", status_code=303)
+        query = "" if raw_path == "/" else "?to=" + quote(raw_path, safe="/")
+        return RedirectResponse("/sign-in" + query, status_code=303)
+
+    def _allow_body(self, request: Request, route: Route) -> None:
+        """Tell the connection how much it may take, and for how long, now that it is known what for."""
+        connection = (request.scope.get("extensions") or {}).get(EXTENSION)
+        if connection is not None and route.body_bytes > connection.limits.body_bytes:
+            connection.allow_body(route.body_bytes, connection.limits.body_s + route.body_bytes / _SLOWEST)
 
     async def _form(self, request: Request, route: Route, token: str | None) -> Form:
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > route.body_bytes:
-            raise _too_large(route)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        fields: list[tuple[str, str]] = []
-        uploads: list[tuple[str, Any]] = []
-        chunks = _counted(request, route)
-        if kind == "application/json":
-            try:
-                found = orjson.loads(b"".join([chunk async for chunk in chunks]))
-            except orjson.JSONDecodeError:
-                found = None
-            if not isinstance(found, dict):
-                raise _Refused(N_("That is no JSON object."), status=400)
-            fields = [
-                (str(key), value if isinstance(value, str) else orjson.dumps(value).decode())
-                for key, value in found.items()
-            ]
-        elif kind == "application/x-www-form-urlencoded":
-            parsed = await FormParser(request.headers, chunks).parse()
-            fields = [(key, value) for key, value in parsed.multi_items() if isinstance(value, str)]
-        elif kind == "multipart/form-data":
-            try:
-                parsed = await MultiPartParser(
-                    request.headers, chunks, max_files=50, max_fields=_FIELDS, max_part_size=route.body_bytes
-                ).parse()
-            except MultiPartException as error:
-                raise _Refused(N_("That form cannot be read."), status=400) from error
-            for key, value in parsed.multi_items():
-                if isinstance(value, UploadFile):
-                    uploads.append((key, value))
-                else:
-                    fields.append((key, value))
-        else:
-            raise _Refused(N_("Forms are sent as forms or as JSON; nothing else is read here."), status=415)
-        if len(fields) > _FIELDS:
-            raise _Refused(N_("That form cannot be read."), status=400)
+        fields, uploads = await read_body(request, route)
         given = request.headers.get("x-form-token") or next((v for k, v in fields if k == "form_token"), "")
+        form = Form(((key, value) for key, value in fields if key != "form_token"), uploads)
         known = token is not None and self.site.sessions.viewer(token) is not None
         if known and not policy.same_token(given, form_token_of(token or "")):
-            raise _Refused(
-                N_("That form is of another session; load the page again and send it once more."), status=403
-            )
-        return Form(((key, value) for key, value in fields if key != "form_token"), uploads)
+            form.close()
+            raise Refused(N_("That form is of another session; load the page again and send it once more."), status=403)
+        return form
 
     def _ask(self, request: Request, raw_path: str, viewer: Viewer, params: Mapping[str, str], form: Form) -> Ask:
         raw_query = request.scope["query_string"][:_QUERY_BYTES].decode("latin-1")
@@ -225,17 +208,26 @@ class Pages:
             method=request.method,
             path=raw_path,
             params=params,
-            query=Form(parse_qsl(raw_query, keep_blank_values=True, max_num_fields=_FIELDS)),
+            query=Form(parse_qsl(raw_query, keep_blank_values=True, max_num_fields=MOST_FIELDS)),
             form=form,
             headers=request.headers,
             language=self._language(request),
             theme=theme if theme in _THEMES else "auto",
             is_fragment=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
+            session=request.cookies.get(f"{self.cookie}_session", ""),
+            flow=request.cookies.get(f"{self.cookie}_flow", ""),
+            address=network_of(request.client.host) if request.client else "",
+            origin=self._origin(request),
         )
+
+    def _origin(self, request: Request) -> str:
+        """How the browser calls this site; what it says is one of the names that were allowed."""
+        said = request.headers.get("origin", "")
+        return said if said and self.hosts.allows_origin(said) else ""
 
     # From the answer to the response --------------------------------------------------------------------------------
 
-    async def _response(self, answer: Answer, ask: Ask) -> Response:
+    async def _response(self, answer: Answer, ask: Ask, route: Route) -> Response:
         if isinstance(answer, Show):
             text, said = await self._in_thread(lambda: self._shown(answer, ask))
             response = Response(text, answer.status, dict(answer.headers), "text/html; charset=utf-8")
@@ -246,7 +238,9 @@ class Pages:
             return self._moved(answer, ask)
         if isinstance(answer, Follow):
             return StreamingResponse(
-                self._events(answer), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+                self._events(answer, ask.session, route),
+                media_type="text/event-stream",
+                headers={"x-accel-buffering": "no"},
             )
         headers = dict(answer.headers)
         if answer.file_name is not None:
@@ -265,26 +259,28 @@ class Pages:
         return render(answer, ask, {"layout": layout}), bool(said and whole)
 
     def _moved(self, answer: Move, ask: Ask) -> Response:
+        # Behind a proxy that speaks TLS the browser sends these cookies over TLS only.
+        secure = ask.origin.startswith("https:") or self.secure
         if ask.headers.get("hx-request") == "true" and ask.method == "POST":
             response = Response(status_code=200, headers={"hx-redirect": answer.path})
         else:
             response = RedirectResponse(answer.path, status_code=303)
         if answer.say:
             packed = base64.urlsafe_b64encode(orjson.dumps({"say": answer.say[:600], "tone": answer.tone})).decode()
-            response.set_cookie(f"{self.cookie}_say", packed, max_age=60, httponly=True, samesite="lax")
+            response.set_cookie(f"{self.cookie}_say", packed, max_age=60, httponly=True, samesite="lax", secure=secure)
         for key, value in ask.cookies.items():
-            if value:
-                response.set_cookie(f"{self.cookie}_{key}", value, **_COOKIES[key])
-            else:
-                response.delete_cookie(f"{self.cookie}_{key}")
+            response.set_cookie(
+                f"{self.cookie}_{key}", value, **{**_COOKIES[key], **({} if value else {"max_age": 0})}, secure=secure
+            )
         return response
 
-    async def _events(self, answer: Follow) -> Any:
+    async def _events(self, answer: Follow, session: str, route: Route) -> Any:
         iterator = answer.events.__aiter__()
         pending: asyncio.Task[Event] | None = None
         stopped = asyncio.ensure_future(self.stopping.wait())
         try:
-            while not self.stopping.is_set():
+            # Asked again each time: whoever signed out or lost a role hears nothing further.
+            while not self.stopping.is_set() and self._may_hear(session, route):
                 pending = pending or asyncio.ensure_future(iterator.__anext__())
                 done, _waiting = await asyncio.wait(
                     {pending, stopped}, timeout=_HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
@@ -298,7 +294,8 @@ class Pages:
                 except StopAsyncIteration:
                     return
                 pending = None
-                yield _event(event)
+                if self._may_hear(session, route):
+                    yield _event(event)
         finally:
             stopped.cancel()
             if pending is not None:
@@ -307,11 +304,15 @@ class Pages:
             if closing is not None and (pending is None or pending.done()):
                 await closing()
 
+    def _may_hear(self, session: str, route: Route) -> bool:
+        viewer = self.site.sessions.viewer(session)
+        return route.scope == "public" or (viewer is not None and viewer.may(route.scope))
+
     async def _failed(self, request: Request, viewer: Viewer | None, error: TouchstoneError) -> Response:
         status = error.status if isinstance(error, PageError) else _status_of(error)
         ask = self._ask(request, request.scope["raw_path"].decode("latin-1"), viewer or _NOBODY, {}, Form())
         show = Show("error.html.j2", {"status": status, "reason": error.text(_)}, block="error", status=status)
-        if viewer is None or isinstance(error, _Refused):
+        if viewer is None or isinstance(error, Refused):
             text = render(Show("plain_error.html.j2", show.values), ask, {})
             return Response(text, status, media_type="text/html; charset=utf-8")
         text, _said = await self._in_thread(lambda: self._shown(show, ask))
@@ -320,17 +321,10 @@ class Pages:
 
 _COOKIES: Mapping[str, Mapping[str, Any]] = {
     "session": {"httponly": True, "samesite": "lax", "path": "/"},
+    "flow": {"httponly": True, "samesite": "lax", "path": "/", "max_age": 600},
     "lang": {"httponly": True, "samesite": "lax", "path": "/", "max_age": 31_536_000},
     "theme": {"httponly": True, "samesite": "lax", "path": "/", "max_age": 31_536_000},
 }
-
-
-class _Refused(PageError):
-    """Refused before a page was asked."""
-
-    def __init__(self, template: str, /, *, status: int) -> None:
-        super().__init__(template)
-        self.status = status
 
 
 def _status_of(error: TouchstoneError) -> int:
@@ -339,20 +333,6 @@ def _status_of(error: TouchstoneError) -> int:
     if isinstance(error, StoreBusy):
         return 409
     return 400 if isinstance(error, (UserError, SettingsError)) else 500
-
-
-def _too_large(route: Route) -> _Refused:
-    del route
-    return _Refused(N_("That is larger than this page takes."), status=413)
-
-
-async def _counted(request: Request, route: Route) -> Any:
-    count = 0
-    async for chunk in request.stream():
-        count += len(chunk)
-        if count > route.body_bytes:
-            raise _too_large(route)
-        yield chunk
 
 
 def _event(event: Event) -> bytes:

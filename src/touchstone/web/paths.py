@@ -10,6 +10,17 @@ from touchstone.web.base import Route
 
 _BRACES = re.compile(r"\{([a-z_]+)(:path)?\}")
 _RAW = re.compile(r"/(?!/)[!-\"$-~]*")
+_OWN = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_LONGEST = 2_000
+
+
+def is_own_path(text: str) -> bool:
+    """
+    Whether a text that came with a request is a path of ours, to which a browser may be sent.
+
+    Two slashes, or a slash and a backslash, name another host to a browser; so does what it drops (tabs, line breaks).
+    """
+    return len(text) <= _LONGEST and _OWN.fullmatch(text) is not None
 
 
 class Table:

@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 from touchstone.web.base import Route
-from touchstone.web.pages import home, jobs, session, static
+from touchstone.web.pages import (
+    answers,
+    audit,
+    benchmarks,
+    catalog,
+    decisions,
+    endpoints,
+    home,
+    improve,
+    jobs,
+    keys,
+    playground,
+    safety,
+    session,
+    settings,
+    settings_keys,
+    settings_people,
+    shortlist,
+    static,
+    tasks,
+    usage,
+)
 from touchstone.web.paths import Table
 
-MODULES = (static, session, home, jobs)
+MODULES = (
+    static,
+    session,
+    settings,
+    settings_keys,
+    settings_people,
+    home,
+    jobs,
+    shortlist,
+    tasks,
+    answers,
+    playground,
+    decisions,
+    catalog,
+    benchmarks,
+    endpoints,
+    keys,
+    usage,
+    safety,
+    audit,
+    improve,
+)
 
 
 def all_routes() -> tuple[Route, ...]:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from touchstone.web.base import NotHere
+from touchstone.web.guesses import Guesses
+from touchstone.web.oidc import Flows, Issuer
 from touchstone.web.sessions import Sessions
 from touchstone.workspace.jobs import Jobs
 from touchstone.workspace.projects import DEFAULT_PROJECT, folder_of, is_project
@@ -31,6 +33,8 @@ Kept = TypeVar("Kept")
 
 WORKERS = 8
 """Pages that are made at the same time. More would only wait for each other."""
+_LOOK_S = 1.0
+"""A catalog that changed on the disk is noticed after so long."""
 
 
 class Site:
@@ -45,10 +49,18 @@ class Site:
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self.settings = settings
         self.sessions = sessions
+        self.issuer: Issuer | None = None
+        """Who vouches for people, where single sign-on is configured."""
+        self.address = ""
+        """How browsers call the site; known once it listens."""
+        self.guesses = Guesses()
+        self.flows = Flows()
         self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
         self._local = threading.local()
         self._opened: list[Workspace] = []
         self._catalogs: dict[tuple[str, date], tuple[threading.Lock, Catalog]] = {}
+        self._looked: dict[str, float] = {}
+        """When it was last looked whether a project's catalog has changed on the disk."""
         self._guard = threading.Lock()
         self._kept: dict[Hashable, tuple[float, Any]] = {}
 
@@ -99,6 +111,10 @@ class Site:
         today = datetime.now(UTC).date()
         with self._guard:
             kept = self._catalogs.get((project, today))
+            # A command or a job may have added a card or taken a source since.
+            if kept is not None and time.monotonic() - self._looked.get(project, 0.0) > _LOOK_S:
+                self._looked[project] = time.monotonic()
+                kept = None if kept[1].is_outdated else kept
             if kept is None:
                 for old in [key for key in self._catalogs if key[0] == project]:
                     del self._catalogs[old]

@@ -69,6 +69,10 @@ class Finding:
     """What was found, for people; a message that can be translated."""
     values: Mapping[str, Any] = field(default_factory=dict)
 
+    def title(self, translate: Callable[[str], str] = str) -> str:
+        """What was looked at; names of extras and files are the same in every language."""
+        return translate(self.name) if self.area in ("machine", "store") else self.name
+
     def text(self, translate: Callable[[str], str] = str) -> str:
         """What was found, in the reader's language."""
         said = dict(self.values)
@@ -99,21 +103,21 @@ def examine(
 
 def _store(settings: Settings, whole: bool) -> Iterator[Finding]:
     if settings.store_url is not None:
-        yield Finding("store", "store", "works", N_("a server, which is looked after elsewhere"))
+        yield Finding("store", N_("store"), "works", N_("a server, which is looked after elsewhere"))
         return
     file = settings.workspace / "touchstone.sqlite"
     if not file.exists():
-        yield Finding("store", "store", "absent", N_("nothing was measured here yet"))
+        yield Finding("store", N_("store"), "absent", N_("nothing was measured here yet"))
         return
     try:
         inspect(file, "full" if whole else "none")
     except TouchstoneError as error:
-        yield Finding("store", "store", "problem", N_("{reason}"), {"reason": error})
+        yield Finding("store", N_("store"), "problem", N_("{reason}"), {"reason": error})
         return
     if whole:
-        yield Finding("store", "store", "works", N_("every page of it was read and is sound"))
+        yield Finding("store", N_("store"), "works", N_("every page of it was read and is sound"))
     else:
-        yield Finding("store", "store", "works", N_("it opens; `touchstone doctor --check-store` reads all of it"))
+        yield Finding("store", N_("store"), "works", N_("it opens; `touchstone doctor --check-store` reads all of it"))
 
 
 def _machine(settings: Settings, now: float) -> Iterator[Finding]:
@@ -122,24 +126,24 @@ def _machine(settings: Settings, now: float) -> Iterator[Finding]:
         place = place.parent
     free = shutil.disk_usage(place).free
     says = N_("{free:.1f} GB are free where the workspace lies")
-    yield Finding("machine", "disk", "works" if free >= _LITTLE_BYTES else "problem", says, {"free": free / 1e9})
+    yield Finding("machine", N_("disk"), "works" if free >= _LITTLE_BYTES else "problem", says, {"free": free / 1e9})
     newest = max((path.stat().st_mtime for path in _dated(settings.workspace)), default=0.0)
     if now + _SKEW_S < newest:
         says = N_("the clock stands {hours:.1f} hours before files that were written already; set it right")
-        yield Finding("machine", "clock", "problem", says, {"hours": (newest - now) / 3600})
+        yield Finding("machine", N_("clock"), "problem", says, {"hours": (newest - now) / 3600})
     else:
-        yield Finding("machine", "clock", "works", N_("it stands after everything that was written here"))
+        yield Finding("machine", N_("clock"), "works", N_("it stands after everything that was written here"))
     if any(_CHINESE.search(name) for name in _fonts()):
-        yield Finding("machine", "fonts", "works", N_("there is one with Chinese characters"))
+        yield Finding("machine", N_("fonts"), "works", N_("there is one with Chinese characters"))
     else:
         says = N_("none with Chinese characters was found: a PDF shows boxes; install one such as fonts-noto-cjk")
-        yield Finding("machine", "fonts", "look", says)
+        yield Finding("machine", N_("fonts"), "look", says)
     browser = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
     if browser:
-        yield Finding("machine", "browser", "works", N_("{path}, for the tests of the pages"), {"path": browser})
+        yield Finding("machine", N_("browser"), "works", N_("{path}, for the tests of the pages"), {"path": browser})
     else:
-        yield Finding("machine", "browser", "absent", N_("no Chromium; only the tests of the pages need one"))
-    yield Finding("machine", "processors", "works", "{count}", {"count": os.cpu_count() or 1})
+        yield Finding("machine", N_("browser"), "absent", N_("no Chromium; only the tests of the pages need one"))
+    yield Finding("machine", N_("processors"), "works", "{count}", {"count": os.cpu_count() or 1})
 
 
 def _dated(workspace: Path) -> Iterator[Path]:

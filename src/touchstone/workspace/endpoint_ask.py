@@ -21,7 +21,6 @@ from touchstone.data.base import Case
 from touchstone.deployment.base import Endpoint, Kind, Version
 from touchstone.deployment.endpoints.own_kinds import STRATEGIES
 from touchstone.errors import ModelError, SettingsError, TouchstoneError
-from touchstone.language import N_
 from touchstone.workspace.bundle import make_served, read_bundle
 from touchstone.workspace.deploy import costs_nothing
 from touchstone.workspace.workspace import Workspace
@@ -30,7 +29,6 @@ _TIMEOUT_S = 120.0
 _MOST_BYTES = 4 << 20
 _KEY = "TOUCHSTONE_KEY"
 """The variable from which samples take a key."""
-_NOT_THERE = N_("the gateway at {address} did not answer: {reason}; look whether it runs")
 
 
 class AskedOnce(NamedTuple):
@@ -148,7 +146,11 @@ def ask_gateway(address: str, endpoint: Endpoint, secret: str, text: str) -> Ask
         raw = reply.read(_MOST_BYTES)
         said = {name.lower(): value for name, value in reply.getheaders()}
     except (OSError, http.client.HTTPException) as error:
-        raise TouchstoneError(_NOT_THERE, address=address, reason=str(error) or type(error).__name__) from None
+        raise TouchstoneError(
+            "the gateway at {address} did not answer: {reason}; look whether it runs",
+            address=address,
+            reason=str(error) or type(error).__name__,
+        ) from None
     finally:
         connection.close()
     return _read(reply.status, raw, said, time.perf_counter() - begun)

@@ -177,7 +177,7 @@ def improve(
         task = after_the_change(planned)
         last = after = place.compare(task, rest, command=command, progress=progress, notice=tell)
         if after.ending is None:
-            ladder = _ladder(planned, after, place, stretch_of(planned))
+            ladder = ladder_of(planned, after, place, stretch_of(planned))
             pairs = paired_changes(place.ledger, *(one.comparison.comparison_id for one in (data, after)))
             change = after_the_facts_changed(found.ladder, ladder, pairs, planned.task.file.race.confidence)
             found = found.model_copy(update={"changes": (*found.changes, change)})
@@ -213,7 +213,7 @@ def improvement(planned: Planned, data: ReportData, place: Workspace, stretch: S
         stretch: For how long and how much; by default as the task file has it.
     """
     stretch = stretch or stretch_of(planned)
-    ladder_at = partial(_ladder, planned, data, place)
+    ladder_at = partial(ladder_of, planned, data, place)
     ladder = ladder_at(stretch)
     return Improvement(
         plan=planned.plan,
@@ -234,7 +234,8 @@ def stretch_of(planned: Planned) -> Stretch:
     )
 
 
-def _ladder(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> Ladder:
+def ladder_of(planned: Planned, data: ReportData, place: Workspace, stretch: Stretch) -> Ladder:
+    """Every candidate of a finished comparison in one order, for how long and how much it is asked."""
     comparison, file = data.comparison, planned.task.file
     results, decision = comparison.candidates, comparison.decision
     trainings = taught(place.ledger, comparison.comparison_id)

@@ -10,6 +10,7 @@ import orjson
 from pydantic import Field
 
 from touchstone.data.base import CaseSource
+from touchstone.decision.ladder_base import Stretch
 from touchstone.decision.what_if import after_the_facts_changed
 from touchstone.errors import UnknownName
 from touchstone.evaluation.amendments import Amendments
@@ -23,7 +24,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec
 from touchstone.training.leaks import TestTexts
 from touchstone.workspace.base import Demands
-from touchstone.workspace.improve import Planned, improvement, stretch_of
+from touchstone.workspace.improve import Planned, improvement, ladder_of, stretch_of
 from touchstone.workspace.improve_facts import paired_changes
 from touchstone.workspace.improve_section import ImproveSection
 from touchstone.workspace.leaks import leaks_by_place
@@ -32,6 +33,9 @@ from touchstone.workspace.taskfile import Task, TaskFile, task_place
 
 if TYPE_CHECKING:
     from touchstone.workspace.workspace import Workspace
+
+_MADE = 32
+"""Terms under which a ladder is kept: people go back and forth between a few."""
 
 _UPDATED = "-updated"
 """What `improve` adds to a task's name where it measures after the facts changed."""
@@ -73,6 +77,8 @@ class StoredLadder:
         self.comparison = self.data.comparison.comparison_id
         self._planned = _planned(place.reader, self.comparison)
         self.sides = sides_of(place, self.comparison)
+        self._made: dict[Terms, Improvement] = {}
+        self._guard = threading.Lock()
         self._after: tuple[Planned, ReportData, dict[str, PairResult]] | None = None
         if self.sides.after is not None:
             later = place.decide(self.sides.after, Demands())
@@ -101,21 +107,30 @@ class StoredLadder:
         Raises:
             UnknownName: the baseline is no candidate.
         """
-        found = self._one(place, self._planned, self.data, terms)
-        if self._after is None:
-            return found
-        planned, later, pairs = self._after
-        ladder = self._one(place, planned, later, terms).ladder
-        change = after_the_facts_changed(found.ladder, ladder, pairs, self.file.race.confidence)
-        return found.model_copy(update={"changes": (*found.changes, change)})
+        with self._guard:
+            known = self._made.get(terms)
+        if known is not None:
+            return known
+        planned, stretch = self._under(self._planned, terms)
+        found = improvement(planned, self.data, place, stretch)
+        if self._after is not None:
+            renamed, later, pairs = self._after
+            ladder = ladder_of(self._under(renamed, terms)[0], later, place, stretch)
+            change = after_the_facts_changed(found.ladder, ladder, pairs, self.file.race.confidence)
+            found = found.model_copy(update={"changes": (*found.changes, change)})
+        with self._guard:
+            self._made[terms] = found
+            while len(self._made) > _MADE:
+                self._made.pop(next(iter(self._made)))
+        return found
 
-    def _one(self, place: Workspace, planned: Planned, data: ReportData, terms: Terms) -> Improvement:
+    def _under(self, planned: Planned, terms: Terms) -> tuple[Planned, Stretch]:
         if terms.baseline is not None:
             if terms.baseline not in self.names:
                 raise UnknownName(kind="candidate", name=terms.baseline, known=self.names)
             planned = planned._replace(baseline=terms.baseline)
         given = terms.model_dump(exclude={"baseline"}, exclude_none=True)
-        return improvement(planned, data, place, stretch_of(planned).model_copy(update=given))
+        return planned, stretch_of(planned).model_copy(update=given)
 
 
 def usual_terms(place: Workspace, comparison: str) -> tuple[Terms, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import sqlalchemy as sa
 
 from touchstone.errors import SettingsError, UnknownName
+from touchstone.language import N_
 from touchstone.storage.database import begin_write, ensure_schema, open_database
 from touchstone.workspace.people_tables import SCHEMA, invitations, people, roles, sessions
 from touchstone.workspace.projects import DEFAULT_PROJECT
@@ -134,7 +135,7 @@ class People:
         for person in everybody:
             if person.name == name:
                 return person
-        raise UnknownName(kind="person", name=name, known=[person.name for person in everybody])
+        raise UnknownName(kind=N_("person"), name=name, known=[person.name for person in everybody])
 
     def roles_of(self, name: str) -> Mapping[str, Role] | None:
         """What somebody may do by project; None where there is no such person."""

@@ -39,7 +39,7 @@ def _own(settings: Settings) -> Iterator[Told]:
         yield Told(N_("store"), _without_password(settings.store_url), "TOUCHSTONE_STORE")
     allowed = settings.allow_network_store
     source = "TOUCHSTONE_ALLOW_NETWORK_STORE" if allowed else N_("default")
-    yield Told(N_("store on a network file system"), N_("allowed") if allowed else N_("refused"), source)
+    yield Told(N_("store on a network file system"), N_("allowed") if allowed else N_("not allowed"), source)
     named = next((name for name in ("TOUCHSTONE_LANG", "LC_ALL", "LC_MESSAGES", "LANG") if secret(name)), N_("default"))
     yield Told(N_("language"), current_language(), named)
     yield _secret(N_("alerts"), "TOUCHSTONE_ALERT_WEBHOOK")

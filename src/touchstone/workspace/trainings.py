@@ -12,7 +12,7 @@ from typing import Any, Literal
 from touchstone.errors import UnknownName
 from touchstone.noun import Noun
 from touchstone.storage.process_lock import ProcessLock
-from touchstone.strategies.trained import TRAINED
+from touchstone.strategies.trained import BASES, TRAINED
 from touchstone.training.card import CARD
 from touchstone.training.child import JOB, PROGRESS
 from touchstone.training.run import PARENT_LOCK, stored_training
@@ -20,6 +20,7 @@ from touchstone.training.steps import DRAWN, Step, thinned
 
 _DIGEST = re.compile(r"[0-9a-f]{16,64}")
 _CARD_ID = re.compile(r"^\| id \| (own/[a-z0-9][a-z0-9._-]*) \|$", re.MULTILINE)
+_CARD_BASE = re.compile(r"^\| base model \| ([\w.-]+/[\w./-]+) \|$", re.MULTILINE)
 _CARD_BYTES = 64 * 1024
 _PROGRESS_BYTES = 16 * 1024 * 1024
 _LISTED = 200
@@ -37,7 +38,7 @@ class StoredTraining(Noun):
     way: str
     """`lora`, `full` or `pretrain`."""
     base: str | None
-    """Name of the folder it began with; None from nothing, and where nobody knows."""
+    """What it began with, as its card or its folder is called; None from nothing, and where nobody knows."""
     began: str
     """A moment in UTC."""
     steps: tuple[Step, ...] = ()
@@ -81,10 +82,10 @@ def _read(folder: Path) -> StoredTraining:
     found: dict[str, Any] = {
         "digest": folder.name,
         "way": str(job.get("way", "full")),
-        "base": Path(job["base"]).name if isinstance(job.get("base"), str) else None,
+        "base": _base(folder, job),
         "began": datetime.fromtimestamp(_changed(folder / JOB, folder), UTC).isoformat(timespec="seconds"),
         "size": sum(one.stat().st_size for one in folder.rglob("*") if one.is_file() and not one.is_symlink()),
-        "card": _card(folder),
+        "card": _of_card(folder, _CARD_ID),
         "settings": _settings(job),
         "steps": tuple(thinned(_steps(folder), DRAWN)),
     }
@@ -127,10 +128,20 @@ def _steps(folder: Path) -> list[Step]:
     return [found[step] for step in sorted(found)]
 
 
-def _card(folder: Path) -> str | None:
+def _base(folder: Path, job: Mapping[str, Any]) -> str | None:
+    named = _of_card(folder, _CARD_BASE)
+    base = job.get("base")
+    if named is not None or not isinstance(base, str):
+        return named
+    place = Path(base)
+    # What ships is gathered under its digest, which is no name.
+    return None if place.parent.name == BASES else place.name
+
+
+def _of_card(folder: Path, wanted: re.Pattern[str]) -> str | None:
     try:
         with (folder / CARD).open("rb") as file:
-            match = _CARD_ID.search(file.read(_CARD_BYTES).decode("utf-8", "replace"))
+            match = wanted.search(file.read(_CARD_BYTES).decode("utf-8", "replace"))
     except OSError:
         return None
     return match[1] if match else None
