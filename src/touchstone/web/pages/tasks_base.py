@@ -127,8 +127,8 @@ def with_models(path: str, models: Sequence[str]) -> str:
 
 
 def chosen_models(ask: Ask) -> tuple[str, ...]:
-    """Models that another page sent along: `?models=a,b`."""
-    said = ask.query.text("models", longest=8_000)
+    """Models that another page sent along: `?models=a,b`, or ticked boxes, each with a field of its own."""
+    said = ",".join(ask.query.all("models", longest=8_000))
     return tuple(dict.fromkeys(one.strip() for one in said.split(",") if one.strip()))[:64]
 
 
