@@ -126,7 +126,7 @@ def fill(place: Path, cases: int) -> None:
         "path": str(place / "task.yaml"), "digest": "", "answer": {"kind": "choice"},
         "scorers": [{"name": "choice", "description": ""}],
         "candidates": [{"name": name, "model": name, "strategy": "prompt"} for name in names],
-        "options": {"repeats": 1}, "racing": False, "command": "", "test_cases": cases,
+        "options": {"repeats": 1, "offline": False}, "racing": False, "command": "", "test_cases": cases,
         "cases": summary.model_dump(mode="json"), "versions": {},
     }  # fmt: skip
     comparisons.start(
