@@ -330,6 +330,8 @@ class StoredComparison(Noun):
     task: str
     path: str | None = None
     """Where its task file lay; None in comparisons that do not say so."""
+    digest: str | None = None
+    """SHA-256 of that file's text: a copy of it goes on with the same comparison."""
     state: Literal["running", "finished", "stopped"]
     cases: int | None
     candidates: int

@@ -119,9 +119,12 @@ def far_tasks(workspace: Path, comparisons: Iterable[StoredComparison]) -> tuple
 
 
 def comparisons_of(path: Path, comparisons: Iterable[StoredComparison]) -> tuple[StoredComparison, ...]:
-    """Those of one task file, newest first."""
+    """Those of one task file, newest first; those of a file of the same text are its own as well."""
     wanted = str(path.resolve())
-    return tuple(one for one in comparisons if one.path is not None and _place(one.path) == wanted)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return tuple(
+        one for one in comparisons if one.digest == digest or (one.path is not None and _place(one.path) == wanted)
+    )
 
 
 def _place(path: str) -> str:
