@@ -46,6 +46,19 @@ LABELS = {
     "evaluation/ledger.py": "when a row was written, for people",
     "storage/lock.py": "since when an engine works, for people",
     "models/tuning_service.py": "an HTTP date in `Retry-After`",
+    "web/pages/catalog_change.py": "the date that an added card carries",
+    "web/pages/endpoint_one.py": "the days that a picture of usage shows",
+    "web/pages/endpoints.py": "the same",
+    "web/pages/safety.py": "the days whose decisions are counted",
+    "web/pages/usage.py": "the days that are shown where nobody names any",
+    "web/pages/home.py": "the month whose spend is shown",
+    "web/pages/serving_base.py": "the day on which evidence has expired",
+    "web/site.py": "the day whose prices the catalog shows",
+    "workspace/playground_room.py": "the same",
+    "workspace/gateway_state.py": "since when the gateway runs, for people",
+    "workspace/job_child.py": "when a job ended, for people",
+    "workspace/key_words.py": "the moment from which `90d` counts",
+    "workspace/provider_keys.py": "when a key was set, for people",
     "models/chat_line.py": "an HTTP date in `Retry-After` where the reply does not tell the provider's own time",
 }
 """Who may look at the wall clock, and for what."""
@@ -59,6 +72,12 @@ CALENDARS = {
     "deployment/govern/meter.py": "which window a budget is in; it never goes back, see A4",
     "deployment/govern/reply_cache.py": "until when a reply is kept",
     "deployment/govern/retention.py": "what is older than it may be",
+    "web/oidc.py": "whether what an issuer vouches for has ended",
+    "web/sessions.py": "whether a session has ended",
+    "workspace/people.py": "whether an invitation has ended",
+    "workspace/doctor.py": "whether this clock can be right",
+    "workspace/jobs.py": "which lost jobs are recent enough to go on with; begun by a file's own time",
+    "workspace/tasks.py": "which drafts nobody came back for",
 }
 """Who reckons with it, because what they promise is about days: each takes the clock as an argument, for its tests."""
 

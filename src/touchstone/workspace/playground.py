@@ -254,6 +254,6 @@ class Playground:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one pane is no reason to stop the others
             _log.error("a pane of the playground failed: %s", type(error).__name__, exc_info=error)
-            found = failed(answer, TouchstoneError(N_("This pane failed; the log of the site says where.")), calls)
+            found = failed(answer, TouchstoneError("this pane failed; the log of the site says where"), calls)
         room.store.keep(session.id, asked.turn.number, found, pictures)
         live.pop(answer.pane, None)
