@@ -22,6 +22,7 @@ test-thorough: export TOUCHSTONE_CAP_REPETITIONS = 50
 test-thorough: export TOUCHSTONE_LOAD = 12x5x30
 test-thorough: export TOUCHSTONE_STRANGE = 1000
 test-thorough: export TOUCHSTONE_JOURNEYS = all
+test-thorough: export TOUCHSTONE_REAL_DATA = 1
 test-thorough: $(VENV)/.dev
 	$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ CAREFUL = {
     "Meta-Llama-3_1-8B-Instruct": (45.93, 124),
 }
 """Two runs stored a random letter where nothing could be read: accuracy and unparsed outputs without those guesses."""
+
+slow = pytest.mark.skipif(
+    not os.environ.get("TOUCHSTONE_REAL_DATA"), reason="minutes on real data; `make test-thorough` runs it"
+)
 
 LOOSER = ("gemini-1.5-flash-002", "jamba-1.5-large")
 """Runs for which the source also took the last stand-alone letter of a text; we call those outputs unparsed."""
@@ -28,6 +33,7 @@ def _compare(touchstone: Run, folder: Path, task: dict[str, Any]) -> dict[str, A
     return found
 
 
+@slow
 def test_gsm8k_gives_the_published_figures(shared_data: Path, tmp_path: Path, touchstone: Run) -> None:
     """All 14 models: accuracy and no-answer rate to two decimals, with one general rule."""
     place = shared_data / "outputs-gsm8k"
@@ -57,6 +63,7 @@ def test_gsm8k_gives_the_published_figures(shared_data: Path, tmp_path: Path, to
         assert f"{100 * share:.2f}" == row["published_no_answer"], candidate["name"]
 
 
+@slow
 def test_mmlu_pro_takes_no_guess_for_an_answer(shared_data: Path, tmp_path: Path, touchstone: Run) -> None:
     """Twelve models, 18,000 outputs: the recomputed accuracies where a letter was stated, stored guesses unparsed."""
     pq = pytest.importorskip("pyarrow.parquet")
@@ -92,6 +99,7 @@ def test_mmlu_pro_takes_no_guess_for_an_answer(shared_data: Path, tmp_path: Path
             assert ours == round(right[name] / 15, 2), name
 
 
+@slow
 def test_banking77_baselines(shared_data: Path, tmp_path: Path, touchstone: Run) -> None:
     """Logistic regression reaches 0.88 on 77 labels; the six test texts that stand in train are reported by row."""
     pytest.importorskip("sklearn")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,12 @@ def test_it_says_from_which_volume_on_it_would_cost_too_much(twelve: ReportData)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_it_becomes_a_pdf(twelve: ReportData, language: str) -> None:
     """Without a browser, in either language."""
-    set_language(language)
-    body = pdf_of(html_page(memo_page(twelve)))
+
+    def made() -> bytes:
+        set_language(language)
+        return pdf_of(html_page(memo_page(twelve)))
+
+    body = copy_context().run(made)
     assert body.startswith(b"%PDF-")
     assert len(body) > 5_000
 

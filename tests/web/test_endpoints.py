@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -83,6 +84,7 @@ def until(visitor: Visitor, words: str) -> Reply:
 # From a decision to an answer -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(os.environ.get("TOUCHSTONE_JOURNEYS") != "all", reason="the newcomer of test_journeys goes there")
 def test_from_a_decision_to_an_answer_without_a_shell(site: RunningSite, open_page: Callable[..., Seen]) -> None:
     """Deploy, start the gateway, make a key; OpenAI's own client is answered; ask on the page; stop the gateway."""
     page = open_page("/endpoints/new?decision=latest").page

@@ -20,7 +20,6 @@ from touchstone.errors import StoreError, TouchstoneError
 from touchstone.evaluation.journal import CellCalls, cell_calls
 from touchstone.evaluation.lane_doors import LaneClosed
 from touchstone.evaluation.recovery import recover
-from touchstone.language import N_
 from touchstone.storage.lock import EngineLock
 from touchstone.workspace.playground_base import PaneAnswer, Session
 from touchstone.workspace.playground_media import Medium

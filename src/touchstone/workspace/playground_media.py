@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from touchstone.errors import SettingsError
-from touchstone.language import N_
 
 MOST_BYTES = 4 << 20
 """Of one file. A picture larger than this is scaled down by every provider anyway."""
@@ -57,13 +56,18 @@ def picture(body: bytes) -> Medium:
     Raises:
         SettingsError: it is larger than `MOST_BYTES`, or no PNG, JPEG, WebP or GIF.
     """
-    return _told("image", body, _PICTURES, N_("that is no picture that can be shown; send a PNG, JPEG, WebP or GIF"))
+    return _told(
+        "image", body, _PICTURES, SettingsError("that is no picture that can be shown; send a PNG, JPEG, WebP or GIF")
+    )
 
 
 def sound(body: bytes) -> Medium:
     """A recording, if it is one. Raises `SettingsError`."""
     return _told(
-        "audio", body, _SOUNDS, N_("that is no recording that is known; send WAV, MP3, FLAC, OGG, M4A or WebM")
+        "audio",
+        body,
+        _SOUNDS,
+        SettingsError("that is no recording that is known; send WAV, MP3, FLAC, OGG, M4A or WebM"),
     )
 
 
@@ -78,10 +82,10 @@ def picture_of(url: str) -> Medium | None:
         return None
 
 
-def _told(field: str, body: bytes, kinds: Mapping[str, Callable[[bytes], bool]], otherwise: str) -> Medium:
+def _told(field: str, body: bytes, kinds: Mapping[str, Callable[[bytes], bool]], otherwise: SettingsError) -> Medium:
     if len(body) > MOST_BYTES:
         raise SettingsError("the file for {field} is larger than {most} MiB", field=field, most=MOST_BYTES >> 20)
     for kind, fits in kinds.items():
         if fits(body[:16]):
             return Medium(kind, body)
-    raise SettingsError(otherwise)
+    raise otherwise

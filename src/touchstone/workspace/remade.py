@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from touchstone.data.base import Case, CaseSource
 from touchstone.errors import SettingsError, UnknownName, UserError
 from touchstone.evaluation.purse import Purse
-from touchstone.language import N_
 from touchstone.models.base import Message
 from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec, Workshop
@@ -38,13 +37,6 @@ _INDEX_DIGITS = 12
 
 Looked = TypeVar("Looked")
 
-FILES_GONE = N_("the files that this candidate was made of are not where they were: {reason}")
-NO_FINDER = N_("{name} reads no passages; look at a candidate whose strategy is rag")
-NO_INDEX = N_(
-    "the index of {name} is not in this workspace any more; run the task again to build it, which asks nobody twice"
-)
-NO_SHOTS = N_("{name} is shown no examples; look at a candidate whose strategy is few_shot")
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -61,7 +53,9 @@ class Seen:
     def examples(self, case: Case) -> tuple[ExampleReason, ...]:
         """The examples of a case, with reasons. Raises `SettingsError` where it shows none."""
         if self.shots is None:
-            raise SettingsError(NO_SHOTS, name=self.candidate)
+            raise SettingsError(
+                "{name} is shown no examples; look at a candidate whose strategy is few_shot", name=self.candidate
+            )
         return example_reasons(self.shots, case)
 
     def search(self, query: str, case: Case | None = None) -> SearchTrace:
@@ -75,7 +69,9 @@ class Seen:
             SettingsError: it reads none, or they cannot be looked up any more.
         """
         if self.finder is None:
-            raise self.why_not or SettingsError(NO_FINDER, name=self.candidate)
+            raise self.why_not or SettingsError(
+                "{name} reads no passages; look at a candidate whose strategy is rag", name=self.candidate
+            )
         own = str(question_key(case)) if case is not None and self.finder.reads_cases else None
         return trace_search(self.finder, query, own)
 
@@ -110,7 +106,13 @@ def seen(workspace: Workspace, opened: OpenedAnswers, candidate: str, settings: 
             shots=made.shots,
             finder=finder,
             has_changed=now is not None and stored is not None and now != stored,
-            why_not=SettingsError(NO_INDEX, name=candidate) if gone else None,
+            why_not=SettingsError(
+                "the index of {name} is not in this workspace any more; run the task again to build it, "
+                "which asks nobody twice",
+                name=candidate,
+            )
+            if gone
+            else None,
         )
 
     return _with(workspace, opened, candidate, look)
@@ -142,7 +144,10 @@ def _with(
     except TimeoutError as error:
         raise SettingsError("making {name} again takes too long here", name=candidate) from error
     except OSError as error:
-        raise SettingsError(FILES_GONE, reason=error.strerror or type(error).__name__) from error
+        raise SettingsError(
+            "the files that this candidate was made of are not where they were: {reason}",
+            reason=error.strerror or type(error).__name__,
+        ) from error
 
 
 def _workshop(workspace: Workspace, opened: OpenedAnswers) -> Workshop:

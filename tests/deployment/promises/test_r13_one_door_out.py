@@ -33,6 +33,7 @@ DOORS = {
     "models/tuning_service.py": "to the same, for a training there",
     "deployment/compute/health.py": "to a process of ours on 127.0.0.1",
     "deployment/gateway/server.py": "listens",
+    "workspace/endpoint_ask.py": "to the gateway of this workspace on 127.0.0.1",
     "retrieval/vectors_qdrant.py": "to the vector store that the user named (extra qdrant)",
 }
 LISTENS = ("web/",)
