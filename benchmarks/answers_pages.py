@@ -8,44 +8,23 @@ what an earlier question has left in memory. What is timed is a request and its 
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import orjson
 
+from benchmarks.catalog_search import SYLLABLES
 from benchmarks.measure import Figure, Spread, run
+from benchmarks.pages_site import PagesSite, get
 from benchmarks.table import command
 
 _CANDIDATES = 10
-_SYLLABLES = [
-    "ba",
-    "co",
-    "di",
-    "fu",
-    "ga",
-    "he",
-    "jo",
-    "ki",
-    "lu",
-    "mo",
-    "na",
-    "pe",
-    "ri",
-    "so",
-    "ta",
-    "vu",
-    "we",
-    "zy",
-]
 _HAN = "退款订单发货地址账号登录支付优惠快递包裹商品质量客服电话时间明天今天收到没有可以怎么什么"
 _MOST_MS = 100.0
 
@@ -99,7 +78,7 @@ def fill(place: Path, cases: int) -> None:
     from touchstone.workspace.taskfile import TaskFile
 
     rng = random.Random(7)
-    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(1, 3))) for _ in range(20_000)]
+    words = ["".join(rng.choices(SYLLABLES, k=rng.randint(1, 3))) for _ in range(20_000)]
     weights = [1 / (rank + 3) for rank in range(len(words))]
     pool = rng.choices(words, weights, k=1_000_000)
 
@@ -183,20 +162,20 @@ def index(place: Path) -> None:
 def ask(place: Path) -> dict[str, Any]:
     """Ask the site, and say how long each answer took."""
     rng = random.Random(11)
-    with _Site(place) as (address, cookie):
+    with PagesSite(place) as (address, cookie):
         here = f"/decisions/{'c' * 12}/answers"
         began = time.perf_counter()
-        _get(address, cookie, here)
+        get(address, cookie, here)
         first_s = time.perf_counter() - began
         for sort in ("cost", "latency", "disagreement", "score", "score-high"):  # each order is worked out once
             for by in ("case", "answer"):
-                _get(address, cookie, f"{here}?{urlencode({'sort': sort, 'by': by})}")
-        bare = [_get(address, cookie, "/jobs") for _ in range(24)]  # the frame alone, around an empty list
+                get(address, cookie, f"{here}?{urlencode({'sort': sort, 'by': by})}")
+        bare = [get(address, cookie, "/jobs") for _ in range(24)]  # the frame alone, around an empty list
         names = [f"lab/model-{n}" for n in range(_CANDIDATES)]
         letters = "bcdfghjklmnprstvwz"
 
         def word() -> str:
-            return "".join(rng.choices(_SYLLABLES, k=2))
+            return "".join(rng.choices(SYLLABLES, k=2))
 
         questions: dict[str, Any] = {
             "nothing asked": dict,
@@ -224,73 +203,15 @@ def ask(place: Path) -> dict[str, Any]:
             for number in range(24):
                 asked = {**make(), "sort": sorts[number % 6], "by": ("case", "answer")[number // 6 % 2],
                          "page": rng.choice((1, 1, 2, 40))}  # fmt: skip
-                found.setdefault(name, []).append(_get(address, cookie, f"{here}?{urlencode(asked, doseq=True)}"))
+                found.setdefault(name, []).append(get(address, cookie, f"{here}?{urlencode(asked, doseq=True)}"))
         for _number in range(24):
             case = f"case-{rng.randrange(2_000):06d}"
-            found.setdefault("a case", []).append(_get(address, cookie, f"{here}/{case}?kind=scored"))
-            found.setdefault("an answer", []).append(_get(address, cookie, f"{here}/{case}/lab%2Fmodel-3"))
+            found.setdefault("a case", []).append(get(address, cookie, f"{here}/{case}?kind=scored"))
+            found.setdefault("an answer", []).append(get(address, cookie, f"{here}/{case}/lab%2Fmodel-3"))
     import resource
 
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"ms": found, "bare": bare, "first_s": first_s, "memory_mb": memory_mb}
-
-
-class _Site:
-    """The pages of a workspace on loopback, and somebody who is signed in."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._ready = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-
-    def __enter__(self) -> tuple[str, str]:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-        self._thread.start()
-        while not self._ready.wait(0.1):
-            assert self._thread.is_alive(), "the site did not start"
-        place = urlsplit(self._server.new_link())
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
-        connection.request("GET", place.path + (f"?{place.query}" if place.query else ""))
-        answer = connection.getresponse()
-        answer.read()
-        cookies = [one.partition(";")[0] for one in answer.headers.get_all("set-cookie") or ()]
-        connection.close()
-        return self._server.address, "; ".join(cookies)
-
-    def __exit__(self, *_error: object) -> None:
-        assert self._loop is not None
-        assert self._stop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
-
-    async def _run(self) -> None:
-        from touchstone.config import Settings
-        from touchstone.deployment.gateway.server import listen
-        from touchstone.web.server import SiteServer
-        from touchstone.web.sessions import Sessions
-        from touchstone.web.site import Site
-
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        site = Site(Settings(workspace=self._place, workspace_from="benchmark"), Sessions(self._place))
-        async with SiteServer(site, listen("127.0.0.1", 0)) as self._server:
-            self._ready.set()
-            await self._stop.wait()
-        site.close()
-
-
-def _get(address: str, cookie: str, path: str) -> tuple[float, float]:
-    """Milliseconds of a request: by the clock, and of processor time, the asking included."""
-    place = urlsplit(address)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
-    began, used = time.perf_counter(), time.process_time()
-    connection.request("GET", path, headers={"Cookie": cookie, "Accept-Language": "en"})
-    answer = connection.getresponse()
-    body = answer.read()
-    took = 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - used)
-    connection.close()
-    assert answer.status == 200, (answer.status, path, body[-600:])
-    return took
 
 
 if __name__ == "__main__":

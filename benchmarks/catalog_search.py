@@ -27,7 +27,7 @@ _TASKS = ("chat", "text-generation", "code-generation", "embedding", "reranking"
 _LICENCES = ("apache-2.0", "mit", "llama3.1", "gemma", "cc-by-nc-4.0", "service-terms", "openrail")
 _LANGUAGES = ("en", "zh", "de", "fr", "ja", "es", "ko", "ru", "ar", "pt", "hi", "vi")
 _ABILITIES = ("tools", "structured-output", "vision", "reasoning")
-_SYLLABLES = (
+SYLLABLES = (
     "ba",
     "co",
     "di",
@@ -95,7 +95,7 @@ def _quantile(ordered: list[float], share: float) -> float:
 
 
 def _vocabulary(rng: random.Random, size: int) -> tuple[list[str], list[float]]:
-    words = list({"".join(rng.choices(_SYLLABLES, k=rng.randint(1, 4))) for _ in range(size)})
+    words = list({"".join(rng.choices(SYLLABLES, k=rng.randint(1, 4))) for _ in range(size)})
     words.sort()
     rng.shuffle(words)
     return words, list(accumulate(1 / (rank + 3) for rank in range(len(words))))

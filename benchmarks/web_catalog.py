@@ -22,8 +22,8 @@ from urllib.parse import urlencode
 import orjson
 
 from benchmarks import catalog_search
-from benchmarks.answers_pages import _get, _Site
 from benchmarks.measure import Figure, Spread, run
+from benchmarks.pages_site import PagesSite, get
 from benchmarks.table import command
 
 _MOST_MS = 100.0
@@ -155,28 +155,28 @@ def ask(place: Path) -> dict[str, Any]:
     }  # fmt: skip
     sorts = ("relevance", "price", "context", "released", "parameters", "name")
     found: dict[str, list[tuple[float, float]]] = {}
-    with _Site(place) as (address, cookie):
+    with PagesSite(place) as (address, cookie):
         began = time.perf_counter()
-        _get(address, cookie, "/catalog")
+        get(address, cookie, "/catalog")
         first_s = time.perf_counter() - began
         for sort in sorts:
-            _get(address, cookie, f"/catalog?sort={sort}")
-        _get(address, cookie, "/benchmarks/mmlu")
+            get(address, cookie, f"/catalog?sort={sort}")
+        get(address, cookie, "/benchmarks/mmlu")
         for name, make in pages.items():
             for number in range(_EACH):
                 asked = {**make(), "sort": sorts[number % 6], "view": ("cards", "table")[number // 6 % 2],
                          "page": rng.choice((1, 1, 1, 3))}  # fmt: skip
                 query = urlencode(asked, doseq=True)
-                found.setdefault(f"search, {name}", []).append(_get(address, cookie, f"/catalog?{query}"))
+                found.setdefault(f"search, {name}", []).append(get(address, cookie, f"/catalog?{query}"))
         for number in range(_EACH):
-            found.setdefault("a card", []).append(_get(address, cookie, f"/catalog/{ids[number]}"))
+            found.setdefault("a card", []).append(get(address, cookie, f"/catalog/{ids[number]}"))
             query = urlencode({"models": ids[8 * number : 8 * number + 2 + number % 6]}, doseq=True)
-            found.setdefault("side by side", []).append(_get(address, cookie, f"/catalog/compare?{query}"))
-            found.setdefault("a test", []).append(_get(address, cookie, "/benchmarks/mmlu"))
-            found.setdefault("collections", []).append(_get(address, cookie, "/catalog/collections"))
-            found.setdefault("the words", []).append(_get(address, cookie, "/catalog/taxonomy"))
-            found.setdefault("the frame", []).append(_get(address, cookie, "/jobs"))
-            found.setdefault("all tests", []).append(_get(address, cookie, "/benchmarks"))
+            found.setdefault("side by side", []).append(get(address, cookie, f"/catalog/compare?{query}"))
+            found.setdefault("a test", []).append(get(address, cookie, "/benchmarks/mmlu"))
+            found.setdefault("collections", []).append(get(address, cookie, "/catalog/collections"))
+            found.setdefault("the words", []).append(get(address, cookie, "/catalog/taxonomy"))
+            found.setdefault("the frame", []).append(get(address, cookie, "/jobs"))
+            found.setdefault("all tests", []).append(get(address, cookie, "/benchmarks"))
     import resource
 
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

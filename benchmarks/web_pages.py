@@ -29,8 +29,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from benchmarks.answers_pages import _Site
 from benchmarks.measure import run
+from benchmarks.pages_site import PagesSite
 from benchmarks.table import heading
 
 _EACH = 24
@@ -256,7 +256,7 @@ def addresses(params: Mapping[str, str], comparisons: Sequence[Mapping[str, str]
             continue
         for more in comparisons if "{comparison}" in route.path else ({},):
             known = {**params, **more}
-            yield re.sub(r"\{([a-z_]+)(:path)?\}", lambda found: known[found[1]], route.path)  # noqa: B023
+            yield re.sub(r"\{([a-z_]+)(:path)?\}", lambda found: known[found[1]], route.path)  # noqa: B023 - called at once
 
 
 # Asking ---------------------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def ask(place: Path, each: int, paints: int) -> dict[str, Any]:
     import resource
 
     found: list[Measured] = []
-    with _Site(place) as (address, cookie):
+    with PagesSite(place) as (address, cookie):
         client = Client(address, cookie)
         weights: dict[str, float] = {}
         for path in _asked(client, place):

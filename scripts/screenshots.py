@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.answers_pages import _Site  # noqa: E402
+from benchmarks.pages_site import PagesSite  # noqa: E402 - found once the folder above is on the path
 
 from benchmarks import web_pages  # noqa: E402 - found once the folder above is on the path
 
@@ -40,7 +40,7 @@ def main(beginnings: Sequence[str]) -> None:
         place = Path(folder) / "workspace"
         place.mkdir()
         web_pages.begin(place)
-        with _Site(place) as (address, cookie):
+        with PagesSite(place) as (address, cookie):
             client = web_pages.Client(address, cookie)
             paths = _furnished(client, place)
             wanted = [path for path in paths if not beginnings or path.startswith(tuple(beginnings))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import time
@@ -11,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import openai
 import orjson
 import pytest
-from tests.web.visiting import Reply, RunningSite, Seen, Visitor
+from tests.web.visiting import Reply, RunningSite, Visitor
 
 from touchstone.config import Settings
 from touchstone.deployment.govern.audit import acts
@@ -82,54 +80,6 @@ def until(visitor: Visitor, words: str) -> Reply:
 
 
 # From a decision to an answer -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(os.environ.get("TOUCHSTONE_JOURNEYS") != "all", reason="the newcomer of test_journeys goes there")
-def test_from_a_decision_to_an_answer_without_a_shell(site: RunningSite, open_page: Callable[..., Seen]) -> None:
-    """Deploy, start the gateway, make a key; OpenAI's own client is answered; ask on the page; stop the gateway."""
-    page = open_page("/endpoints/new?decision=latest").page
-    page.get_by_label("Name of the endpoint").fill("helpdesk")
-    page.get_by_role("button", name="Deploy").click()
-    page.get_by_text("helpdesk, version 1, is deployed. 20 of 20 stored cases get the very same answer.").wait_for()
-    page.get_by_role("link", name="Start it").click()
-    page.get_by_label("Port").fill(str(free_port()))
-    page.get_by_role("button", name="Start the gateway").click()
-    page.get_by_role("button", name="Stop the gateway").wait_for(timeout=60_000)
-    base_url = page.locator("#base-url").inner_text()
-
-    page.goto(site.address + "/endpoints/helpdesk")
-    page.get_by_role("link", name="Make a key for it").click()
-    assert page.get_by_label("helpdesk").is_checked()
-    page.get_by_label("Name", exact=False).first.fill("shop front")
-    page.get_by_label("Budget, USD").fill("5")
-    page.get_by_role("button", name="Make the key").click()
-    secret = page.locator("#secret").inner_text()
-    assert re.fullmatch(r"ts-[A-Za-z0-9_-]{43}", secret)
-    assert secret not in page.url
-
-    client = openai.OpenAI(base_url=base_url, api_key=secret, max_retries=0)
-    message = {"role": "user", "content": "My parcel has not arrived."}
-    reply = client.chat.completions.create(model="helpdesk", messages=[message])  # type: ignore[list-item]
-    answer = reply.choices[0].message.content
-    assert answer
-
-    page.goto(site.address + "/endpoints/helpdesk")
-    page.get_by_label("Question").fill("My parcel has not arrived.")
-    page.get_by_label("Key, for the gateway").fill(secret)
-    page.get_by_role("button", name="Ask through the gateway").click()
-    page.locator("#answer blockquote").wait_for()
-    assert page.locator("#answer blockquote").inner_text() == answer
-    page.goto(site.address + "/usage?by=endpoint")
-    assert "helpdesk" in page.get_by_role("region", name="Usage", exact=True).inner_text()
-
-    page.goto(site.address + "/endpoints")
-    page.once("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="Stop the gateway").click()
-    page.get_by_role("button", name="Start the gateway").wait_for(timeout=60_000)
-    [job] = [view for view in site.site.jobs("default").all() if view.job.verb == "serve"]
-    assert job.state == "done"
-    kept = b"".join(file.read_bytes() for file in site.workspace.rglob("*") if file.is_file())
-    assert secret.encode() not in kept
 
 
 def test_a_gateway_that_cannot_start_says_why(visitor: Visitor) -> None:

@@ -243,7 +243,7 @@ class CatalogIndex:
     def values_of(self, facet: str, *, of: str = "") -> list[str]:
         """Every value of a facet, the most frequent first."""
         if (of, facet) not in self._values:
-            sql = f"SELECT value FROM {of}facet WHERE name = ? ORDER BY count DESC, value"  # noqa: S608
+            sql = f"SELECT value FROM {of}facet WHERE name = ? ORDER BY count DESC, value"  # noqa: S608 - "" or "offer_"
             self._values[of, facet] = [value for (value,) in self._connection.execute(sql, (facet,))]
         return self._values[of, facet]
 

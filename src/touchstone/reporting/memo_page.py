@@ -20,7 +20,7 @@ from touchstone.reporting.scatter import placed
 
 _DECADES = (0.1, 1.0, 10.0)
 """Volumes that the cost is told at, as multiples of the user's."""
-_USUAL_REQUESTS = 10_000
+USUAL_REQUESTS = 10_000
 """A volume to tell costs at, where nobody named one."""
 _QUOTED = 400
 """Characters of the instruction that are quoted."""
@@ -28,15 +28,9 @@ _PASSED_OVER = 4
 """Of so many who were not chosen it is said why; the report tells of all."""
 
 
-def memo_page(data: ReportData, *, requests_per_month: float | None = None) -> Page:
-    """
-    The memo, in the language that is set.
-
-    Args:
-        requests_per_month: The volume that the cost is told at; the decision's own by default.
-    """
+def memo_page(data: ReportData) -> Page:
+    """The memo, in the language that is set; costs are told at the volume that the decision was made for."""
     comparison = data.comparison
-    volume = requests_per_month or data.requests_per_month
     rows = figures.rows(data)
     return Page(
         title=sentences.headline(comparison),
@@ -46,7 +40,7 @@ def memo_page(data: ReportData, *, requests_per_month: float | None = None) -> P
             Section(_("The question"), list(_question(data)), "question"),
             Section(_("The options"), list(_options(data, rows)), "options"),
             Section(_("The evidence"), list(_evidence(data, rows)), "evidence"),
-            Section(_("What it costs"), list(_cost(data, rows, volume)), "cost"),
+            Section(_("What it costs"), list(_cost(data, rows)), "cost"),
             Section(_("Risks"), list(_risks(data)), "risks"),
             Section(_("What would change it"), [Bullets(list(_changes(data)))], "changes"),
         ],
@@ -130,9 +124,9 @@ def _evidence(data: ReportData, rows: Sequence[Row]) -> Iterator[Block]:
         )
 
 
-def _cost(data: ReportData, rows: Sequence[Row], volume: float | None) -> Iterator[Block]:
-    told = volume or _USUAL_REQUESTS
-    if volume is None:
+def _cost(data: ReportData, rows: Sequence[Row]) -> Iterator[Block]:
+    told = data.requests_per_month or USUAL_REQUESTS
+    if data.requests_per_month is None:
         yield Paragraph(
             _("Nobody has said how many requests there will be; these are costs at {count} a month.").format(
                 count=numbers.count(round(told))

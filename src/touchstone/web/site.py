@@ -33,6 +33,8 @@ Kept = TypeVar("Kept")
 
 WORKERS = 8
 """Pages that are made at the same time. More would only wait for each other."""
+_MOST_KEPT = 64
+"""Answers that are kept, of all projects."""
 _LOOK_S = 1.0
 """A catalog that changed on the disk is noticed after so long."""
 
@@ -132,8 +134,10 @@ class Site:
         if found is None or found[0] < now:
             found = (now + seconds, make())
             with self._guard:
+                self._kept.pop(key, None)
                 self._kept[key] = found
-                for old in [name for name, (until, _value) in self._kept.items() if until < now]:
+                # The oldest stand first; somebody may ask under ever other conditions.
+                for old in list(self._kept)[: max(0, len(self._kept) - _MOST_KEPT)]:
                     del self._kept[old]
         value: Kept = found[1]
         return value

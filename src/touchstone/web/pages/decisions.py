@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from touchstone.language import _, current_language
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.html import render
 from touchstone.reporting.markdown import render_markdown
-from touchstone.reporting.memo_page import memo_page
+from touchstone.reporting.memo_page import USUAL_REQUESTS, memo_page
 from touchstone.reporting.page_html import html_page
 from touchstone.reporting.pdf import pdf_of
 from touchstone.reporting.result import to_json
@@ -33,7 +34,6 @@ def listing(ask: Ask) -> Answer:
         "decisions/list.html.j2",
         {
             "shown": found[at : at + _PAGE],
-            "count": len(found),
             "before": max(0, at - _PAGE) if at else None,
             "after": at + _PAGE if at + _PAGE < len(found) else None,
             "sentences": {one.id: one.sentence(_) for one in found[at : at + _PAGE]},
@@ -55,12 +55,11 @@ def memo(ask: Ask) -> Answer:
         data = _data(ask, demands)
     except UserError as error:
         data, problem, demands = _data(ask, Demands()), error.text(_), Demands()
-    volume = demands.requests_per_month or data.requests_per_month
     values: dict[str, Any] = {
-        "page": memo_page(data, requests_per_month=demands.requests_per_month),
+        "page": memo_page(data),
         "comparison": data.comparison,
-        "demands": demands,
-        "volume": round(volume) if volume else 10_000,
+        "volume": data.requests_per_month or USUAL_REQUESTS,
+        "command": _command(data.comparison.comparison_id, demands),
         "problem": problem,
         "query": ask.query,
         "query_string": urlencode([(key, value) for key, value in ask.query.items() if value]),
@@ -118,12 +117,21 @@ def _demands(ask: Ask) -> Demands:
     )
 
 
+def _command(comparison: str, demands: Demands) -> str:
+    """What somebody would type for the same."""
+    words = ["touchstone", "decide", comparison]
+    for name, value in demands.model_dump(exclude_defaults=True).items():
+        flag = "--" + name.replace("_", "-")
+        words += [flag] if value is True else [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
+
+
 def _data(ask: Ask, demands: Demands) -> ReportData:
     """
     What a comparison says; kept for a while, because the race is run again over every stored cell.
 
     Raises:
-        UnknownName: there is no such comparison in this project.
+        NotHere: there is no such comparison in this project.
     """
     comparison = ask.params["comparison"]
     stored = next((one for one in ask.workspace.comparisons() if one.id == comparison), None)

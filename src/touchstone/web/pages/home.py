@@ -49,7 +49,7 @@ def demo(ask: Ask) -> Answer:
         "demo",
         "intents",
         f"--folder={folder.absolute()}",
-        title=_("The demo: six ways to name what a customer wants"),
+        title=_("The demo: who names best what a customer wants"),
         about="/decisions/latest",
         who=ask.viewer.name,
         language=ask.language,

@@ -79,15 +79,6 @@ def followed(ask: Ask, template: str, more: Mapping[str, Any]) -> AsyncIterator[
     """The block `standing` of a page each time the job has said something new."""
 
     def look(jobs: Jobs, job_id: str) -> dict[str, Any]:
-        values = {**facts(jobs, job_id), **more}
-        tell_catalog(ask, values)
-        return values
+        return {**facts(jobs, job_id), **more}
 
     return follow(ask, template, "standing", ask.params["job"], look)
-
-
-def tell_catalog(ask: Ask, values: Mapping[str, Any]) -> None:
-    """A training that has ended put a card into the catalog: what is known of that is read again, once."""
-    if values["trained"]:
-        project = ask.viewer.project
-        ask.site.kept(("trained", project, values["view"].job.id), 1e9, lambda: ask.site.catalog_changed(project))

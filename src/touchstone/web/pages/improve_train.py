@@ -239,7 +239,6 @@ def live(ask: Ask) -> Answer:
     """A training as it goes on: loss, speed, memory, time left."""
     improve_run.own_run(ask, ABOUT)
     values = improve_run.facts(ask.jobs, ask.params["job"])
-    improve_run.tell_catalog(ask, values)
     return Show("improve/training_run.html.j2", values, block="standing")
 
 

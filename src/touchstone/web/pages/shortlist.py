@@ -58,10 +58,7 @@ def questions(ask: Ask) -> Answer:
         "use": _USE,
         "hosts": _HOSTS,
         "places": (("", _("Anywhere")), *_places()),
-        "scenarios": (
-            ("", _("As the work suggests")),
-            *((key, one.name.in_language(current_language())) for key, one in scenarios().items()),
-        ),
+        "scenarios": (("", _("As the work suggests")), *_scenarios(current_language())),
         "priorities": PRIORITIES,
         "found": None,
         "problem": "",
@@ -126,11 +123,14 @@ def wishes_of(query: Form) -> Wishes:
 def _found(ask: Ask) -> dict[str, Any]:
     wishes = wishes_of(ask.query)
     first = ask.query.choice("first", [name for name, _words in PRIORITIES], "quality")
-    order = (first, *(name for name, _words in PRIORITIES[:2] if name != first))
+    # What matters most, then quality and cost.
+    order = sorted(
+        (name for name, _words in PRIORITIES if name in (first, "quality", "cost")), key=lambda n: n != first
+    )
     with ask.catalog() as catalog:
         check_codes(wishes, catalog)
         asked = front.ask(wishes, ask.workspace.settings, today=catalog.today)
-        answered = front.answer(asked, catalog, wishes=wishes, priorities=order)  # type: ignore[arg-type]
+        answered = front.answer(asked, catalog, wishes=wishes, priorities=order)
     page = shortlist_page(answered.shortlist, answered.advice, assumed=asked.assumed, top=_TOP)
     return {
         "page": page,
