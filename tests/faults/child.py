@@ -34,7 +34,7 @@ class Ended:
     """The most memory it held."""
 
 
-_SMALL_PARENT = """\
+SMALL_PARENT = """\
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[2:])
 _pid, status, usage = os.wait4(child.pid, 0)
@@ -50,7 +50,7 @@ def run_measured(folder: Path, *arguments: str) -> Ended:
     out, err, peak = (folder / name for name in ("stdout.txt", "stderr.txt", "peak.txt"))
     with out.open("w") as stdout, err.open("w") as stderr:
         ended = subprocess.run(
-            [sys.executable, "-S", "-c", _SMALL_PARENT, str(peak), *command(*arguments)],
+            [sys.executable, "-S", "-c", SMALL_PARENT, str(peak), *command(*arguments)],
             cwd=folder,
             env=environment(folder),
             stdout=stdout,
