@@ -287,7 +287,7 @@ def test_the_browser_filters_without_loading_the_page(open_page: Callable[..., S
     page = open_page(address).page
     page.check('input[name="bucket"][value="zero"]')
     page.wait_for_url("**bucket=zero**")
-    page.wait_for_function("document.querySelector('#found [role=status]') !== null")
+    page.locator("#found [role=status]").wait_for(state="attached")
     page.fill("#q", "card")
     page.wait_for_url("**q=card**")
     assert page.evaluate("document.activeElement.id") == "q"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import expect
 from tests.web.visiting import Reply, RunningSite, Seen, Visitor
 
 from touchstone.evaluation.comparisons import Comparisons
@@ -341,9 +342,9 @@ def test_answers_are_watched_while_they_come(
     page = open_page(f"/playground/s/{session}").page
     page.locator("#prompt").fill("watch this " * 40)
     page.locator("#prompt").press("Control+Enter")
-    page.wait_for_function("document.querySelector('#answer-1-0 .said')?.textContent.startsWith('watch')")
+    expect(page.locator("#answer-1-0 .said")).to_have_text(re.compile(r"^watch"))
     assert page.locator("#answer-1-0 .numbers").count() == 0
     page.locator("#prompt").fill("typed meanwhile")
     page.locator("#answer-1-0 .numbers").wait_for()
-    page.wait_for_function("!document.querySelector('[data-events]')")
+    expect(page.locator("[data-events]")).to_have_count(0)
     assert page.locator("#prompt").input_value() == "typed meanwhile"

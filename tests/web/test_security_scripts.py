@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from tests.web.hostile import SCRIPTS, make_hostile
 from tests.web.visiting import RunningSite, Visitor
 from tests.web.walking import crawl, one_of_each
@@ -222,7 +222,7 @@ def test_a23_a_page_of_somebody_else_changes_and_reads_nothing(site: RunningSite
     page.goto(site.server.new_link())
     # The same machine under another port is the same site to a browser, so that even SameSite cookies go along.
     page.goto(f"http://127.0.0.1:{evil.port}/")
-    page.wait_for_function("document.title === 'done'")
+    expect(page).to_have_title("done")
     told = dict(line.split(": ", 1) for line in page.evaluate("window.told"))
     assert {name: told[name] for name in ("read", "read json", "socket", "events", "script", "image")} == dict.fromkeys(
         ("read", "read json", "socket", "events", "script", "image"), "blocked"
