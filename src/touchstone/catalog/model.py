@@ -216,14 +216,13 @@ class Model(Noun):
     def _hangs_together(self) -> Self:
         known = _fact_names()
         for source in self.sources:
-            for fact in source.facts:
-                if fact not in known:
-                    raise InvalidValue(
-                        "source {source!r} of {model} supports {fact!r}, which is no fact of a card",
-                        source=source.name,
-                        model=self.id,
-                        fact=fact,
-                    )
+            if not known.issuperset(source.facts):
+                raise InvalidValue(
+                    "source {source!r} of {model} supports {fact!r}, which is no fact of a card",
+                    source=source.name,
+                    model=self.id,
+                    fact=next(fact for fact in source.facts if fact not in known),
+                )
         if self.origin == "foundation" and (self.base_model or self.relation):
             raise InvalidValue("{model} is called a foundation model and names a base model", model=self.id)
         if self.base_model == self.id:
