@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import distributions, version
+from importlib.metadata import distributions, entry_points, version
 from pathlib import Path
 
 import pytest
@@ -96,12 +96,19 @@ def test_listing_names_imports_no_member() -> None:
 def test_what_is_installed_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many kinds are asked for, the metadata of all packages is read once per process."""
     looks = []
-    read = plugins.entry_points
-    monkeypatch.setattr(plugins, "entry_points", lambda: looks.append(1) or read())
+    read = plugins.distributions
+    monkeypatch.setattr(plugins, "distributions", lambda: looks.append(1) or read())
     plugins.look_again()
     for kind in ("scorer", "reader", "model", "strategy", "answer_reader", "scorer"):
         assert plugins.names(kind)
     assert looks == [1]
+
+
+def test_every_entry_point_of_ours_is_found() -> None:
+    """Packages that do not name us are passed over unread; the others say what the library reads of them."""
+    for group in {group for group in entry_points().groups if group.startswith("touchstone.")}:
+        said = {point.name for point in entry_points(group=group)}
+        assert set(plugins.names(group.removeprefix("touchstone."))) == said
 
 
 def test_the_version_of_a_package_is_the_one_its_metadata_says(install: Install, tmp_path: Path) -> None:

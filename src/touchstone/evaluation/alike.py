@@ -7,7 +7,7 @@ Imports nothing that takes time: a shortlist looks at hundreds of results and at
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -46,7 +46,12 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
     )
     apart: list[tuple[Claim, WhyApart]] = []
     newest: dict[tuple[str | None, ...], Claim] = {}
-    orders = {id(claim): order(benchmark, claim) for claim in claims}
+    # Only what is level is told apart by its text: a shortlist sorts a thousand results.
+    often = Counter(claim.value for claim in claims)
+    orders = {
+        id(claim): order(benchmark, claim) if often[claim.value] > 1 else (-merit(benchmark, claim), "")
+        for claim in claims
+    }
     for claim in sorted(claims, key=lambda claim: (_age(claim), orders[id(claim)]), reverse=True):
         size = question_count(benchmark, claim)
         same = (claim.model, claim.snapshot, claim.mode)
