@@ -8,7 +8,16 @@ from contextvars import copy_context
 
 import pytest
 
-from touchstone.language import LANGUAGES, N_, _, current_language, language_code, ngettext, set_language
+from touchstone.language import (
+    LANGUAGES,
+    N_,
+    _,
+    current_language,
+    in_language,
+    language_code,
+    ngettext,
+    set_language,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +86,11 @@ async def test_tasks_speak_their_own_language() -> None:
 def test_marking_a_message_changes_nothing() -> None:
     """It is translated where it is shown."""
     assert N_("scores") == "scores"
+
+
+def test_something_is_said_in_another_language_and_the_own_one_stays() -> None:
+    """What follows is said in the language from before, also after an error."""
+    assert in_language("zh", current_language) == "zh"
+    with pytest.raises(ZeroDivisionError):
+        in_language("zh", lambda: 1 / 0)
+    assert current_language() == "en"

@@ -7,9 +7,13 @@ The language is one per process and context: the command line sets it once, a we
 from __future__ import annotations
 
 import gettext as _gettext
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+Said = TypeVar("Said")
 
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 """Codes the product speaks, with each language's own name."""
@@ -33,6 +37,16 @@ def set_language(code: str) -> None:
 def current_language() -> str:
     """The code that is spoken now."""
     return _current.get()
+
+
+def in_language(code: str, say: Callable[[], Said]) -> Said:
+    """What `say` gives while `code` is spoken; the language here stays as it is."""
+
+    def spoken() -> Said:
+        set_language(code)
+        return say()
+
+    return copy_context().run(spoken)
 
 
 @cache

@@ -149,3 +149,28 @@ def test_a_file_that_is_no_index_is_none(tmp_path: Path, content: bytes) -> None
 
     assert CatalogIndex.open(place) is None
     assert CatalogIndex.open(tmp_path / "absent.sqlite") is None
+
+
+def test_another_reader_has_the_same_index_to_itself(tmp_path: Path) -> None:
+    """What one of them keeps or closes does not touch the other, also where the index lives in memory."""
+    place = tmp_path / "index.sqlite"
+    write_index(place, [Made("one").row()], {"key": "1"})
+    on_disk = CatalogIndex.open(place, today=739_000)
+    assert on_disk is not None
+    for index in (on_disk, shelf([Made("one")])):
+        other = index.another()
+        assert other.ids() == ["acme/one"]
+        assert (other.meta, other.today) == (index.meta, index.today)
+        other.close()
+        assert index.ids() == ["acme/one"]
+        index.close()
+
+
+def test_another_reader_of_a_file_that_is_gone_reads_what_was_there(tmp_path: Path) -> None:
+    """Whoever has it open has it still."""
+    place = tmp_path / "index.sqlite"
+    write_index(place, [Made("one").row()], {"key": "1"})
+    index = CatalogIndex.open(place)
+    assert index is not None
+    place.unlink()
+    assert index.another().ids() == ["acme/one"]

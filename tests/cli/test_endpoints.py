@@ -50,7 +50,13 @@ def test_a_policy_is_changed_by_flags_and_by_a_file(served: Run, tmp_path: Path)
     whole = json.loads(served("endpoints", "policy", "parrot", "--file", "policy.yaml", "--json").stdout)
     assert (whole["sampling"], whole["safety"]["pii"]) == ("client", "off")
     (tmp_path / "policy.yaml").write_text("samplign: client\n")
-    for arguments in (("--sampling", "never"), ("--file", "policy.yaml"), ("--fail-over", "nobody")):
+    assert yaml.safe_load(served("endpoints", "policy", "parrot", "--on-key-end", "cut").stdout)["on_key_end"] == "cut"
+    for arguments in (
+        ("--sampling", "never"),
+        ("--on-key-end", "now"),
+        ("--file", "policy.yaml"),
+        ("--fail-over", "nobody"),
+    ):
         wrong = served("endpoints", "policy", "parrot", *arguments)
         assert wrong.returncode == 2, arguments
         assert len(wrong.stderr.splitlines()) == 1

@@ -186,6 +186,7 @@ def test_usage_is_told_and_written(run: Run, home: Settings, tmp_path: Path) -> 
     assert line[:3] == [f"{number} shop", "'=small", "5"]
     picture = ET.fromstring((tmp_path / "use.svg").read_text())
     assert picture.tag.endswith("svg")
+    assert f"{number} shop · =small: $0.02" in [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert "5" in run("usage").out
     assert run("usage", "--since", "2999-01-01").out == "Nothing was asked here yet.\n"
     assert run("keys", "show", "shop", "--json").body["standing"]["spent_usd"] == pytest.approx(0.02)
@@ -201,6 +202,19 @@ def test_mistakes_in_usage_are_one_line(run: Run) -> None:
         result = run("usage", *flags)
         assert (result.code, result.err.count("\n")) == (2, 1)
         assert said in result.err
+
+
+@pytest.mark.parametrize("flag", ["since", "until"])
+def test_a_day_of_the_audit_log_that_is_none_is_told(run: Run, flag: str) -> None:
+    """On one line, with the value and how a day is written; a day and a moment are taken."""
+    created(run)
+    wrong = run("audit", f"--{flag}", "27.11.2026")
+    assert (wrong.code, wrong.out, wrong.err.count("\n")) == (2, "", 1)
+    assert f"{flag} is '27.11.2026'; write a day such as 2026-11-27, or a moment" in wrong.err
+    kept, none = (0, 1) if flag == "since" else (1, 0)
+    days = ("2020-01-01", "2999-01-01T12:00")
+    assert [act["what"] for act in run("audit", f"--{flag}", days[kept], "--json").body] == ["key.create"]
+    assert run("audit", f"--{flag}", days[none], "--json").body == []
 
 
 def test_what_is_in_doubt_is_listed_and_given_back(run: Run, home: Settings) -> None:

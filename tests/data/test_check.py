@@ -17,6 +17,7 @@ from touchstone.data.cases import read_cases
 from touchstone.data.check import check_cases
 from touchstone.data.csv import CsvReader
 from touchstone.data.likeness import same_text
+from touchstone.language import current_language
 
 
 def kinds(summary: CaseSummary) -> list[str]:
@@ -405,3 +406,14 @@ def test_a_recording_is_a_file_or_a_data_url(tmp_path: Path) -> None:
     rows = [{"input": f"q{place}", "target": "yes", "audio": value} for place, value in enumerate(audio)]
     found = {problem.kind: problem.rows for problem in summarise(rows, tmp_path, filled=30).errors}
     assert found == {"audio_address": (3,), "media_kind": (4, 5)}
+
+
+def test_how_files_were_read_is_kept_in_every_language(tmp_path: Path) -> None:
+    """What was found in one language reads in another, for it is kept; what was kept in one alone stays as it is."""
+    rows = [{"id": f"c{n}", "input": f"q{n}", "target": "yes"} for n in range(2)]
+    summary = summarise(rows, tmp_path)
+
+    assert summary.described == summary.said_in("en").described == "JSON Lines, UTF-8, 3 columns: id, input, target"
+    assert summary.said_in("zh").described == "JSON Lines，UTF-8，3 列：id, input, target"
+    assert current_language() == "en"
+    assert summary.model_copy(update={"described_in": {}}).said_in("zh").described == summary.described

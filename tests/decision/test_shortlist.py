@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import weakref
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -755,3 +757,20 @@ def test_a_model_of_another_task_is_told_without_its_card() -> None:
     assert aside is not None
     assert (aside.check.limit, aside.further) == ("task", None)
     assert other_task("acme/c", "C", ("chat", "embedding"), needs) is None
+
+
+def test_a_card_is_let_go_once_it_is_judged() -> None:
+    """A large catalog need not be in memory: when the next card is asked for, the last one alone is left."""
+    judged: list[weakref.ref[Card]] = []
+
+    def stream() -> Iterator[Card]:
+        for n in range(20):
+            assert all(one() is None for one in judged[:-1])
+            made = card(f"acme/m{n:02}", offers=[offer("north", 1.0 if n % 2 else 9.0)])
+            judged.append(weakref.ref(made))
+            yield made
+            del made
+
+    found = shortlist(stream(), Needs(max_input_usd=5.0), BACKGROUND)
+
+    assert (len(found.qualified), len(found.excluded)) == (10, 10)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from touchstone.data.base import Case, CaseSummary
 from touchstone.evaluation import datasets as datasets_module
 from touchstone.evaluation.ledger import Ledger
+from touchstone.language import in_language
 from touchstone.models.base import AudioPart, ImagePart, Message, TextPart
 
 any_text = st.text(st.characters(), max_size=40)
@@ -183,6 +184,20 @@ def test_a_check_of_files_is_remembered_with_its_cases(shared: Ledger, label: st
     again = shared.datasets.checked(files)
     assert again is not None
     assert again.groups == 2
+
+
+def test_a_check_that_is_remembered_reads_in_the_language_of_whoever_asks(ledger: Ledger) -> None:
+    """The files were looked at by somebody who reads another language."""
+    found = summary("d").model_copy(update={"described": "by hand", "described_in": {"en": "by hand", "zh": "手工"}})
+    ledger.datasets.add(found, [Case(id="a")])
+    ledger.datasets.keep_check("f", found)
+
+    here, there = ledger.datasets.checked("f"), in_language("zh", lambda: ledger.datasets.checked("f"))
+
+    assert here is not None
+    assert here.described == "by hand"
+    assert there is not None
+    assert there.described == "手工"
 
 
 def test_cases_are_found_at_their_places(ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,13 +31,14 @@ from touchstone.errors import (
     StoreError,
     WrongModel,
 )
+from touchstone.evaluation import tables
 from touchstone.evaluation.budget import Balance
 from touchstone.evaluation.journal import CellCalls, Journal, cell_calls, worst_case_usd
 from touchstone.evaluation.lane import Lane, LaneClosed, LaneSettings
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.evaluation.purse import NotStored, Purse, Stopped
 from touchstone.evaluation.recovery import balance_of, recover
-from touchstone.models.base import ChatModel, ChatRequest, Completion, Message, Reply
+from touchstone.models.base import ChatModel, ChatRequest, Completion, ImagePart, Message, Reply, TextPart
 from touchstone.models.chat_reply import read_reply
 from touchstone.models.fake import FakeFailure, FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer
@@ -1051,6 +1053,25 @@ def test_no_call_costs_more_than_its_worst_case(
     assert worst is not None
     assert cost is not None
     assert cost <= worst * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3_000_000])
+async def test_a_picture_is_held_by_what_its_model_takes_for_one(ledger: Ledger, size: int) -> None:
+    """Neither megabytes nor some bytes of a file say what is billed; a cap that covers the picture is enough."""
+    part = ImagePart(url="data:image/png;base64," + "A" * size)
+    request = ChatRequest(messages=(Message(role="user", content=(TextPart(text="what is it?"), part)),), max_tokens=10)
+    model = FakeModel("claude-small", price=Price(input_usd=10.0, output_usd=0.0))
+    purse = Purse(ledger, cap_usd=0.0535)  # 5,120 tokens and the words
+    purse.open("run")
+    await Journal(model, purse).complete(request)
+    with ledger.engine.connect() as connection:
+        [held] = connection.execute(sa.select(tables.attempts.c.hold_usd)).scalars()
+    assert 5_120e-5 < held < 0.0535
+
+    short = Purse(ledger, cap_usd=0.0512)
+    short.open("other run")
+    with pytest.raises(BudgetStop):
+        await Journal(FakeModel("claude-other", price=model.price), short).complete(request)
 
 
 def test_without_a_price_there_is_no_worst_case() -> None:

@@ -163,7 +163,7 @@ def test_every_number_has_its_unit_and_its_interval(improvement: Made) -> None:
     assert "m rag (pays) passages from documents (RAG) 80.0% (75.1–84.1%) +40.0 (+" in text
     assert "1.00 s $720.00" in text
     assert "m few_shot, k=4 examples in the prompt (few-shot)" in text
-    assert "< $0.00001, 0.50 s" in text
+    assert "< $0.000001, 0.50 s" in text
     assert "$30.00, 3,700 s 800 $4.00 never cheaper" in text
     assert "In all: making it, and 20,000 requests a month for 12 months." in text
     assert "so what learned them is made again 12 times" in text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchstone.evaluation.base import Estimate
-from touchstone.language import set_language
+from touchstone.language import in_language, set_language
 from touchstone.reporting import numbers
 
 
@@ -28,11 +28,60 @@ from touchstone.reporting import numbers
         (999.99, "$1,000"),
         (1234567.2, "$1,234,567"),
         (-0.5, "−$0.50"),
+        (1e-6, "$0.000001"),
+        (9.999e-7, "< $0.000001"),
+        (7.38e-8, "< $0.000001"),
+        (5e-324, "< $0.000001"),
+        (-7.38e-8, "> −$0.000001"),
+        (-1e-6, "−$0.000001"),
     ],
 )
 def test_money_has_the_digits_that_matter(usd: float | None, text: str) -> None:
-    """Three digits below a dollar, cents from there, none from a thousand on; unknown is a dash."""
+    """Three digits below a dollar, cents from there, none from a thousand on; unknown is a dash, tiny is a bound."""
     assert numbers.money(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (7.38e-8, "$0.0000000738"),
+        (-7.38e-8, "−$0.0000000738"),
+        (1e-6, ""),
+        (0.2, ""),
+        (0, ""),
+        (None, ""),
+        (math.nan, ""),
+    ],
+)
+def test_an_amount_behind_a_bound_can_be_told(usd: float | None, text: str) -> None:
+    """Where `money` tells a bound alone, the amount is told beside it; elsewhere there is nothing more to tell."""
+    assert numbers.exact_money(usd) == text
+
+
+def test_ticks_of_money_are_told_apart_however_small() -> None:
+    """Ticks that all read as one bound would be no axis."""
+    assert [numbers.money_tick(t) for t in (0, 1e-8, 1e-7, 1e-6, 0.1, 10)] == [
+        "$0", "$0.00000001", "$0.0000001", "$0.000001", "$0.10", "$10.00",
+    ]  # fmt: skip
+
+
+def _read(money: str) -> float:
+    """A number in the middle of what a reader of these words may think."""
+    bound, _space, amount = money.rpartition(" ")
+    value = float(amount.replace("$", "").replace(",", "").replace("−", "-"))
+    return value / 2 if bound else value
+
+
+amounts = st.floats(-1e9, 1e9) | st.floats(-1e-5, 1e-5)
+
+
+@given(amounts, amounts)
+def test_the_larger_amount_never_reads_as_the_smaller(one: float, other: float) -> None:
+    """However amounts are rounded, they read in their order, and in both languages alike."""
+    low, high = sorted((one, other))
+
+    assert _read(numbers.money(low)) <= _read(numbers.money(high))
+    assert in_language("zh", lambda: numbers.money(low)) == numbers.money(low)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import orjson
 import pytest
-from tests.web.visiting import RunningSite, Visitor
+from tests.web.visiting import Reply, RunningSite, Visitor
+
+from touchstone.web.pages import decisions
+from touchstone.workspace import numbers_kept
+from touchstone.workspace.case_changes import change_case, take_back
 
 
 @pytest.fixture
@@ -94,3 +102,101 @@ def test_the_report_stands_in_a_frame_without_an_origin(visitor: Visitor, compar
 def test_what_is_not_there_is_not_there(visitor: Visitor, comparison: str, path: str) -> None:
     """Ids of nobody, and files of nobody."""
     assert visitor.get(path.format(id=comparison)).status == 404
+
+
+# Many answers --------------------------------------------------------------------------------------------------------
+
+FRAGMENT = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def unknown(site: RunningSite, comparison: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nobody has looked at the answers, and they are too many to look at while somebody waits; gives the file."""
+    monkeypatch.setattr(decisions, "AT_ONCE", 100)
+    file = site.workspace / "measured" / f"{comparison}.json"
+    file.unlink(missing_ok=True)
+    numbers_kept._entries.clear()
+    decisions._looks.clear()
+    yield file
+    deadline = time.monotonic() + 60  # whoever comes next finds no look going on
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def until_there(visitor: Visitor, path: str) -> Reply:
+    """What a script of the page is given in the end; it is told to leave the page as it is until then."""
+    deadline = time.monotonic() + 60
+    while (reply := visitor.get(path, headers=FRAGMENT)).status == 204:
+        assert reply.text == ""
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return reply
+
+
+def test_many_answers_are_looked_at_beside_the_request(visitor: Visitor, comparison: str, unknown: Path) -> None:
+    """The page says so at once, with a link for whoever has no scripts; the memo takes its place with its form."""
+    here = f"/decisions/{comparison}"
+    first = visitor.get(f"{here}?requests_per_month=5000000")
+    assert first.status == 200
+    assert "396 cases and 4 candidates are looked at" in first.words
+    assert f'href="{here}?requests_per_month=5000000">Look again' in first.text
+    assert f'hx-get="{here}?waiting=page&amp;requests_per_month=5000000"' in first.text
+    assert "What it costs" not in first.words
+    there = until_there(visitor, f"{here}?waiting=page&requests_per_month=5000000")
+    assert "<html" not in there.text
+    assert "50,000,000 requests" in there.words
+    assert 'hx-target="#memo"' in there.text
+    assert "waiting=" not in there.text
+    assert unknown.exists()
+    again = visitor.get(f"{here}?requests_per_month=7000000")
+    assert "70,000,000 requests" in again.words
+
+
+def test_the_slider_waits_for_the_memo_alone(visitor: Visitor, comparison: str, unknown: Path) -> None:
+    """A part of the page waits, and the form below it stays."""
+    here = f"/decisions/{comparison}?requests_per_month=5000000"
+    part = visitor.get(here, headers=FRAGMENT)
+    assert "waiting=memo" in part.text
+    assert 'hx-target="#memo"' in part.text
+    there = until_there(visitor, f"{here}&waiting=memo")
+    assert "50,000,000 requests" in there.words
+    assert "<form" not in there.text
+
+
+def test_a_file_waits_for_the_answers(visitor: Visitor, comparison: str, unknown: Path) -> None:
+    """Two who ask at once are one look; what a file says is what the page says."""
+    visitor.get(f"/decisions/{comparison}")
+    found = orjson.loads(visitor.get(f"/decisions/{comparison}/files/result.json").body)
+    assert found["task"]["cases"] == 396
+    assert "The evidence" in visitor.get(f"/decisions/{comparison}").words
+
+
+def test_a_change_of_a_case_shows_at_once(site: RunningSite, visitor: Visitor, comparison: str) -> None:
+    """Of a memo that was looked at a moment ago; and so does its being taken back."""
+    here, workspace = f"/decisions/{comparison}", site.site.workspace("default")
+    before = visitor.get(here)
+    ids = workspace.ledger.datasets.case_column(_dataset(site, comparison), "test", "case_id")
+    said = change_case(workspace, comparison, ids[0], "exclude", reason="unclear", who="ann")
+    assert "395" in visitor.get(here).words
+    take_back(workspace, comparison, said.id, reason="no", who="ann")
+    assert visitor.get(here).words == before.words
+
+
+def test_numbers_of_an_older_day_expire_at_once(site: RunningSite, visitor: Visitor, comparison: str) -> None:
+    """When it is to be measured again is told from when it was measured, which is looked up each time."""
+    ledger = site.site.workspace("default").ledger
+    here = f"/decisions/{comparison}"
+    before = visitor.get(here)
+    with ledger.writing() as connection:
+        [[created]] = connection.exec_driver_sql("SELECT created FROM comparison")
+        connection.exec_driver_sql("UPDATE comparison SET created = '2020-01-01T00:00:00.000+00:00'")
+    assert "2020" in visitor.get(here).words
+    assert "2020" not in before.words
+    with ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE comparison SET created = ?", (created,))
+
+
+def _dataset(site: RunningSite, comparison: str) -> str:
+    from touchstone.workspace.case_changes import dataset_of
+
+    return dataset_of(site.site.workspace("default"), comparison)

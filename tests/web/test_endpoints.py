@@ -217,6 +217,7 @@ def test_the_policy_as_a_form_and_as_text(visitor: Visitor, workspace: Workspace
     fields = {
         "pii": "block", "blocked": f"secret plan\n{HOSTILE}", "cache_s": "60", "moderation": "moderation",
         "ways": ["in"], "fail_over": "", "sampling": "client", "keep_content_days": "0",
+        "on_key_end": "cut",
     }  # fmt: skip
     page = visitor.post(path, fields)
     assert "Saved." in page.words
@@ -225,6 +226,7 @@ def test_the_policy_as_a_form_and_as_text(visitor: Visitor, workspace: Workspace
     assert (policy.cache_s, policy.keep_content_days, policy.sampling) == (60, None, "client")
     assert (policy.safety.pii, policy.safety.ways, policy.safety.moderation) == ("block", ("in",), "moderation")
     assert policy.safety.blocked == ("secret plan", HOSTILE)
+    assert policy.on_key_end == "cut"
     for wrong in ({"blocked": "/(/"}, {"pii_kinds": "shoe-size"}, {"fail_over": "nobody"}, {"cache_s": "soon"}):
         page = visitor.post(path, {**fields, **wrong})
         assert page.status == 422, wrong

@@ -299,6 +299,12 @@ def test_the_audit_log(visitor: Visitor, house: House) -> None:
     assert "policy.max_output_tokens : 101 → 102" in visitor.get(after[1].replace("&amp;", "&")).words
     assert "endpoint.policy" not in visitor.get("/audit?what=key.create").words.partition("Change")[2]
     assert "No act was written down" in visitor.get("/audit?until=2020-01-01").words
+    for wrong in ("since=soon", "until=2026-99-01"):
+        page = visitor.get(f"/audit?{wrong}&who=ada")
+        assert page.status == 422
+        assert "write a day such as 2026-11-27" in page.words
+        assert 'value="ada"' in page.text
+        assert visitor.get(f"/audit/csv?{wrong}").status == 400
     rows = list(csv.DictReader(io.StringIO(visitor.get("/audit/csv?what=endpoint.policy").text)))
     assert len(rows) == 61
     assert rows[0]["who"].startswith("'=1+1")

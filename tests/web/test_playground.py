@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -257,6 +258,47 @@ def test_votes_are_ranked_and_exported(visitor: Visitor, server: FakeServer) -> 
     export = visitor.get(f"/playground/votes/{session}/export")
     assert export.headers["content-disposition"].endswith('.jsonl"')
     assert json.loads(export.text)["verdict"] == "better"
+
+
+def test_a_session_is_deleted_after_it_was_said_what_goes(visitor: Visitor, server: FakeServer) -> None:
+    """A page without scripts says what goes with it, votes and their export among it; then nothing of it is found."""
+    session, _page = begun(visitor, *BOTH, how="pairs", title=HOSTILE)
+    asked(visitor, session, "a question to forget", image=("p.png", PNG))
+    visitor.post(f"/playground/s/{session}/vote", {"turn": 1, "verdict": "good"})
+    here = f"/playground/s/{session}"
+    assert f'href="{here}/delete"' in visitor.get(here).text
+
+    sure = visitor.get(f"{here}/delete")
+    for words in ("1 question, 2 answers", "1 picture", "1 vote", "stays in the books", "Export as JSONL"):
+        assert words in sure.words
+    assert f"/playground/votes/{session}/export" in sure.text
+    assert "<img src=x" not in sure.text
+    assert visitor.get(here).status == 200
+    done = visitor.post(f"{here}/delete")
+
+    assert (done.status, done.path) == (200, "/playground")
+    assert "is deleted" in done.words
+    assert session not in done.text
+    for path in (
+        here,
+        f"{here}/delete",
+        f"{here}/media/{hashlib.sha256(PNG).hexdigest()}",
+        f"/playground/votes/{session}",
+    ):
+        assert visitor.get(path).status == 404
+
+
+def test_a_session_in_which_somebody_answers_is_not_deleted(
+    visitor: Visitor, site: RunningSite, server: FakeServer
+) -> None:
+    """Whoever answers is stopped first, or waited for; until then everything stays."""
+    session, _page = begun(visitor, BOTH[0], max_tokens=4000)
+    here = f"/playground/s/{session}"
+    visitor.post(f"{here}/ask", {"prompt": "word " * 400, "after": 0, "scripted": "1"})
+    refused = visitor.post(f"{here}/delete")
+    assert (refused.status, "at this moment" in refused.words) == (409, True)
+    visitor.post(f"{here}/stop", {"turn": 1})
+    assert "is deleted" in visitor.post(f"{here}/delete").words
 
 
 def test_a_turn_becomes_a_case_or_a_prompt(visitor: Visitor, site: RunningSite, server: FakeServer) -> None:

@@ -85,6 +85,17 @@ def provider() -> Iterator[tuple[Provider, str]]:
 # From a file to a task ----------------------------------------------------------------------------------------------
 
 
+def test_how_cases_are_read_is_said_in_the_language_of_the_reader(site: RunningSite, task: str) -> None:
+    """Looked at in English first: whoever reads Chinese is told in Chinese, before the task is made and after."""
+    english, chinese = site.visitor(), site.visitor()
+    chinese.language = "zh"
+    draft = upload(english).path
+
+    for path in (draft, f"{task}/cases"):
+        assert "separator comma" in english.get(path).words
+        assert "以逗号分隔" in chinese.get(path).words
+
+
 def test_from_an_upload_to_a_gate(visitor: Visitor) -> None:
     """Upload, look, make, set a gate, run, and see whether it is met; and the same task as an archive for CI."""
     look = upload(visitor)

@@ -127,6 +127,30 @@ def test_a_decision_that_turns_says_what_it_was(workspace: Workspace, measure: M
     )
 
 
+def test_who_is_measured_later_is_asked_on_them_too(workspace: Workspace, measure: Measure, tmp_path: Path) -> None:
+    """The plan and the run say so before anybody is asked; so a word that is taken back holds for the newcomer too."""
+    first = measure()
+    change = change_case(workspace, first, "q0", "exclude", reason="unclear", who="ann")
+    file = tmp_path / "task.yaml"
+    task = json.loads(file.read_text())
+    task["candidates"].append({"recorded": "out.jsonl", "model": "good", "name": "newcomer"})
+    file.write_text(json.dumps(task))
+    loaded, options = workspace.load_task(file), CompareOptions(full=True)
+    plan, said = workspace.plan(loaded, options), list[str]()
+
+    found = workspace.compare(loaded, options, notice=said.append).comparison
+
+    for told in (plan.warnings, said):
+        [line] = [one for one in told if "left out of every number" in one]
+        assert line.startswith(f"1 of {CASES} cases is left out")
+    assert sum(one.calls for one in plan.candidates if one.name == "newcomer") == CASES
+    assert {one.estimate.n for one in found.candidates if one.estimate is not None} == {CASES - 1}
+    take_back(workspace, first, change.id, reason="it is clear after all", who="ann")
+    again = decided(workspace, found.comparison_id)
+    assert {one.estimate.n for one in again.candidates if one.estimate is not None} == {CASES}
+    assert workspace.plan(loaded, options).warnings == ()
+
+
 def test_taken_back_it_is_as_it_was(workspace: Workspace, measure: Measure) -> None:
     """To the last digit; what was said stays to be read."""
     comparison = measure()

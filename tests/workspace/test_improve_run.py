@@ -14,7 +14,7 @@ from tests.workspace.learner import TOPICS, Learner, learner
 
 from touchstone.config import load_settings
 from touchstone.evaluation.comparisons import Comparisons
-from touchstone.workspace.gather import load
+from touchstone.workspace.stored import load
 from touchstone.workspace.workspace import Workspace
 
 

@@ -150,3 +150,17 @@ def test_the_file_holds_no_secret_in_the_clear(people: People, tmp_path: Path) -
     assert token.encode() not in found
     if os.name != "nt":
         assert stat.S_IMODE((tmp_path / "people.sqlite").stat().st_mode) == 0o600
+
+
+def test_roles_of_a_project_are_replaced_together(people: People) -> None:
+    """Whoever is not named has none there any more; other projects stay, unknown names are passed over."""
+    people.add("anna", {"default": "admin", "support": "viewer"})
+    people.add("ben", {"support": "editor"})
+    assert people.roles_in("support") == {"anna": "viewer", "ben": "editor"}
+    people.set_roles_in("care", {**people.roles_in("support"), "nobody": "admin"})
+    people.set_roles_in("support", {"ben": "admin"})
+    assert people.roles_in("care") == {"anna": "viewer", "ben": "editor"}
+    assert people.roles_in("support") == {"ben": "admin"}
+    with pytest.raises(SettingsError, match="nobody would govern"):
+        people.set_roles_in("default", {})
+    assert people.roles_in("default") == {"anna": "admin"}

@@ -24,6 +24,7 @@ from touchstone.workspace.deploy_own import deploy_own
 from touchstone.workspace.playground import Playground
 from touchstone.workspace.playground_base import Choice, PaneAnswer, Parameters, Session, Turn, cosine
 from touchstone.workspace.playground_choices import choices
+from touchstone.workspace.playground_forget import contents_of, forget_session
 from touchstone.workspace.playground_media import picture
 from touchstone.workspace.playground_store import PlaygroundStore
 from touchstone.workspace.workspace import Workspace
@@ -271,6 +272,47 @@ def test_every_call_is_an_attempt_of_the_session(make: Make) -> None:
         rows = connection.execute(sa.select(tables.attempts).where(tables.attempts.c.run == session.run)).all()
     assert [(row.state, row.purpose) for row in rows] == [("replied", "answer")] * 2
     assert all(b"hello" in row.request for row in rows)
+
+
+def test_a_deleted_session_takes_its_texts_and_leaves_its_bill(make: Make) -> None:
+    """Questions, answers, pictures, votes, requests and raw replies go; calls and money stay; others lose nothing."""
+    site = make()
+    gone, other = site.session("one", "two", how="pairs"), site.session()
+    shown = picture(PNG)
+    for session in (gone, other):
+        site.ask(session, "words of a secret", image=shown.digest)
+    site.store.vote(gone, 1, "me", "good")
+    ledger = site.workspace.ledger
+    assert contents_of(ledger, gone) == (1, 2, 1, 1)
+    spent, billed = site.spent(gone), site.billed()
+
+    forget_session(ledger, gone)
+
+    assert contents_of(ledger, gone) == (0, 0, 0, 0)
+    with pytest.raises(UnknownName):
+        site.store.session(gone.id)
+    assert (site.spent(gone), site.billed()) == (spent, billed)
+    with ledger.engine.connect() as connection:
+        calls = connection.execute(sa.select(tables.attempts)).all()
+        replies = connection.execute(sa.select(tables.replies.c.run)).scalars().all()
+    mine = [one for one in calls if one.run == gone.run]
+    assert [(one.state, one.request, one.received) for one in mine] == [("replied", b"", None)] * 2
+    assert sum(one.cost_usd for one in mine) == pytest.approx(spent)
+    assert all(b"words of a secret" in one.request for one in calls if one.run == other.run)
+    assert replies == [other.run] * 2
+    assert contents_of(ledger, other) == (1, 2, 1, 0)
+    assert site.store.medium(other.id, shown.digest) == shown
+
+
+def test_an_answer_that_comes_after_its_session_went_is_not_kept(make: Make) -> None:
+    """A page that answers on in another tab leaves no picture behind."""
+    site = make()
+    session = site.session()
+    site.ask(session, "hello")
+    answer = site.answers(session, 1)[0]
+    forget_session(site.workspace.ledger, session)
+    site.store.keep(session.id, 1, answer, [picture(PNG)])
+    assert contents_of(site.workspace.ledger, session) == (0, 0, 0, 0)
 
 
 def test_what_a_model_cannot_take_is_said_without_asking(make: Make) -> None:

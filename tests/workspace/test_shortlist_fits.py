@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -17,10 +17,11 @@ from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_rows import index_rows
 from touchstone.catalog.index_write import fill_index
 from touchstone.config import Settings
-from touchstone.decision.shortlist_fit import PublishedTest, fit_as_json, fit_from_json, fit_of, key_of
-from touchstone.workspace.shortlist import Answered, answer, ask, in_scope
+from touchstone.decision.shortlist_fit import Fit, PublishedTest, fit_as_json, fit_from_json, fit_of, key_of
+from touchstone.workspace.shortlist import Answered, answer, ask
 from touchstone.workspace.shortlist_fits import kept_fit, usual_fits
 from touchstone.workspace.shortlist_needs import Wishes
+from touchstone.workspace.shortlist_scope import in_scope
 from touchstone.workspace.taskfile import load_task
 
 TODAY = date(2026, 8, 1)
@@ -99,6 +100,22 @@ def test_what_was_kept_is_taken_as_it_is() -> None:
     assert kept_fit(Small([]), tests) == fit
 
 
+def test_what_is_remembered_is_not_looked_for_again() -> None:
+    """Whoever asks many times may remember by the digest of the tests, which is all that a fit hangs on."""
+    tests, catalog, remembered = [one_test()], Small([]), {}
+
+    def remember(key: str, find: Callable[[], Fit]) -> Fit:
+        if key not in remembered:
+            remembered[key] = find()
+        return remembered[key]
+
+    first, second = (kept_fit(catalog, tests, remember=remember) for _time in range(2))
+
+    assert first == second == fit_of(tests)
+    assert list(remembered) == [key_of(tests)]
+    assert catalog.found == [False]
+
+
 def test_what_is_kept_of_the_usual_tasks_is_what_they_work_out() -> None:
     """Under each key lies a fit of all models, and few of the tasks ask about tests of their own."""
     kept = usual_fits(Small(cards()))
@@ -123,6 +140,18 @@ def test_cards_come_with_their_results_only_where_a_floor_asks(tmp_path: Path) -
     assert not any(one.claims for one in in_scope(catalog, asked.asked.needs).cards)
     assert all(one.claims for one in in_scope(catalog, with_floor.asked.needs).cards)
     assert {one.model for one in with_floor.shortlist.qualified} == {"acme/one", "acme/two"}
+
+
+def test_cards_of_who_qualifies_are_there_when_the_index_is_closed(tmp_path: Path) -> None:
+    """They were read while it was open, and are made when somebody asks."""
+    catalog = Small(cards())
+    found = shortlisted(catalog, tmp_path)
+    catalog.close()
+
+    assert sorted(found.cards) == [f"acme/{name}" for name in sorted(MODELS)]
+    assert len(found.cards) == len(MODELS)
+    assert found.cards["acme/one"].name == cards()[0].name
+    assert "acme/none" not in found.cards
 
 
 @cache

@@ -30,7 +30,7 @@ def lines(picture: str) -> list[ET.Element]:
 
 def test_a_day_without_a_request_cost_nothing() -> None:
     """Its place on the line is at zero, not left out."""
-    picture = usage_chart([row("2026-11-01", 4.0), row("2026-11-04", 2.0)], None)
+    picture = usage_chart([row("2026-11-01", 4.0), row("2026-11-04", 2.0)])
 
     [line] = lines(picture)
     heights = [float(dot.get("cy") or "") for dot in line.iter(f"{SVG}circle")]
@@ -42,7 +42,7 @@ def test_a_day_without_a_request_cost_nothing() -> None:
 def test_the_costliest_lines_are_drawn() -> None:
     """As many as can be told apart, dearest first, with their sums."""
     rows = [row("2026-11-01", float(number), endpoint=f"e{number}") for number in range(1, 10)]
-    picture = usage_chart(rows, "endpoint")
+    picture = usage_chart(rows, ["endpoint"])
 
     assert len(lines(picture)) == LINES
     said = texts(picture)
@@ -54,7 +54,7 @@ def test_the_costliest_lines_are_drawn() -> None:
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"&<', "\x1b[31m", "]]>"])
 def test_names_are_text(name: str) -> None:
     """Whatever somebody calls a project, the file is well-formed and holds no element of theirs."""
-    picture = usage_chart([row("2026-11-01", 1.0, project=name)], "project")
+    picture = usage_chart([row("2026-11-01", 1.0, project=name)], ["project"])
 
     assert {element.tag.removeprefix(SVG) for element in ET.fromstring(picture).iter()} <= {
         "svg", "title", "style", "text", "g", "line", "circle",
@@ -64,19 +64,41 @@ def test_names_are_text(name: str) -> None:
 def test_what_is_not_drawn_is_counted() -> None:
     """Whoever adds up the lines learns that there are more."""
     rows = [row("2026-11-01", float(number), endpoint=f"e{number}") for number in range(1, 10)]
-    assert any("3 more" in text for text in texts(usage_chart(rows, "endpoint")))
-    assert not any("more" in text for text in texts(usage_chart(rows[:LINES], "endpoint")))
+    assert any("3 more" in text for text in texts(usage_chart(rows, ["endpoint"])))
+    assert not any("more" in text for text in texts(usage_chart(rows[:LINES], ["endpoint"])))
+
+
+def test_several_parts_are_a_line_for_each_combination() -> None:
+    """Named by all of them, so that the lines add up to what the table says; parts in any order."""
+    rows = [
+        row("2026-11-01", 1.0, endpoint="a", model="x"),
+        row("2026-11-01", 2.0, endpoint="a", model="y"),
+        row("2026-11-02", 4.0, endpoint="a", model="x"),
+        row("2026-11-02", 8.0, endpoint="b", model="x"),
+    ]
+    picture = usage_chart(rows, ["endpoint", "model"])
+    assert len(lines(picture)) == 3
+    assert [text for text in texts(picture) if " · " in text] == ["b · x: $8.00", "a · x: $5.00", "a · y: $2.00"]
+    assert "x · b: $8.00" in texts(usage_chart(rows, ["model", "endpoint"]))
+    many = [row("2026-11-01", float(number), endpoint=f"e{number % 3}", model=f"m{number}") for number in range(1, 10)]
+    assert any(f"{9 - LINES} more" in text for text in texts(usage_chart(many, ["endpoint", "model"])))
+
+
+def test_names_that_hold_the_mark_between_them_stay_apart() -> None:
+    """What is drawn as one line is one combination, whatever its parts are called."""
+    rows = [row("2026-11-01", 1.0, key="a · b", model="c"), row("2026-11-01", 2.0, key="a", model="b · c")]
+    assert len(lines(usage_chart(rows, ["key", "model"]))) == 2
 
 
 def test_the_picture_keeps_its_shape_at_any_size() -> None:
     """A page that shows it smaller shows all of it."""
-    found = ET.fromstring(usage_chart([row("2026-11-01", 1.0)], None))
+    found = ET.fromstring(usage_chart([row("2026-11-01", 1.0)]))
     assert (found.get("viewBox") or "").split()[2:] == [found.get("width"), found.get("height")]
 
 
 def test_no_request_is_an_empty_picture() -> None:
     """Still a picture."""
-    assert lines(usage_chart([], None)) == []
+    assert lines(usage_chart([])) == []
 
 
 def test_a_page_has_the_same_picture_without_a_style_of_its_own() -> None:

@@ -83,6 +83,9 @@ class CatalogIndex:
 
     def __init__(self, connection: sqlite3.Connection, *, today: int | None = None) -> None:
         self._connection = connection
+        self._path: Path | None = None
+        """None for one that lives in memory."""
+        self._is_another = False
         self.today = today
         """Ordinal of the day whose prices count; None for those of the day on which the index was made."""
         self._facets: dict[tuple[str, str, str], tuple[bool, NDArray[Any]]] = {}
@@ -106,6 +109,7 @@ class CatalogIndex:
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
         found = cls(connection, today=today)
+        found._path = path
         try:
             _ = found.meta
         except sqlite3.DatabaseError:
@@ -113,9 +117,22 @@ class CatalogIndex:
             return None
         return found
 
+    def another(self) -> CatalogIndex:
+        """
+        A reader of the same index beside this one, for another thread: what one keeps the other does not see.
+
+        Of an index in memory it shares the connection, which SQLite guards itself, and closing it closes nothing.
+        """
+        found = None if self._path is None else CatalogIndex.open(self._path, today=self.today)
+        if found is None:
+            found = CatalogIndex(self._connection, today=self.today)
+            found._is_another = True
+        return found
+
     def close(self) -> None:
         """Release the file."""
-        self._connection.close()
+        if not self._is_another:
+            self._connection.close()
 
     @cached_property
     def meta(self) -> Mapping[str, str]:

@@ -39,6 +39,10 @@ def policy(
     on_disconnect: Annotated[
         str | None, typer.Option("--on-disconnect", help=_("cancel, or drain: whether a reply is read to its end."))
     ] = None,
+    on_key_end: Annotated[
+        str | None,
+        typer.Option("--on-key-end", help=_("finish, or cut: what becomes of running replies when their key ends.")),
+    ] = None,
     cache_s: Annotated[
         int | None, typer.Option("--cache-s", min=0, help=_("Answer the same request from the store; 0 ends it."))
     ] = None,
@@ -69,6 +73,7 @@ def policy(
         "sampling": sampling,
         "max_output_tokens": max_output_tokens,
         "on_disconnect": on_disconnect,
+        "on_key_end": on_key_end,
         "cache_s": cache_s,
         "keep_content_days": keep_content_days,
         "image_hosts": _list(image_host),

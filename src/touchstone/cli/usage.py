@@ -52,7 +52,10 @@ def usage(
     project: Annotated[str | None, typer.Option("--project", help=_("Of one project only."))] = None,
     endpoint: Annotated[str | None, typer.Option("--endpoint", help=_("Of one endpoint only."))] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help=_("Write the rows as CSV here."))] = None,
-    chart: Annotated[Path | None, typer.Option("--chart", help=_("Draw USD a day into this SVG file."))] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", help=_("Draw USD a day into this SVG file, a line for each row without its day.")),
+    ] = None,
     in_doubt: Annotated[
         bool, typer.Option("--in-doubt", help=_("List requests that were under way when the gateway ended."))
     ] = False,
@@ -84,9 +87,9 @@ def usage(
         if chart is not None:
             from touchstone.workspace.usage_chart import usage_chart
 
-            line = next((part for part in parts if part != "day"), None)
-            days = sums(govern.engine, ("day",) if line is None else ("day", line), **wanted)
-            write_text("--chart", chart, usage_chart(days, line))
+            lines: list[Part] = [part for part in parts if part != "day"]
+            days = sums(govern.engine, ("day", *lines), **wanted)
+            write_text("--chart", chart, usage_chart(days, lines))
             say(_("Written: {path}").format(path=chart))
     if csv is not None:
         write_text("--csv", csv, usage_csv(rows, parts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -116,12 +116,18 @@ class CaseSummary(Noun):
     """SHA-256 over all cases in order; part of the task's fingerprint."""
     described: str
     """How the files were understood (dialect, encoding, columns), one line for people."""
+    described_in: Mapping[str, str] = Field(default_factory=dict)
+    """The same line by the code of its language: what was found is kept, and read in others than it was found in."""
     problems: tuple[Problem, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that forbid a run."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def said_in(self, language: str) -> Self:
+        """The same with its line in a language; as it is where it was kept in one language alone."""
+        return self.model_copy(update={"described": self.described_in.get(language, self.described)})
 
 
 class Reader(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from touchstone.data.media import media_fault, media_folder
 from touchstone.data.readers import reader_for
 from touchstone.data.sameness import Sameness
 from touchstone.data.targets import TargetCheck
+from touchstone.language import LANGUAGES, current_language, in_language
 
 FEWEST_TEST_CASES = 30
 """Fewer cannot rank candidates (method, section 2)."""
@@ -210,13 +211,15 @@ class _Check:
         self._name_duplicate_ids()
         groups = self.sameness.groups()
         labels: Mapping[str, int] = self.labels or {}
+        described = {code: in_language(code, self._described) for code in LANGUAGES}
         return CaseSummary(
             counts={split: self.counts[split] for split in SPLITS},
             labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
             tags=dict(sorted(self.tags.items(), key=lambda item: (-item[1], item[0]))),
             groups=groups,
             digest=self.digest.hexdigest(),
-            described="; ".join(self._described()),
+            described=described[current_language()],
+            described_in=described,
             problems=self.findings.problems(),
         )
 
@@ -289,12 +292,14 @@ class _Check:
                     second=label,
                 )
 
-    def _described(self) -> Iterator[str]:
+    def _described(self) -> str:
         several = len(self.source.files) > 1
+        lines = []
         for split, path in self.source.files.items():
             reader = reader_for(Path(path), self.source.format)
             line = reader.describe(Path(path), encoding=self.source.encoding)
-            yield f"{split}: {line}" if several else line
+            lines.append(f"{split}: {line}" if several else line)
+        return "; ".join(lines)
 
 
 def canonical_bytes(case: Case) -> bytes:

@@ -10,7 +10,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from functools import cached_property
+from functools import lru_cache
+from typing import NamedTuple
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim, Scenario
@@ -63,7 +64,7 @@ def shortlist(
     Everybody who meets all limits, in order, and everybody else with the limit that excluded them.
 
     Args:
-        cards: In any order.
+        cards: In any order. Each is judged and let go: a long list need not be in memory as a whole.
         needs: The limits, and what a call is like.
         background: Sellers, labs, licences, benchmarks, and the day whose prices count.
         priorities: What the order goes by, the first one first.
@@ -81,10 +82,16 @@ def shortlist(
         raise InvalidValue("name each priority once, and at least one; {given} were given", given=", ".join(priorities))
     limits = model_limits(needs, background)
     of_offers = frozenset(asked_of_offers(needs))
-    judged = [_Judged(card, needs, background, limits, of_offers) for card in cards]
-    fitting = [one for one in judged if one.qualifies]
+    fitting: list[Qualified] = []
+    missed: list[_Missed] = []
+    for card in cards:
+        one = _Judged(card, needs, background, limits, of_offers)
+        if one.qualifies:
+            fitting.append(one.entry(seconds or {}))
+        else:
+            missed.append(one.let_go())
     asked_quality = "quality" in priorities
-    qualified_ids = {one.card.id for one in fitting}
+    qualified_ids = {one.model for one in fitting}
     wanted = [own_benchmark] if own_benchmark else [use.benchmark for one in scenarios for use in one.benchmarks]
     stick = (
         own_yardstick((claim for claim in claims if claim.model in qualified_ids), wanted, background.benchmarks)
@@ -98,20 +105,19 @@ def shortlist(
         else ({}, None)
     )
     entries = [
-        one.entry(seconds or {}).model_copy(
-            update={"standing": placed.get(one.card.id), "published": known.get(one.card.id)}
-        )
+        one.model_copy(update={"standing": placed.get(one.model), "published": known.get(one.model)})
+        if one.model in placed or one.model in known
+        else one
         for one in fitting
     ]
     qualified = in_order(entries, priorities, stick)
-    missed = [one for one in judged if not one.qualifies]
     return Shortlist(
         day=background.day,
         needs=needs,
         priorities=tuple(priorities),
         asked=asked_in_order(limits, needs),
         qualified=qualified,
-        excluded=tuple(sorted((one.excluded() for one in missed), key=_by_limit)),
+        excluded=tuple(sorted((one.excluded for one in missed), key=_by_limit)),
         relaxed=tuple(_relaxed(name, missed) for name in asked_in_order(limits, needs)),
         yardstick=stick.benchmark if stick else None,
         condition=stick.condition if stick else None,
@@ -131,18 +137,31 @@ def other_task(model: ModelId, name: str, tasks: Sequence[str], needs: Needs) ->
 
     For whoever has a long list and opens no card of a model that does something else.
     """
-    checks = [
-        *([task_check(tasks, needs.tasks)] if needs.tasks else []),
-        *([any_task_check(tasks, needs.one_task_of)] if needs.one_task_of else []),
-    ]
-    missed = next((check for check in checks if check.verdict != "met"), None)
+    missed = _other_task(tuple(tasks), needs.tasks, needs.one_task_of)
     return None if missed is None else Excluded(model=model, name=name, check=missed, further=None)
+
+
+@lru_cache(maxsize=4096)  # a long list is full of models that do the same
+def _other_task(had: tuple[str, ...], all_of: tuple[str, ...], one_of: tuple[str, ...]) -> Check | None:
+    checks = [
+        *([task_check(had, all_of)] if all_of else []),
+        *([any_task_check(had, one_of)] if one_of else []),
+    ]
+    return next((check for check in checks if check.verdict != "met"), None)
 
 
 def asked_in_order(limits: Iterable[Limit], needs: Needs) -> dict[LimitName, Reason]:
     """Every limit that was asked, in words, in the fixed order."""
     asked = {**asked_of_offers(needs), **{limit.name: limit.asked for limit in limits}}
     return {name: asked[name] for name in LIMITS if name in asked}
+
+
+class _Missed(NamedTuple):
+    """What is left of a card that does not qualify."""
+
+    excluded: Excluded
+    alone: Mapping[LimitName, Check]
+    """Of each limit of which giving up it alone brings the card back."""
 
 
 class _Judged:
@@ -167,24 +186,19 @@ class _Judged:
         self.of_model = frozenset(name for name, check in self.checks.items() if check.verdict != "met")
         self.by_offer = [self.of_model | stock.misses for stock in self.stocks]
         self.by_itself = self.of_model | without_offer(of_offers)
-
-    @property
-    def qualifies(self) -> bool:
+        self.qualifies = not self.by_itself or not all(self.by_offer)
         """Whether some way in misses nothing."""
-        return not self.by_itself or not all(self.by_offer)
-
-    @cached_property
-    def sole(self) -> tuple[LimitName, ...]:
+        self.sole = () if self.qualifies else self._sole()
         """The limits of which giving up one alone brings it back: those with an offer behind them first."""
-        offered = {name for way in self.by_offer if len(way) == 1 for name in way}
-        alone = {name for name in self.by_itself if len(self.by_itself) == 1}
-        return (*sorted(offered, key=LIMITS.index), *sorted(alone - offered, key=LIMITS.index))
-
-    @cached_property
-    def missed(self) -> tuple[LimitName, ...]:
+        self.missed = () if self.qualifies else self.sole[:1] or self._fewest()
         """The fewest limits that keep it out, in the fixed order; one of `sole` where there are such."""
-        if self.sole:
-            return self.sole[:1]
+
+    def _sole(self) -> tuple[LimitName, ...]:
+        offered = {name for way in self.by_offer if len(way) == 1 for name in way}
+        alone = self.by_itself - offered if len(self.by_itself) == 1 else ()
+        return (*sorted(offered, key=LIMITS.index), *alone)
+
+    def _fewest(self) -> tuple[LimitName, ...]:
         ways = [sorted(map(LIMITS.index, way)) for way in (*self.by_offer, self.by_itself)]
         return tuple(LIMITS[place] for place in min(ways, key=lambda way: (len(way), way)))
 
@@ -250,10 +264,13 @@ class _Judged:
             reason=Reason(template=""),
         )
 
-    def excluded(self) -> Excluded:
+    def let_go(self) -> _Missed:
         """With the one limit that is told."""
-        return Excluded(
-            model=self.card.id, name=self.card.name, check=self.check(self.missed[0]), further=len(self.missed) - 1
+        alone = {name: self.check(name) for name in self.sole}
+        told = self.missed[0]
+        check = alone[told] if alone else self.check(told)
+        return _Missed(
+            Excluded(model=self.card.id, name=self.card.name, check=check, further=len(self.missed) - 1), alone
         )
 
 
@@ -262,13 +279,13 @@ def _by_limit(excluded: Excluded) -> tuple[int, float, str]:
     return LIMITS.index(excluded.check.limit), math.inf if gap is None else gap, excluded.model
 
 
-def _relaxed(name: LimitName, missed: Sequence[_Judged]) -> Relaxed:
+def _relaxed(name: LimitName, missed: Sequence[_Missed]) -> Relaxed:
     """
     Who comes back when one limit is given up, and how far it must be given up for the first of them.
 
     Where limits have no size, such as places and licences, the value that brings back the most is the nearest.
     """
-    back = {one.card.id: one.check(name) for one in missed if name in one.sole}
+    back = {one.excluded.model: one.alone[name] for one in missed if name in one.alone}
     known = {model: check for model, check in back.items() if check.nearest is not None}
     counts = Counter(check.nearest for check in known.values())
     closest = sorted(

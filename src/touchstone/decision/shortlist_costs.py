@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from touchstone.catalog.cards import Card
 from touchstone.catalog.costs import dearest_rates, price_usage
@@ -38,13 +39,18 @@ _FAMILIES = {"pixels": "image", "images": "image", "document_pages": "file"}
 
 def writes_media(needs: Needs) -> bool:
     """Whether what is asked for is a picture, a recording or a film."""
-    return bool(_MEDIA & set(needs.outputs) or _WRITE_MEDIA & set(needs.tasks))
+    return not (_MEDIA.isdisjoint(needs.outputs) and _WRITE_MEDIA.isdisjoint(needs.tasks))
 
 
 def read_media(needs: Needs) -> frozenset[str]:
     """The modalities beside text that a call holds or may hold."""
-    asked = {*needs.inputs, *(_READ_MEDIA[task] for task in needs.tasks if task in _READ_MEDIA)}
-    return frozenset(asked | ({"image"} if "vision" in needs.abilities else set()) - {"text"})
+    return _read_media(needs.inputs, needs.tasks, "vision" in needs.abilities)
+
+
+@lru_cache(maxsize=64)  # asked of every offer of a catalog
+def _read_media(inputs: tuple[str, ...], tasks: tuple[str, ...], sees: bool) -> frozenset[str]:
+    asked = {*inputs, *(_READ_MEDIA[task] for task in tasks if task in _READ_MEDIA)}
+    return frozenset(asked | ({"image"} if sees else set()) - {"text"})
 
 
 def supply_of(offer: Offer, card: Card, needs: Needs, seller: Seller | None, day: date) -> Supply:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from touchstone.catalog.cards import Card
@@ -103,9 +104,11 @@ def stocks_of(card: Card, needs: Needs, asked: Iterable[LimitName], background: 
         supply = supply_of(offer, card, needs, seller, background.day)
         ends = card.ends(offer) if needs.serve_until is not None else None
         verdicts = {name: _verdict(name, supply, ends, seller, needs, background) for name in asked}
-        misses = frozenset(name for name, verdict in verdicts.items() if verdict != "met")
+        misses = frozenset([name for name, verdict in verdicts.items() if verdict != "met"])
         found.append(Stock(supply, verdicts, misses, ends))
-    return tuple(sorted(found, key=lambda stock: by_cost(stock.supply)))
+    if len(found) > 1:  # most have one, and a catalog has a hundred thousand
+        found.sort(key=lambda stock: by_cost(stock.supply))
+    return tuple(found)
 
 
 def _verdict(
@@ -169,56 +172,76 @@ def offer_check(name: LimitName, stocks: Sequence[Stock], alone: bool, needs: Ne
         alone: Whether there are offers that miss this limit and nothing else; then only they are looked at.
     """
     if not stocks:
-        return Check(limit=name, verdict="unknown", reason=Reason(template=N_("unknown: nobody is known to sell it")))
+        return _of_no_offer(name, "unknown", N_("unknown: nobody is known to sell it"))
     missing = [stock for stock in stocks if name in stock.misses]
     if not missing:
         template = N_("its offers meet this and miss other limits; without this one no offer would be needed")
-        return Check(limit=name, verdict="not-met", reason=Reason(template=template))
+        return _of_no_offer(name, "not-met", template)
     rest = [stock for stock in missing if stock.misses == {name}]
     if alone and rest:
-        looked_at, among = rest, Reason(template=N_("of the offers that meet everything else"))
+        looked_at, among = rest, N_("of the offers that meet everything else")
     elif len(missing) == len(stocks):
-        looked_at, among = list(stocks), Reason(template=N_("of all its offers"))
+        looked_at, among = list(stocks), N_("of all its offers")
     else:
         # Some offer meets this limit and misses another: told is what the one costs that misses the fewest.
         fewest = min(len(stock.misses) for stock in missing)
         looked_at = [stock for stock in missing if len(stock.misses) == fewest]
-        among = Reason(template=N_("of the offers that miss the fewest limits; no offer meets all at once"))
-    return _told(name, looked_at, needs, background).model_copy(update={"among": among})
+        among = N_("of the offers that miss the fewest limits; no offer meets all at once")
+    return _told(name, looked_at, among, needs, background)
 
 
-def _told(name: LimitName, stocks: Sequence[Stock], needs: Needs, background: Background) -> Check:
+@lru_cache(maxsize=256)
+def _of_no_offer(name: LimitName, verdict: Verdict, template: str) -> Check:
+    return Check(limit=name, verdict=verdict, reason=Reason(template=template))
+
+
+@lru_cache(maxsize=8)
+def _among(template: str) -> Reason:
+    return Reason(template=template)
+
+
+def _told(name: LimitName, stocks: Sequence[Stock], among: str, needs: Needs, background: Background) -> Check:
     if name in ("input-usd", "output-usd", "usd-per-month"):
-        return _told_money(name, stocks, needs)
-    sellers = sorted({seller_id(stock.supply.offer.provider) for stock in stocks})
+        return _told_money(name, stocks, among, needs)
+    if name == "context":
+        return _told_context(stocks, among, needs)
+    if name == "retirement":
+        return _told_end(stocks, among, needs)
+    sellers = tuple(sorted({seller_id(stock.supply.offer.provider) for stock in stocks}))
+    if name in ("provider", "callable", "deprecated"):
+        return _told_sellers(name, sellers, among, needs.providers)
     known = [stock for stock in stocks if stock.verdicts[name] == "not-met"]
-    shown = joined([*sellers[:_FIRST_PAGE], *(["…"] if len(sellers) > _FIRST_PAGE else [])])
+    return _told_place(name, known, _shown(sellers), among, needs, background)
+
+
+def _shown(sellers: Sequence[str]) -> str:
+    return joined([*sellers[:_FIRST_PAGE], *(["…"] if len(sellers) > _FIRST_PAGE else [])])
+
+
+# Many models are sold by the same, and what is said of that is said once.
+@lru_cache(maxsize=4096)
+def _told_sellers(name: LimitName, sellers: tuple[str, ...], among: str, wanted: tuple[str, ...]) -> Check:
+    values, actual = {"sellers": _shown(sellers)}, joined(sellers)
     if name == "provider":
         return Check(
             limit=name,
             verdict="not-met",
-            reason=Reason(template=N_("it is sold only by {sellers}"), values={"sellers": shown}),
-            actual=joined(sellers),
-            required=joined(needs.providers),
+            reason=Reason(template=N_("it is sold only by {sellers}"), values=values),
+            among=_among(among),
+            actual=actual,
+            required=joined(wanted),
             nearest=sellers[0],
         )
-    if name == "callable":
-        reason = Reason(
-            template=N_("it is sold by {sellers}, in no way that Touchstone can call by name"),
-            values={"sellers": shown},
-        )
-        return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
-    if name == "deprecated":
-        reason = Reason(template=N_("what {sellers} sells is called deprecated there"), values={"sellers": shown})
-        return Check(limit=name, verdict="not-met", reason=reason, actual=joined(sellers))
-    if name == "context":
-        return _told_context(stocks, needs)
-    if name == "retirement":
-        return _told_end(stocks, needs)
-    return _told_place(name, known, shown, needs, background)
+    template = (
+        N_("it is sold by {sellers}, in no way that Touchstone can call by name")
+        if name == "callable"
+        else N_("what {sellers} sells is called deprecated there")
+    )
+    reason = Reason(template=template, values=values)
+    return Check(limit=name, verdict="not-met", reason=reason, among=_among(among), actual=actual)
 
 
-def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check:
+def _told_money(name: LimitName, stocks: Sequence[Stock], among: str, needs: Needs) -> Check:
     priced = [(usd, stock) for stock in stocks if (usd := _money(name, stock.supply, needs)[0]) is not None]
     limit = _money(name, stocks[0].supply, needs)[1]
     if not priced:
@@ -227,7 +250,7 @@ def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check
         if any(stock.supply.offer.periods for stock in stocks):
             template = N_("unknown: by the tokens of text alone it cannot be told what {sellers} would charge")
         reason = Reason(template=template, values={"sellers": sellers})
-        return Check(limit=name, verdict="unknown", reason=reason, required=limit)
+        return Check(limit=name, verdict="unknown", reason=reason, among=_among(among), required=limit)
     usd, stock = min(priced, key=lambda one: (one[0], by_cost(one[1].supply)))
     template = {
         "input-usd": N_(
@@ -250,6 +273,7 @@ def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check
         limit=name,
         verdict="not-met",
         reason=Reason(template=template, values=values),
+        among=_among(among),
         actual=usd,
         required=limit,
         gap=usd - limit,
@@ -258,7 +282,7 @@ def _told_money(name: LimitName, stocks: Sequence[Stock], needs: Needs) -> Check
     )
 
 
-def _told_context(stocks: Sequence[Stock], needs: Needs) -> Check:
+def _told_context(stocks: Sequence[Stock], among: str, needs: Needs) -> Check:
     wanted = needs.context_tokens or 0
     stock = max(stocks, key=lambda one: (one.supply.offer.context_tokens or 0, one.supply.offer.provider))
     served = stock.supply.offer.context_tokens or 0
@@ -273,6 +297,7 @@ def _told_context(stocks: Sequence[Stock], needs: Needs) -> Check:
         limit="context",
         verdict="not-met",
         reason=Reason(template=template, values=values),
+        among=_among(among),
         actual=served,
         required=wanted,
         gap=wanted - served,
@@ -280,7 +305,7 @@ def _told_context(stocks: Sequence[Stock], needs: Needs) -> Check:
     )
 
 
-def _told_end(stocks: Sequence[Stock], needs: Needs) -> Check:
+def _told_end(stocks: Sequence[Stock], among: str, needs: Needs) -> Check:
     assert needs.serve_until is not None  # who asks has looked
     stock = max(stocks, key=lambda one: (one.ends or date.min, one.supply.offer.provider))
     ends, wanted = stock.ends or date.min, needs.serve_until
@@ -296,6 +321,7 @@ def _told_end(stocks: Sequence[Stock], needs: Needs) -> Check:
         limit="retirement",
         verdict="not-met",
         reason=Reason(template=template, values=values),
+        among=_among(among),
         actual=ends.isoformat(),
         required=wanted.isoformat(),
         gap=days,
@@ -303,7 +329,9 @@ def _told_end(stocks: Sequence[Stock], needs: Needs) -> Check:
     )
 
 
-def _told_place(name: LimitName, known: Sequence[Stock], sellers: str, needs: Needs, background: Background) -> Check:
+def _told_place(
+    name: LimitName, known: Sequence[Stock], sellers: str, among: str, needs: Needs, background: Background
+) -> Check:
     """Where the sellers sit, or where calls run."""
     places: list[str] = []
     for stock in known:
@@ -320,10 +348,16 @@ def _told_place(name: LimitName, known: Sequence[Stock], sellers: str, needs: Ne
         unsaid = N_("unknown: in which places calls run is not stated by {sellers}")
     if not places:
         reason = Reason(template=unsaid, values={"sellers": sellers})
-        return Check(limit=name, verdict="unknown", reason=reason, required=required)
+        return Check(limit=name, verdict="unknown", reason=reason, among=_among(among), required=required)
     reason = Reason(template=missed, values={"sellers": sellers, "places": joined(places)})
     return Check(
-        limit=name, verdict="not-met", reason=reason, actual=joined(places), required=required, nearest=places[0]
+        limit=name,
+        verdict="not-met",
+        reason=reason,
+        among=_among(among),
+        actual=joined(places),
+        required=required,
+        nearest=places[0],
     )
 
 

@@ -1,12 +1,12 @@
 """
-Endpoints, their versions, keys and charges; and what an upstream and a guard promise.
+Endpoints, their versions, keys and charges; and what an upstream promises.
 
 Nouns are what is stored and shown. What lives for one request is a plain tuple, because every request makes some.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
@@ -141,6 +141,8 @@ class Policy(Noun):
     on_disconnect: Literal["cancel", "drain"] = "cancel"
     """Whether a reply is still read to its end when the client is gone."""
     drain_s: float = Field(default=30.0, gt=0, le=600)
+    on_key_end: Literal["finish", "cut"] = "finish"
+    """Whether what is being answered goes on when its key is revoked or expires, or is ended within a second."""
     cache_s: int | None = Field(default=None, ge=1, le=MOST)
     """For how long the same request is answered from the store; None keeps no answers."""
     keep_content_days: int | None = Field(default=None, ge=1, le=36_500)
@@ -220,8 +222,9 @@ Status = Literal[
     "running", "done", "client_closed", "failed", "cut", "blocked", "refused", "cached", "in_doubt", "released"
 ]  # fmt: skip
 """
-What became of a request. `refused` reached nobody; `blocked` was ended by a guard; `cut` broke off upstream; `in_doubt`
-was under way when the gateway ended, so that its hold counts as spent until an admin releases it.
+What became of a request. `refused` reached nobody; `blocked` was ended by a guard; `cut` broke off upstream, or was
+ended by the gateway, as its error says (`key_ended`, `shutting_down`); `in_doubt` was under way when the gateway ended,
+so that its hold counts as spent until an admin releases it.
 """
 
 
@@ -266,7 +269,7 @@ class Charge(Noun):
     error: str | None = None
     """A code, never a text of an exception."""
     shadow: bool = False
-    """Whether it is a copy that answered nobody."""
+    """Whether it is no request of a client's: a copy that answered nobody, or a question of a guard's."""
 
 
 # What serves ----------------------------------------------------------------------------------------------------------
@@ -307,6 +310,8 @@ class Answered(NamedTuple):
     model: str
     """The name that answered."""
     content_type: str = "application/json"
+    finish: tuple[str, ...] = ()
+    """Why each of its answers ended, in the provider's words (`stop`, `length`, …); empty where its kind has none."""
 
 
 class Flow(Protocol):
@@ -326,6 +331,10 @@ class Flow(Protocol):
     @property
     def usage(self) -> Usage:
         """What is known so far; estimated from what came where the upstream has not said it."""
+
+    @property
+    def finish(self) -> tuple[str, ...]:
+        """Why each of its answers ended, as far as they have; see `Answered`."""
 
     async def close(self) -> None:
         """End the request upstream, if it still runs; may be called twice."""
@@ -376,22 +385,3 @@ class SafetyFinding(Noun):
     """Which of the texts that were given, from 0; None where it is about all of them."""
     place: str | None = None
     """Where in the request or reply that text stands, such as `messages[0].content`; None where nobody knows."""
-
-
-class Ruling(NamedTuple):
-    """What a guard says of some texts."""
-
-    action: Literal["pass", "mask", "block"]
-    texts: tuple[str, ...]
-    """The texts as they may pass; those that were given, but for masks."""
-    findings: tuple[SafetyFinding, ...] = ()
-
-
-class Guard(Protocol):
-    """Looks at texts on their way in or out. The same check whether a reply is streamed or not."""
-
-    async def check(self, texts: Sequence[str], way: Literal["in", "out"]) -> Ruling:
-        """Raises `SafetyUnavailable` where it cannot tell and must not guess."""
-
-    def orders(self, texts: Sequence[str]) -> Ruling:
-        """Whether texts that no client sent, such as passages, give orders to the model. Nobody is asked."""

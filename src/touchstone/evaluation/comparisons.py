@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Recipe
+from touchstone.evaluation.cells_stamp import DIGEST, as_texts, digest_of
 from touchstone.evaluation.ledger import Ledger, now
 from touchstone.evaluation.noun_json import safe_text
 from touchstone.evaluation.packed import COLUMNS, NUMERIC, kind_codes, pack, unpack
@@ -253,7 +254,8 @@ class Comparisons:
         columns = self.columns(trial, COLUMNS)
         parts, cells = pack(columns)
         repeats = int(columns["repeat"].max(initial=-1)) + 1
-        values = {"trial": trial, "cells": cells, "texts": orjson.dumps({_REPEATS: repeats, **counted})}
+        texts = {_REPEATS: repeats, DIGEST: as_texts(digest_of(parts)), **counted}
+        values = {"trial": trial, "cells": cells, "texts": orjson.dumps(texts)}
         table = tables.packed_cells
         with store_errors(), self._ledger.writing() as connection:
             connection.execute(table.delete().where(table.c.trial == trial))
@@ -308,6 +310,7 @@ class Comparisons:
         # Counted over all draws; where some of them are another comparison's, the rows are looked at.
         if counted.pop(_REPEATS, _ALL_REPEATS) > repeats:
             counted = self._count_texts(trial, repeats)
+        counted.pop(DIGEST, None)
         return {
             name: TextCounts(tuple((text, n) for text, n in common), cells) for name, (common, cells) in counted.items()
         }

@@ -13,6 +13,7 @@ from touchstone.evaluation import tables
 from touchstone.evaluation.noun_json import from_json, safe_text, to_json
 from touchstone.evaluation.statements import Statement
 from touchstone.evaluation.store_errors import store_errors
+from touchstone.language import current_language
 
 _BLOCK = 1_000
 """Cases that are written or read at once, at most."""
@@ -50,12 +51,15 @@ class Datasets:
                     raise
 
     def checked(self, digest: str) -> CaseSummary | None:
-        """What a check of exactly these files found; None when they were not looked at, or their cases are not here."""
+        """
+        What a check of exactly these files found, in the reader's language; None when they were not looked at, or their
+        cases are not here.
+        """
         query = sa.select(tables.checks.c.summary).where(tables.checks.c.digest == digest)
         with store_errors(), self._engine.connect() as connection:
             body = connection.execute(query).scalar()
         summary = None if body is None else from_json(CaseSummary, bytes(body))
-        return summary if summary is not None and self.has(summary.digest) else None
+        return summary.said_in(current_language()) if summary is not None and self.has(summary.digest) else None
 
     def keep_check(self, digest: str, summary: CaseSummary) -> None:
         """Remember what a check found, so that going on with a run need not look at every case again."""

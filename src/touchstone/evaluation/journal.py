@@ -21,6 +21,7 @@ from touchstone.evaluation.ledger import Served, StoredReply, canonical, key_of
 from touchstone.evaluation.purse import NotStored, Purse, Stopped, Turn
 from touchstone.evaluation.statements import USAGE_SHRANK
 from touchstone.models.base import ChatModel, ChatRequest, Completion, Reply
+from touchstone.models.picture_tokens import most_input_tokens
 
 OUTPUT_TOKENS_WITHOUT_LIMIT = 4096
 """Reserved for the output of a request without a limit; longer ones can pass the cap by what is in flight."""
@@ -50,20 +51,20 @@ cell_calls: ContextVar[CellCalls | None] = ContextVar("cell_calls", default=None
 """The tally of the cell that is being answered; the engine sets it, the journal adds to it."""
 
 
-def worst_case_usd(price: Price | None, request_bytes: int, max_tokens: int | None) -> float | None:
+def worst_case_usd(price: Price | None, input_tokens: int, max_tokens: int | None) -> float | None:
     """
     The most one call can cost; None without a price.
 
     Args:
-        request_bytes: Size of the whole request as it is written down; no text has more tokens than bytes.
+        input_tokens: At most so many; see `most_input_tokens`.
         max_tokens: The output's limit; without one `OUTPUT_TOKENS_WITHOUT_LIMIT` are reserved.
     """
     if price is None:
         return None
     output = max_tokens or OUTPUT_TOKENS_WITHOUT_LIMIT
-    # The tokens are fewer than the bytes, so a dearer tier than that of so many tokens may be the one that applies.
-    sizes = [request_bytes]
-    sizes += [tier.above_input_tokens for tier in price.tiers if tier.above_input_tokens < request_bytes]
+    # There may be fewer of them, so a dearer tier than that of so many tokens may be the one that applies.
+    sizes = [input_tokens]
+    sizes += [tier.above_input_tokens for tier in price.tiers if tier.above_input_tokens < input_tokens]
     return max(price.cost_usd(tokens, output) or 0.0 for tokens in sizes)
 
 
@@ -203,7 +204,8 @@ class Journal:
             return completion
         if self.offline:
             raise NotStored(model=self.name)
-        worst_usd = worst_case_usd(self.model.price, len(body), request.max_tokens)
+        most = most_input_tokens(self.model, request, len(body))
+        worst_usd = worst_case_usd(self.model.price, most, request.max_tokens)
         failures = lost = sends = 0
         while True:
             send = await self.lane.enter(self.model.endpoint, retry=failures > 0)

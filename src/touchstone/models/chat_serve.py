@@ -64,7 +64,7 @@ def completion_body(
         "object": "chat.completion",
         "created": created,
         "model": completion.served_model or model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(completion)}],
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(completion)}],
     }
     if completion.system_fingerprint:
         body["system_fingerprint"] = completion.system_fingerprint
@@ -107,7 +107,7 @@ def stream_events(
     key = "refusal" if completion.finish == "refusal" else "content"
     for piece in pieces(completion.text):
         yield delta({key: piece})
-    yield delta({}, _finish_reason(completion))
+    yield delta({}, finish_reason(completion))
     if usage:
         yield chunk([], usage=usage_body(completion))
     yield STREAM_END
@@ -158,7 +158,8 @@ def pieces(text: str) -> Iterator[str]:
             start = end
 
 
-def _finish_reason(completion: Completion) -> str:
+def finish_reason(completion: Completion) -> str:
+    """Why a completion ended, in OpenAI's word."""
     return _FINISH_REASONS.get(completion.finish or "stop", "stop")
 
 

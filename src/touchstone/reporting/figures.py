@@ -148,7 +148,7 @@ def cost_chart(rows: Sequence[Row], points: Sequence[Point]) -> Markup | None:
         points,
         cost_scale(p.cost_usd for p in known),
         scores,
-        write_cost=numbers.money,
+        write_cost=numbers.money_tick,
         write_score=lambda v: numbers.percent(v, _tick_digits(scores.ticks)),
         label=_("Score against cost per case of {n} candidates. On the front: {names}.").format(
             n=len(known), names=numbers.listing(p.name for p in front(known))

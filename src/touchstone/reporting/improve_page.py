@@ -113,7 +113,7 @@ def _ladder(found: Improvement) -> Iterator[Block]:
             *((_failed(rung),) if failed else ()),
             _gain(rung),
             numbers.seconds(rung.latency_p50_s),
-            "–" if rung.total is None else _money(rung.total.usd),
+            "–" if rung.total is None else numbers.money(rung.total.usd),
         )
         for number, rung in enumerate(ladder.rungs, start=1)
     ]
@@ -140,23 +140,13 @@ def _ladder(found: Improvement) -> Iterator[Block]:
             rung.candidate,
             _making(rung),
             numbers.count(rung.making.labelled_cases) if rung.making.labelled_cases else "–",
-            _money(None if rung.usd_per_request is None else 1_000 * rung.usd_per_request),
+            numbers.money(None if rung.usd_per_request is None else 1_000 * rung.usd_per_request),
             _crossing(rung, ladder),
-            "–" if rung.usd_per_further_right is None else _money(rung.usd_per_further_right),
+            "–" if rung.usd_per_further_right is None else numbers.money(rung.usd_per_further_right),
         )
         for number, rung in enumerate(ladder.rungs, start=1)
     ]
     yield Table(heads, rows, frozenset({0, 2, 3, 4, 6}), marked=chosen, title=_("What it costs"))
-
-
-_SMALLEST_USD = 1e-5
-"""What is less is not told more exactly."""
-
-
-def _money(usd: float | None) -> str:
-    if usd is not None and 0 < abs(usd) < _SMALLEST_USD:
-        return f"< {numbers.money(_SMALLEST_USD)}"
-    return numbers.money(usd)
 
 
 def _score(rung: Rung) -> str:
@@ -197,7 +187,7 @@ def _making(rung: Rung) -> str:
     usd, seconds = rung.making.usd, rung.making.seconds
     if usd == 0 and seconds == 0:
         return _("nothing")
-    return f"{_money(usd)}, {numbers.seconds(seconds)}"
+    return f"{numbers.money(usd)}, {numbers.seconds(seconds)}"
 
 
 def _crossing(rung: Rung, ladder: Ladder) -> str:
@@ -294,7 +284,7 @@ def ladder_picture(ladder: Ladder) -> Picture | None:
         points,
         cost_scale(point.cost_usd for point in placed),
         linear_scale(ends, ceiling=1.0),
-        write_cost=numbers.money,
+        write_cost=numbers.money_tick,
         write_score=lambda value: numbers.percent(value, 0),
         label=title,
     )
@@ -310,7 +300,7 @@ def months_picture(ladder: Ladder) -> Picture | None:
     caption = _("Each line begins with what making it costs; a step is its being made again because facts changed.")
     return months_chart(
         [(name, points) for name, points in lines if points][:LINES],
-        write=_money,
+        write=numbers.money_tick,
         title=_("Cost over the months"),
         caption=caption,
     )
@@ -342,7 +332,7 @@ def _changes(found: Improvement) -> Iterator[Block]:
         (
             change.what.text(_),
             change.pays or _("nobody"),
-            _money(change.usd),
+            numbers.money(change.usd),
             _("another") if change.turns else _("the same"),
         )
         for change in found.changes

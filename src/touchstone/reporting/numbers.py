@@ -108,8 +108,17 @@ def p_value(p: float | None) -> str:
     return text.removesuffix(".")
 
 
+SMALLEST_USD = 1e-6
+"""Nobody reads more zeros than these; what is less is only said to be less."""
+
+
 def money(usd: float | None) -> str:
-    """US dollars: cents from one dollar on, three significant digits below, no cents from a thousand on."""
+    """
+    US dollars: cents from one dollar on, three significant digits below, no cents from a thousand on.
+
+    What is nearer to nothing than `SMALLEST_USD` is said to be, and never more than that: of two amounts the larger is
+    never told as the smaller. `exact_money` tells it to whoever wants to know.
+    """
     if not known(usd):
         return UNKNOWN
     sign, size = (_MINUS if usd < 0 else ""), abs(usd)
@@ -119,12 +128,29 @@ def money(usd: float | None) -> str:
         return f"{sign}${size:,.0f}"
     if size >= 0.995:
         return f"{sign}${size:,.2f}"
-    if size < 1e-9:
-        return f"{sign}$<0.000000001"
-    decimals = max(2, 2 - math.floor(math.log10(size)))
-    text = f"{size:.{decimals}f}"
-    whole, fraction = text.split(".")
-    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    if size < SMALLEST_USD:
+        return f"> {_MINUS}{_some_digits(SMALLEST_USD)}" if usd < 0 else f"< {_some_digits(SMALLEST_USD)}"
+    return f"{sign}{_some_digits(size)}"
+
+
+def exact_money(usd: float | None) -> str:
+    """An amount that `money` tells only a bound of, such as `$0.0000000738`; empty where it tells the amount."""
+    if not known(usd) or not 0 < abs(usd) < SMALLEST_USD:
+        return ""
+    return f"{_MINUS if usd < 0 else ''}{_some_digits(abs(usd))}"
+
+
+def money_tick(usd: float) -> str:
+    """A round amount on an axis, which tells it however small it is: ticks that read alike would be no axis."""
+    return exact_money(usd) or money(usd)
+
+
+def _some_digits(usd: float) -> str:
+    """Dollars above zero with three significant digits, two decimals at least."""
+    # No float above zero has more than 324 zeros behind its point.
+    decimals = max(2, 2 - math.floor(math.log10(usd)))
+    whole, fraction = f"{usd:.{decimals}f}".split(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def seconds(value: float | None) -> str:

@@ -120,7 +120,7 @@ class Pages:
                 self._allow_body(request, route)
                 form = await self._form(request, route, token)
             ask = self._ask(request, raw_path, viewer or _NOBODY, params, form)
-            answer = await self._in_thread(lambda: route.page(ask))
+            answer = await self._in_thread(lambda: self._made(route, ask))
             return await self._response(answer, ask, route)
         except TouchstoneError as error:
             return await self._failed(request, viewer, error)
@@ -138,6 +138,10 @@ class Pages:
             )
         finally:
             form.close()
+
+    def _made(self, route: Route, ask: Ask) -> Answer:
+        with self.site.visit(ask.viewer.project):
+            return route.page(ask)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         context = copy_context()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from touchstone.errors import SettingsError
+from touchstone.language import N_
 from touchstone.web.base import NotHere
 from touchstone.web.guesses import Guesses
 from touchstone.web.oidc import Flows, Issuer
@@ -35,6 +38,10 @@ WORKERS = 8
 """Pages that are made at the same time. More would only wait for each other."""
 _MOST_KEPT = 64
 """Answers that are kept, of all projects."""
+_PATIENCE_S = 5.0
+"""So long pages that are being made may take before a project is moved."""
+_PAUSE_S = 0.02
+_MOVING = N_("This project is just being renamed or moved; look again in a moment.")
 _LOOK_S = 1.0
 """A catalog that changed on the disk is noticed after so long."""
 
@@ -65,6 +72,9 @@ class Site:
         """When it was last looked whether a project's catalog has changed on the disk."""
         self._guard = threading.Lock()
         self._kept: dict[Hashable, tuple[float, Any]] = {}
+        self._visits: Counter[str] = Counter()
+        """Project to how many pages of it are being made."""
+        self._closed: set[str] = set()
 
     def close(self) -> None:
         """Release every store; the site is not used again."""
@@ -81,6 +91,61 @@ class Site:
             raise NotHere
         return folder_of(self.settings.workspace, project)
 
+    @contextmanager
+    def visit(self, project: str) -> Iterator[None]:
+        """A page of a project is made while the block lasts. Raises `NotHere` where the project is just being moved."""
+        with self._guard:
+            if project in self._closed:
+                raise NotHere(_MOVING)
+            self._visits[project] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._visits[project] -= 1
+
+    @contextmanager
+    def closed(self, project: str, *, own: int = 0) -> Iterator[None]:
+        """
+        No page of a project is made, and nothing of it is open here, while the block lasts.
+
+        Args:
+            own: Pages of it that are being made and wait for this: 1 where whoever asks is in it.
+
+        Raises:
+            SettingsError: somebody else does the same, or another page takes too long.
+        """
+        with self._guard:
+            if project in self._closed:
+                raise SettingsError("somebody else moves the project {project} at this moment", project=project)
+            self._closed.add(project)
+        try:
+            deadline = time.monotonic() + _PATIENCE_S
+            while self._visits[project] > own:
+                if time.monotonic() > deadline:
+                    raise SettingsError(
+                        "a page of the project {project} is still being made; try again in a moment", project=project
+                    )
+                time.sleep(_PAUSE_S)
+            self._let_go(project)
+            yield
+        finally:
+            with self._guard:
+                self._closed.discard(project)
+
+    def _let_go(self, project: str) -> None:
+        """Release all that is open of a project; whoever needs it opens it anew."""
+        folder = self.folder(project)
+        with self._guard:
+            opened = [one for one in self._opened if one.settings.workspace == folder]
+            catalogs = [self._catalogs.pop(key) for key in tuple(self._catalogs) if key[0] == project]
+            self._kept.clear()
+        for workspace in opened:
+            workspace.close()
+        for lock, catalog in catalogs:
+            with lock:
+                catalog.close()
+
     def settings_of(self, project: str) -> Settings:
         """The settings of a project's workspace."""
         if project == DEFAULT_PROJECT:
@@ -92,8 +157,10 @@ class Site:
         """
         The workspace of a project, for the thread that asks.
 
-        Each thread has its own: a connection to the store is used by one thread at a time.
+        Each thread has its own: a connection to the store is used by one thread at a time. Raises `NotHere` where
+        there is no such project.
         """
+        self.folder(project)  # another name by now, perhaps, or gone
         mine: dict[str, Workspace] = self._local.__dict__.setdefault("workspaces", {})
         if project not in mine:
             mine[project] = Workspace(self.settings_of(project))

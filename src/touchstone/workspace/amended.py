@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.order import CaseOrder
 from touchstone.evaluation.packed import KINDS
-from touchstone.workspace.gather import Stored
 from touchstone.workspace.rescore import Rescored, Rescorer
+from touchstone.workspace.stored import Asked, Stored
 
 _REASONS = 3
 _REASON = 80
@@ -97,13 +98,21 @@ def amended(ledger: Ledger, stored: Stored) -> Stored:
     place_of = np.full(len(ids), -1, dtype=np.int64)
     place_of[kept] = np.arange(len(kept))
     names = scorer_names([str(scorer["name"]) for scorer in stored.spec["scorers"]])
-    told = corrected.cells or ({},) * len(stored.cells)
+    told = corrected.cells or ({},) * len(stored.trials)
+
+    def read() -> Asked:
+        groups, cells = stored.groups, zip(stored.cells, told, strict=True)
+        return Asked(
+            cells=tuple(_without(_rescored(one, own), place_of) for one, own in cells),
+            texts=stored.texts,
+            order=_order(stored.order, kept, place_of),
+            groups=None if groups is None else tuple(groups[place] for place in kept),
+        )
+
     return replace(
         stored,
         kept=kept,
-        cells=tuple(_without(_rescored(cells, own), place_of) for cells, own in zip(stored.cells, told, strict=True)),
-        order=_order(stored.order, kept, place_of),
-        groups=None if stored.groups is None else tuple(stored.groups[place] for place in kept),
+        read=cache(read),
         rescored=corrected,
         further=tuple(_further(own, names) for own in told),
         changes=_changes(standing, ids, corrected, words.first_answers(stored.dataset)),

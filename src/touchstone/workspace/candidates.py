@@ -18,6 +18,7 @@ from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.lane import Lane, LaneSettings
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.purse import Purse
+from touchstone.language import current_language
 from touchstone.models.base import ChatModel, Checkable, account_of
 from touchstone.models.resolve import make_model, model_parameters
 from touchstone.plugins import names
@@ -31,6 +32,7 @@ from touchstone.training.leaks import Leak, TestTexts
 from touchstone.training.steps import TrainingProgress
 from touchstone.workspace.catalog_facts import asks_facts, informed
 from touchstone.workspace.leaks import dropped_findings, leak_findings, leaks_by_place, named_in_test
+from touchstone.workspace.plan_kept import kept_cases, kept_leaks
 from touchstone.workspace.racing import FREE
 from touchstone.workspace.rehearsal import Benches, rehearse
 from touchstone.workspace.sweep import expand
@@ -274,7 +276,7 @@ def make_workshop(
     def learning_cases(split: str) -> Any:
         if split not in ("train", "dev"):
             raise ValueError(f"a strategy may not see the split {split!r}")
-        cases = ledger.datasets.cases(dataset, split)
+        cases = kept_cases(ledger, dataset, split) if planning else ledger.datasets.cases(dataset, split)
         if not drop:
             return (case for _, case in cases)
         gone = dropped(split)
@@ -314,9 +316,12 @@ def make_workshop(
 
     @cache
     def leaks(split: str) -> tuple[Finding, ...]:
-        if drop:
-            return dropped_findings(dropped(split).values(), split)
-        return leak_findings(learning_cases(split), test_texts(), split)
+        def find() -> tuple[Finding, ...]:
+            if drop:
+                return dropped_findings(dropped(split).values(), split)
+            return leak_findings(learning_cases(split), test_texts(), split)
+
+        return kept_leaks(ledger, dataset, (split, drop, current_language()), find) if planning else find()
 
     return Workshop(
         instruction=task.file.instruction,

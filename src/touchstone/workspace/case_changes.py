@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from touchstone.errors import SettingsError, UnknownName
 from touchstone.evaluation.amendments import Amendment, AmendmentKind, Amendments
 from touchstone.evaluation.comparisons import Comparisons
+from touchstone.language import ngettext
 
 if TYPE_CHECKING:
+    from touchstone.evaluation.ledger import Ledger
     from touchstone.workspace.workspace import Workspace
 
 
@@ -56,6 +58,29 @@ def take_back(workspace: Workspace, comparison: str, number: int, *, reason: str
         SettingsError: there is no reason.
     """
     return Amendments(workspace.ledger).take_back(dataset_of(workspace, comparison), number, reason=reason, who=who)
+
+
+def asked_all_the_same(ledger: Ledger, dataset: str) -> str | None:
+    """
+    What whoever is about to pay should know of cases that were left out; None where there are none.
+
+    They are asked: leaving one out is a word that can be taken back, for every comparison on the same cases, and the
+    report says what the decision would be with them. Answers that nobody asked for would leave holes in the shared
+    order, at which a race would stop, and only those candidates would have them that were measured before.
+    """
+    excluded = Amendments(ledger).standing(dataset).excluded
+    if not excluded:
+        return None
+    ids = ledger.datasets.case_column(dataset, "test", "case_id")
+    count = sum(case in excluded for case in ids)
+    return ngettext(
+        "{n} of {cases} cases is left out of every number and is asked all the same, so that it can be taken back and "
+        "the report can say what the decision would be with it; to save its calls, take it out of the file of cases",
+        "{n} of {cases} cases are left out of every number and are asked all the same, so that they can be taken back "
+        "and the report can say what the decision would be with them; to save their calls, take them out of the file "
+        "of cases",
+        count,
+    ).format(n=count, cases=len(ids))
 
 
 def history(workspace: Workspace, comparison: str, case: str | None = None) -> tuple[Amendment, ...]:

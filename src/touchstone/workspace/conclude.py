@@ -10,13 +10,11 @@ import numpy as np
 from touchstone.decision.base import Decision, Goal
 from touchstone.decision.gate import check_gate
 from touchstone.evaluation.base import PairResult, TrialSummary
-from touchstone.evaluation.cells import Cells, scorer_names
+from touchstone.evaluation.cells import scorer_names
 from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.power import cases_needed, detectable_difference
-from touchstone.language import N_, _
+from touchstone.language import N_, _, current_language
 from touchstone.reporting.base import (
-    Calls,
     CasesInfo,
     Constraint,
     GateCheck,
@@ -34,12 +32,13 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.recorded import RecordedCandidate
 from touchstone.workspace import gather
 from touchstone.workspace.base import CompareOptions, Demands
+from touchstone.workspace.case_changes import asked_all_the_same
 from touchstone.workspace.decided import decided
-from touchstone.workspace.examples import disagreeing_cases, examples, worst_cases
-from touchstone.workspace.gather import Stored
+from touchstone.workspace.measured import Numbers
 from touchstone.workspace.plan import asked_difference, cap_line, spent_before
 from touchstone.workspace.prepare import Prepared
 from touchstone.workspace.standings import Raced, race_info
+from touchstone.workspace.stored import Stored
 from touchstone.workspace.taskfile import TaskFile
 
 
@@ -47,6 +46,7 @@ def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -
     """What the user should know before anything is paid: the cases' problems, and what these cases can show."""
     lines = [prepared.summary.described] if prepared.summary.described else []
     lines += [f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems]
+    lines += filter(None, [asked_all_the_same(ledger, prepared.summary.digest)])
     cases = ledger.datasets.case_count(prepared.summary.digest, "test")
     for candidate in prepared.candidates:
         if isinstance(candidate, RecordedCandidate):
@@ -72,44 +72,39 @@ def before_asking(prepared: Prepared, ledger: Ledger, options: CompareOptions) -
     return lines
 
 
-def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
+def conclude(numbers: Numbers, demands: Demands) -> ReportData:
     """
-    Work out a stored comparison anew, under its own demands or others; nothing is asked and nothing is paid.
+    Conclude from a stored comparison, under its own demands or others; nothing is asked and nothing is paid.
 
     Raises:
         SettingsError: a demand cannot be used.
     """
-    before = None if stored.as_measured is None else decided(ledger, stored.as_measured, demands).decision
-    found = decided(ledger, stored, demands, before)
+    stored, measured = numbers.stored, numbers.measured
+    before = None if measured.before is None else decided(numbers, demands, as_measured=True).decision
+    found = decided(numbers, demands, before)
     file, decision, pairs, raced, judge = found.file, found.decision, found.pairs, found.raced, found.judge
-    confidence, seed = file.race.confidence, file.race.seed
     trials = _with_states(found.trials, decision, raced)
+    cases = measured.now.cases
     comparison = build_comparison(
-        task=TaskInfo(name=file.task, cases=stored.test_cases, fingerprint=stored.fingerprint),
+        task=TaskInfo(name=file.task, cases=cases, fingerprint=stored.fingerprint),
         trials=trials,
         pairs=pairs,
         decision=decision_result(decision),
         created=stored.created,
         comparison_id=stored.identity,
-        # What was left out afterwards was asked all the same.
-        calls=_calls(stored.as_measured or stored),
+        calls=measured.calls,
         spent_usd=_spent(stored),
         race=race_info(stored, raced, decision.chosen or decision.leader, trials),
-        statistics=_statistics(stored, pairs, confidence, file),
+        statistics=_statistics(cases, pairs, file),
         gate=_gate(file, trials, pairs, decision),
         warnings=(
-            *_unfinished(stored, raced),
+            *_unfinished(stored, raced, is_changed=measured.changes is not None),
             *_warnings(stored, judge),
             *_remarks(trials),
-            *gather.failures(stored),
-            *gather.remarks(stored),
-            *gather.changed_models(stored, found.served),
+            *measured.notes,
+            *gather.changed_models(stored, measured.served),
         ),
     )
-    order = sorted(
-        range(len(trials)), key=lambda place: -(own.mean if (own := trials[place].estimate) is not None else -1.0)
-    )
-    disagreeing, worst = disagreeing_cases(stored, order), worst_cases(stored, order)
     return ReportData(
         comparison=comparison,
         instruction=file.instruction,
@@ -126,7 +121,7 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         ),
         cases=CasesInfo(
             files=(file.cases,) if isinstance(file.cases, str) else tuple(file.cases.values()),
-            described=stored.summary.described,
+            described=stored.summary.said_in(current_language()).described,
             counts=stored.summary.counts,
             digest=stored.summary.digest,
             groups=stored.summary.groups,
@@ -140,17 +135,17 @@ def conclude(ledger: Ledger, stored: Stored, demands: Demands) -> ReportData:
         ),
         requests_per_month=None if found.requests_per_month is None else int(found.requests_per_month),
         baseline=_baseline(file, stored),
-        slices=gather.slices(ledger, stored, found.ground),
-        worst=examples(ledger, stored, [place for place in worst if place not in disagreeing]),
-        disagreeing=examples(ledger, stored, disagreeing),
-        settings=gather.candidate_settings(stored, found.served),
+        slices=measured.slices,
+        worst=measured.worst,
+        disagreeing=measured.disagreeing,
+        settings=gather.candidate_settings(stored, measured.served),
         judge=judge,
         ending=stored.ending,
         reproduction=Reproduction(
             command=str(stored.spec["command"]),
             further=(f"touchstone decide {stored.identity}", f"touchstone report {stored.identity}"),
             versions=stored.spec["versions"],
-            seed=seed,
+            seed=file.race.seed,
             task_file=str(stored.spec["path"]),
             task_digest=str(stored.spec["digest"]),
         ),
@@ -180,11 +175,11 @@ def _with_states(trials: tuple[TrialSummary, ...], decision: Decision, raced: Ra
     return tuple(found)
 
 
-def _unfinished(stored: Stored, raced: Raced | None) -> tuple[Note, ...]:
+def _unfinished(stored: Stored, raced: Raced | None, *, is_changed: bool) -> tuple[Note, ...]:
     """A race that reached its finish under its own demands may be unfinished under others."""
     if raced is None or raced.evidence.finished or stored.state != "finished":
         return ()
-    if stored.changes is not None:
+    if is_changed:
         changed = N_(
             "the race ended on the cases as they were measured, and with what was changed since its answers do not "
             "suffice; `touchstone compare --full` asks for what is missing"
@@ -203,40 +198,14 @@ def _spent(stored: Stored) -> float | None:
     return None if stored.balance.unpriced else stored.balance.spent_usd
 
 
-def _calls(stored: Stored) -> Calls:
-    offline = bool(stored.spec["options"]["offline"])
-    full = len(stored.specs) * stored.test_cases * stored.repeats
-    # A recorded answer or a baseline's is a call too: one answer asked of one candidate.
-    asked = [_asked(cells, offline=offline) for cells in stored.cells]
-    used = sum(int(cells.sum()) for cells in asked)
-    # What another comparison had asked, or a stored reply of another run answered, was not bought by this one.
-    here = sum(
-        int((own & cells.here & (np.nan_to_num(cells.from_cache) == 0)).sum())
-        for own, cells in zip(asked, stored.cells, strict=True)
-    )
-    return Calls(
-        made=here,
-        from_cache=used - here,
-        full=full,
-        share=used / full if full else None,
-        retries=stored.balance.retries if stored.balance is not None else 0,
-    )
-
-
-def _asked(cells: Cells, *, offline: bool) -> Any:
-    """Cells somebody was asked for; an offline run fails a cell without asking."""
-    return cells.asked() & ~is_kind(cells.kind, ("error",)) if offline else cells.asked()
-
-
-def _statistics(stored: Stored, pairs: tuple[PairResult, ...], confidence: float, file: TaskFile) -> StatisticsInfo:
+def _statistics(cases: int, pairs: tuple[PairResult, ...], file: TaskFile) -> StatisticsInfo:
     measured = [pair.discordance for pair in pairs if pair.discordance]
     discordance = float(np.median(measured)) if measured else None
     known: Mapping[str, Any] = {} if discordance is None else {"discordance": discordance}
-    cases = stored.test_cases
     return StatisticsInfo(
         minimum_detectable_difference=detectable_difference(cases, **known) if cases else None,
         cases_needed=cases_needed(asked_difference(file), **known),
-        confidence=confidence,
+        confidence=file.race.confidence,
     )
 
 

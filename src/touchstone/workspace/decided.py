@@ -1,28 +1,24 @@
-"""From stored cells to a decision under some demands: estimates, pairs, the race run again, the verdict."""
+"""From what was measured to a decision under some demands: months, the race run again, the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
-import numpy as np
 from pydantic import ValidationError
 
 from touchstone.decision.base import Constraints, Decision, Goal, JudgeState, Volume
 from touchstone.decision.decide import decide
+from touchstone.decision.projection import usd_per_month
 from touchstone.errors import SettingsError, UnknownName, refusal
 from touchstone.evaluation.base import PairResult, TrialSummary
-from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.live import anytime_pairs
-from touchstone.evaluation.paired import compare_pairs
-from touchstone.evaluation.summaries import Ground
 from touchstone.reporting.base import JudgeInfo
-from touchstone.workspace import gather
+from touchstone.strategies.base import CandidateSpec
 from touchstone.workspace.base import Demands
 from touchstone.workspace.catalog_facts import asks_facts, informed
-from touchstone.workspace.gather import Stored
-from touchstone.workspace.standings import Raced, rerun
+from touchstone.workspace.measured import Numbers
+from touchstone.workspace.standings import Raced
+from touchstone.workspace.stored import Stored
 from touchstone.workspace.taskfile import TaskFile, parse_goal
 
 VALID_DAYS = 90
@@ -31,15 +27,12 @@ VALID_DAYS = 90
 
 @dataclass(frozen=True)
 class Decided:
-    """A decision with the numbers that it was made from."""
+    """A decision with what it was made from."""
 
     file: TaskFile
     constraints: Constraints
     goal: Goal
     requests_per_month: float | None
-    ground: Ground
-    served: Sequence[tuple[str, ...]]
-    """Of each candidate, the names of the models that answered."""
     trials: tuple[TrialSummary, ...]
     pairs: tuple[PairResult, ...]
     raced: Raced | None
@@ -47,56 +40,58 @@ class Decided:
     decision: Decision
 
 
-def decided(ledger: Ledger, stored: Stored, demands: Demands, before: Decision | None = None) -> Decided:
+def decided(
+    numbers: Numbers, demands: Demands, before: Decision | None = None, *, as_measured: bool = False
+) -> Decided:
     """
-    Decide on a stored comparison.
+    Decide on a stored comparison; takes milliseconds where its numbers are known.
 
     Args:
         before: What was decided on the cases as they were measured; None where nothing was changed about them.
+        as_measured: Whether to decide on those, of which there are other numbers where something was changed.
 
     Raises:
         SettingsError: a demand cannot be used.
     """
+    stored = numbers.stored
     file = TaskFile.model_validate(stored.spec["file"])
     constraints, goal, requests_per_month = _demands(file, demands)
+    measured = numbers.measured
+    counted = measured.before if as_measured and measured.before is not None else measured.now
+    specs = stored.specs
     if asks_facts(constraints):
         # A later demand may ask what nobody asked when the candidates were read.
-        stored = replace(stored, specs=tuple(informed(spec) for spec in stored.specs))
-    confidence, seed = file.race.confidence, file.race.seed
+        specs = tuple(informed(spec) for spec in specs)
     volume = Volume(requests_per_month=requests_per_month)
-    ground = Ground(
-        groups=stored.groups,
-        confidence=confidence,
-        seed=seed,
-        requests_per_month=requests_per_month,
-        concurrency=file.limits.concurrency,
-        order=stored.order if stored.raced else None,
-    )
-    served = gather.served_names(stored)
-    trials = gather.summaries(ledger, stored, ground, served)
-    strict = stored.strict
+    trials = tuple(_at(trial, spec, volume) for trial, spec in zip(counted.trials, specs, strict=True))
+    raced = None
     if stored.raced:
-        pairs = anytime_pairs(stored.names, strict, stored.order, confidence, stored.asked)
-    else:
-        pairs = compare_pairs(stored.names, np.nan_to_num(strict), ~np.isnan(strict), stored.groups, confidence, seed)
-    raced = rerun(stored, _as_run(stored, file), goal, constraints, volume) if stored.raced else None
+        asked = _as_run(stored, file)
+        raced = numbers.raced(asked, specs, goal, constraints, volume, as_measured=as_measured)
     judge = JudgeInfo.model_validate(stored.judge) if stored.judge else None
-    changes = stored.changes
+    changes = None if as_measured else measured.changes
     if changes is not None and before is not None:
         changes = changes.model_copy(update={"verdict_before": before.verdict, "chosen_before": before.chosen})
     decision = decide(
         trials,
-        pairs,
+        counted.pairs,
         goal=goal,
         constraints=constraints,
         volume=volume,
-        confidence=confidence,
+        confidence=file.race.confidence,
         judge=_judge_state(judge),
         expires=date.fromisoformat(stored.created[:10]) + timedelta(days=VALID_DAYS),
         race=None if raced is None else raced.evidence,
         changes=changes,
     )
-    return Decided(file, constraints, goal, requests_per_month, ground, served, trials, pairs, raced, judge, decision)
+    return Decided(file, constraints, goal, requests_per_month, trials, counted.pairs, raced, judge, decision)
+
+
+def _at(trial: TrialSummary, spec: CandidateSpec, volume: Volume) -> TrialSummary:
+    """A candidate at a volume, with what is known of it besides its answers."""
+    cost = trial.cost.model_copy(update={"per_month_usd": usd_per_month(trial.cost, volume)[0]})
+    facts = spec.facts
+    return trial.model_copy(update={"cost": cost, "licence": facts.licence, "self_hostable": facts.self_hostable})
 
 
 def _as_run(stored: Stored, file: TaskFile) -> TaskFile:

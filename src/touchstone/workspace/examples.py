@@ -16,7 +16,7 @@ from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.repeats import stability
 from touchstone.reporting.base import Example, ExampleAnswer
-from touchstone.workspace.gather import Stored
+from touchstone.workspace.stored import Stored
 
 EXAMPLES = 20
 """Cases shown in each of the two lists."""

@@ -10,7 +10,7 @@ from touchstone.evaluation.base import PairResult
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.paired import compare_pairs
-from touchstone.workspace.gather import Stored, load
+from touchstone.workspace.stored import Stored, load
 from touchstone.workspace.taskfile import TaskFile
 
 

@@ -263,6 +263,10 @@ class _LeasedFlow:
     def usage(self) -> Any:
         return self._flow.usage
 
+    @property
+    def finish(self) -> tuple[str, ...]:
+        return self._flow.finish
+
     def __aiter__(self) -> Any:
         return aiter(self._flow)
 

@@ -208,6 +208,31 @@ class People:
             connection.execute(people.delete().where(people.c.name == name))
             self._keep_an_admin(connection)
 
+    # Projects ---------------------------------------------------------------------------------------------------------
+
+    def roles_in(self, project: str) -> Mapping[str, Role]:
+        """What everybody may do in a project, by name."""
+        return {person.name: person.roles[project] for person in self.all() if project in person.roles}
+
+    def set_roles_in(self, project: str, given: Mapping[str, Role]) -> None:
+        """What everybody may do in a project from now on; whoever is not named has no role there any more."""
+        if not self.file.exists():
+            return
+        with self._writing() as connection:
+            connection.execute(roles.delete().where(roles.c.project == project))
+            known = set(connection.execute(sa.select(people.c.name)).scalars())
+            for name, role in given.items():
+                if name in known:
+                    connection.execute(roles.insert().values(person=name, project=project, role=_known_role(role)))
+            self._keep_an_admin(connection)
+
+    def show_instead(self, project: str, name: str) -> None:
+        """Open sessions that show a project show another one: it has another name now."""
+        if not self.file.exists():
+            return
+        with self._writing() as connection:
+            connection.execute(sessions.update().where(sessions.c.project == project).values(project=name))
+
     # Passwords --------------------------------------------------------------------------------------------------------
 
     def invited(self, token: str) -> str | None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from touchstone.data.base import Case
-from touchstone.errors import RequestRejected, UserError
+from touchstone.errors import UserError
 from touchstone.evaluation.base import BuildCost, Candidate, Finding
 from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.journal import OUTPUT_TOKENS_WITHOUT_LIMIT, worst_case_usd
-from touchstone.evaluation.ledger import Ledger, canonical, key_of
+from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.packed import is_kind
 from touchstone.evaluation.power import cases_needed, detectable_difference
 from touchstone.evaluation.recovery import balance_of
 from touchstone.evaluation.scorecard import ASKED_AGAIN, FAILED
 from touchstone.language import _
-from touchstone.models.base import ChatRequest, Checkable, TextPart
+from touchstone.models.base import Checkable
 from touchstone.reporting.notes import Note
 from touchstone.scoring.judge import Judge
 from touchstone.scoring.judge_verdict import AGAIN_BYTES
@@ -31,9 +32,11 @@ from touchstone.workspace.base import (
     Translate,
     cap_sentence,
 )
+from touchstone.workspace.case_changes import asked_all_the_same
 from touchstone.workspace.identity import identify
 from touchstone.workspace.judging import CONTROL_ROWS, judge_of
 from touchstone.workspace.plan_room import room_of
+from touchstone.workspace.plan_sums import sums_of
 from touchstone.workspace.prepare import Prepared, prepare
 from touchstone.workspace.racing import fixed_calls, ruled_out_beforehand
 from touchstone.workspace.taskfile import Task, TaskFile
@@ -100,7 +103,11 @@ async def make_plan(
         cases_needed=cases_needed(difference),
         difference=difference,
         findings=findings_of(prepared),
-        warnings=(*(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems), *keys),
+        warnings=(
+            *(f"{problem.path}: {problem.text(_)}" for problem in prepared.summary.problems),
+            *keys,
+            *filter(None, [asked_all_the_same(ledger, prepared.summary.digest)]),
+        ),
     )
     remote = plan.remote_calls
     minutes = remote * (seconds or _SECONDS_A_CALL) / task.file.limits.concurrency / 60
@@ -193,12 +200,12 @@ def _planned(
 ) -> PlannedCandidate:
     strategy = candidate.recipe.strategy
     dataset = prepared.summary.digest
-    cells = stored.left(place, ledger.datasets.case_count(dataset, "test") * options.repeats, options.repeats)
+    planned = stored.left(place, ledger.datasets.case_count(dataset, "test") * options.repeats, options.repeats)
     if strategy in ("baseline", "recorded"):
-        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cells, paid=False)
+        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=planned, paid=False)
     if not isinstance(candidate, PromptCandidate):
         # What another strategy will send is known to itself alone; unknown is not free.
-        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=cells, paid=True, remote=True)
+        return PlannedCandidate(name=candidate.name, strategy=strategy, calls=planned, paid=True, remote=True)
     price = candidate.caller.price
     expected_output = min(
         candidate.fields.get("max_tokens") or 10**9, _EXPECTED_OUTPUT_TOKENS.get(prepared.answer.kind, 256)
@@ -207,50 +214,26 @@ def _planned(
     built = BuildCost.model_validate(candidate.about.get("build", {}))
     stands_in = built.forecast and "pretrain" in strategy.split("+")
     room = None if stands_in else room_of(getattr(candidate.caller, "model", None))
-    calls = input_tokens = 0
-    low_usd = expected_usd = worst_usd = worst_call_usd = 0.0
-    for ordinal, case in ledger.datasets.cases(dataset, "test"):
-        for draw in range(options.repeats):
-            if stored.has(place, ordinal, draw):
-                continue
-            try:
-                request = candidate.request(case, draw)
-            except RequestRejected:
-                continue  # a cell that will fail before anything is sent
-            body = canonical(request)
-            if candidate.caller.paid and ledger.reply(key_of(candidate.caller.endpoint, body)) is not None:
-                continue
-            size = text_bytes(request)
-            tokens = size // 4
-            if room is not None:
-                room.look(request, size)
-            calls += 1
-            input_tokens += tokens
-            if price is not None:
-                # Call by call: a dearer tier is reached by one long request, not by many short ones.
-                low_usd += price.cost_usd(tokens, 0) or 0.0
-                expected_usd += price.cost_usd(tokens, expected_output) or 0.0
-                worst = worst_case_usd(price, len(body), request.max_tokens) or 0.0
-                worst_usd += worst
-                worst_call_usd = max(worst_call_usd, worst)
+    has = partial(stored.has, place)
+    sums = sums_of(candidate, ledger, dataset, options.repeats, has, expected_output, room)
     build = built
     if build.forecast and build.usd is not None and build.took_s is not None and not build.calls:
         build = build.model_copy(update={"usd": build.usd + _machine_usd(prepared.task.file, build.took_s)})
-    if build.usd is None and price is not None and calls:
+    if build.usd is None and price is not None and sums.calls:
         # What variants ask is about as long as what the candidate will ask.
-        build = build.model_copy(update={"usd": build.calls * expected_usd / calls})
+        build = build.model_copy(update={"usd": build.calls * sums.expected_usd / sums.calls})
     return PlannedCandidate(
         name=candidate.name,
         strategy=strategy,
         build=build if build.forecast else None,
-        calls=calls,
+        calls=sums.calls,
         paid=candidate.caller.paid,
         remote=True,
-        input_tokens=input_tokens,
-        low_usd=None if price is None else low_usd,
-        expected_usd=None if price is None else expected_usd,
-        worst_usd=None if price is None else worst_usd,
-        worst_call_usd=None if price is None else worst_call_usd,
+        input_tokens=sums.input_tokens,
+        low_usd=None if price is None else sums.low_usd,
+        expected_usd=None if price is None else sums.expected_usd,
+        worst_usd=None if price is None else sums.worst_usd,
+        worst_call_usd=None if price is None else sums.worst_call_usd,
         too_long=None if room is None else room.found(),
     )
 
@@ -347,14 +330,3 @@ def _output_limit(candidate: Candidate) -> int:
     if not isinstance(candidate, PromptCandidate):
         return OUTPUT_TOKENS_WITHOUT_LIMIT
     return int(candidate.fields.get("max_tokens") or OUTPUT_TOKENS_WITHOUT_LIMIT)
-
-
-def text_bytes(request: ChatRequest) -> int:
-    """UTF-8 bytes of the texts of a request, without the JSON around them."""
-    texts = []
-    for message in request.messages:
-        parts = message.content if not isinstance(message.content, str) else ()
-        texts += [part.text for part in parts if isinstance(part, TextPart)]
-        if isinstance(message.content, str):
-            texts.append(message.content)
-    return sum(len(text.encode("utf-8", "backslashreplace")) for text in texts)

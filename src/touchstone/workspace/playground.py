@@ -97,6 +97,10 @@ class Playground:
         """What is coming, by pane; None where nobody answers this turn now."""
         return self._live.get((session, number))
 
+    def answers(self, session: str | None = None) -> bool:
+        """Whether somebody answers in this session now; in any of them where none is named."""
+        return any(session in (None, at) for at, _number in tuple(self._live))
+
     def wait(self, session: str, number: int, seconds: float) -> bool:
         """Wait until everybody has answered a turn, so long at most; returns whether they have."""
         end = time.monotonic() + seconds

@@ -203,15 +203,15 @@ class PlaygroundStore:
                 self.keep(session, asked.turn.number, fresh)
 
     def keep(self, session: str, number: int, answer: PaneAnswer, pictures: Sequence[Medium] = ()) -> None:
-        """What became of an answer."""
+        """What became of an answer; nothing is kept of a session that was thrown away meanwhile."""
         with self._writing() as connection:
-            for medium in pictures:
-                self._keep_medium(connection, session, medium)
-            connection.execute(
+            found = connection.execute(
                 answers.update()
                 .where(answers.c.session == session, answers.c.number == number, answers.c.pane == answer.pane)
                 .values(document=to_json(answer))
             )
+            for medium in pictures if found.rowcount else ():
+                self._keep_medium(connection, session, medium)
 
     # Pictures and recordings ------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.candidates import Lanes, checked_model, make_candidates, make_workshop, read_specs
 from touchstone.workspace.judging import judge_of, read_human_verdicts
 from touchstone.workspace.leaks import learns, telling, without_twins
+from touchstone.workspace.plan_kept import kept_columns
 from touchstone.workspace.racing import FREE, is_raced, refuse_a_vain_budget
 from touchstone.workspace.taskfile import Task
 
@@ -149,10 +151,8 @@ async def prepare(
             path=task.path,
             line=task.line("constraints", "max_usd_per_month"),
         )
-    columns = frozenset({"input", "options", "id"}) | frozenset(
-        name
-        for _place, case in islice(ledger.datasets.cases(summary.digest, "test"), _LOOKED_AT)
-        for name in case.fields
+    columns = frozenset({"input", "options", "id"}) | kept_columns(
+        ledger, summary.digest, partial(_columns, ledger, summary.digest)
     )
     workshop = make_workshop(
         task,
@@ -194,6 +194,11 @@ async def prepare(
         judges=judges,
         dropped=dropped,
     )
+
+
+def _columns(ledger: Ledger, dataset: str) -> frozenset[str]:
+    looked_at = islice(ledger.datasets.cases(dataset, "test"), _LOOKED_AT)
+    return frozenset(name for _place, case in looked_at for name in case.fields)
 
 
 def _check_gate_names(task: Task, specs: Sequence[CandidateSpec]) -> None:

@@ -48,5 +48,7 @@ def projects(workspace: Path) -> tuple[str, ...]:
 def make_project(workspace: Path, project: str) -> Path:
     """Make the folder of a project; one that is there stays as it is."""
     folder = folder_of(workspace, project)
+    if project != DEFAULT_PROJECT and folder.is_symlink():
+        folder.unlink()  # the earlier name of another project: whoever comes now has it to themselves
     folder.mkdir(parents=True, exist_ok=True)
     return folder

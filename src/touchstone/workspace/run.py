@@ -28,12 +28,13 @@ from touchstone.reporting.live import Progress
 from touchstone.scoring.base import Scorer
 from touchstone.scoring.judge import Judge
 from touchstone.workspace.base import CompareOptions
-from touchstone.workspace.gather import RETRIEVAL, race_steps
+from touchstone.workspace.gather import RETRIEVAL
 from touchstone.workspace.identity import Identity, identify, refuse_a_changed_task
 from touchstone.workspace.judging import judge_controls, judge_facts, judge_of, until_stopped
 from touchstone.workspace.prepare import Prepared, is_free
 from touchstone.workspace.racing import draw_order, race_rules, ruled_out_beforehand
 from touchstone.workspace.retrieval_scores import retrieval_scores
+from touchstone.workspace.stored import race_steps
 from touchstone.workspace.watch import Watch
 
 _LIBRARIES = ("numpy", "pydantic", "scikit-learn", "sacrebleu", "pyarrow")

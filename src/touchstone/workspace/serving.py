@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ _RUN_HERE = frozenset({"starter", "local"})
 """Kinds of models whose weights lie here; a training makes one of them out of another model."""
 _SWEEP_S = 3600.0
 """How often what has had its time is taken out of the store."""
+_FIRST_SWEEP_S = 1.0
+"""So long after the start it is done first: a gateway that is started anew every hour would never do it."""
 _LEASE_S = 3600.0
 """A request that has been under way for longer was forgotten; its money is booked as in doubt."""
 
@@ -255,12 +258,17 @@ async def open_api(
             except Exception as error:  # noqa: BLE001 - whatever became of one process, the others are still wanted
                 _log.error("processes could not be brought to what is desired: %s", error)
 
+    leaving = False
+    swept = partial(sweep, engine, retention or Retention(), goes_on=lambda: not leaving)
+
     async def tidy() -> None:
+        # Beside requests, and not before the gateway is ready for them.
+        await asyncio.sleep(_FIRST_SWEEP_S)
         while True:
-            await asyncio.sleep(_SWEEP_S)
             meter.give_up(_LEASE_S)
             with contextlib.suppress(StoreError):
-                await asyncio.to_thread(sweep, engine, retention or Retention())
+                await asyncio.to_thread(swept)
+            await asyncio.sleep(_SWEEP_S)
 
     await look()
     tasks = [asyncio.create_task(one()) for one in (follow, reconcile, tidy)]
@@ -281,6 +289,7 @@ async def open_api(
             routes += background.routes
             yield Api(serving, pipeline, routes, background, meter, writer, disk, shadows, recovered)
     finally:
+        leaving = True
         tasks += warming
         for task in tasks:
             task.cancel()

@@ -6,28 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from touchstone.catalog.benchmarks import benchmarks, scenarios
 from touchstone.catalog.cards import Card
 from touchstone.catalog.catalog import Catalog
 from touchstone.catalog.claims import Claim, Scenario
-from touchstone.catalog.model import ModelId, PartialDate
+from touchstone.catalog.model import ModelId
 from touchstone.catalog.sellers import sellers
 from touchstone.catalog.taxonomy import labs, licences
 from touchstone.config import Settings
 from touchstone.decision.advice import advise
 from touchstone.decision.advice_base import Advice
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist import DEFAULT_PRIORITIES, explain, other_task, shortlist
-from touchstone.decision.shortlist_base import Background, Check, Excluded, Needs, Priority, Shortlist
+from touchstone.decision.shortlist import DEFAULT_PRIORITIES, explain, shortlist
+from touchstone.decision.shortlist_base import Background, Check, Needs, Priority, Shortlist
 from touchstone.errors import SettingsError
 from touchstone.noun import Noun
 from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
 from touchstone.workspace.shortlist_entries import can_call
-from touchstone.workspace.shortlist_fits import kept_fit
+from touchstone.workspace.shortlist_fits import Remember, kept_fit
 from touchstone.workspace.shortlist_measured import Measured, may_have_measured, measured_before
 from touchstone.workspace.shortlist_needs import Wishes, assumptions, needs_of, scenario_ids, situation_of
+from touchstone.workspace.shortlist_scope import in_scope
 
 if TYPE_CHECKING:
     from touchstone.workspace.taskfile import Task
@@ -45,14 +44,14 @@ class Asked(Noun):
     assumed: tuple[Reason, ...] = ()
 
 
-class Answered(Noun):
+class Answered(NamedTuple):
     """A shortlist with its advice."""
 
     asked: Asked
     shortlist: Shortlist
     advice: tuple[Advice, ...]
-    cards: Mapping[str, Card]
-    """Of the models that qualify, as in `Scope`."""
+    cards: Mapping[ModelId, Card]
+    """Of the models that qualify, as in `Scope`; each is made when it is asked for."""
 
 
 def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = None) -> Asked:
@@ -87,8 +86,14 @@ def answer(
     wishes: Wishes,
     task: Task | None = None,
     priorities: Sequence[Priority] = DEFAULT_PRIORITIES,
+    remember: Remember | None = None,
 ) -> Answered:
-    """The models of a catalog that meet the needs, in order, and everybody else with a reason."""
+    """
+    The models of a catalog that meet the needs, in order, and everybody else with a reason.
+
+    Args:
+        remember: For who asks many times in one process; see `kept_fit`.
+    """
     asked = asked.model_copy(update={"needs": settled(asked.needs, catalog)})
     background = background_of(catalog, asked.needs, asked.scenarios)
     scope = in_scope(catalog, asked.needs)
@@ -103,7 +108,7 @@ def answer(
         own_benchmark=own_benchmark,
         released=scope.released,
         seconds=asked.measured.seconds if asked.measured else None,
-        fit=lambda tests: kept_fit(catalog, tests),
+        fit=lambda tests: kept_fit(catalog, tests, remember=remember),
     )
     if scope.aside:
         found = found.model_copy(
@@ -113,8 +118,7 @@ def answer(
                 "relaxed": tuple(one for one in found.relaxed if one.limit not in ("task", "any-task")),
             }
         )
-    by_id = {card.id: card for card in scope.cards}
-    kept = {one.model: by_id[one.model] for one in found.qualified}
+    kept = scope.cards.only(one.model for one in found.qualified)
     return Answered(
         asked=asked,
         shortlist=found,
@@ -161,39 +165,6 @@ def background_of(catalog: Catalog, needs: Needs, used: Iterable[Scenario]) -> B
             tests = own_benchmarks(catalog.folder)
     makers = labs() if needs.lab_countries or needs.not_lab_countries else {}
     return Background(sellers(), makers, licences(), tests, catalog.today, can_call)
-
-
-class Scope(NamedTuple):
-    """The catalog as far as its index answers for it."""
-
-    cards: list[Card]
-    """Of those that do the wanted task; with their results where a floor asks for them."""
-    aside: list[Excluded]
-    """What is said of those that do another one."""
-    released: dict[ModelId, PartialDate | None]
-    """Of all."""
-
-
-def in_scope(catalog: Catalog, needs: Needs) -> Scope:
-    """
-    The cards that do the wanted task, and what is said of those that do another one.
-
-    The index says what a model does without opening its card, which takes most of the time.
-    """
-    wanted = [*needs.tasks, *needs.one_task_of]
-    found = Scope([], [], {})
-    for row, entry_id, body in catalog.index.listings():
-        if "/" not in entry_id.partition(":")[0]:
-            continue
-        listing = orjson.loads(body)
-        found.released[entry_id] = listing["released"]
-        out = other_task(entry_id, listing["name"], listing["tasks"], needs) if wanted and listing["tasks"] else None
-        if out is None:
-            card = catalog.index.card(row, results=needs.floor is not None)
-            found.cards.append(Card.model_validate_json(card))
-        else:
-            found.aside.append(out)
-    return found
 
 
 def claims_of(catalog: Catalog, used: Iterable[Scenario], own_benchmark: str | None) -> list[Claim]:

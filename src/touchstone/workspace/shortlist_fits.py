@@ -7,7 +7,7 @@ limits, own results or newer claims leave other tests, they are worked out as if
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from touchstone.catalog.benchmarks import scenarios
@@ -22,15 +22,25 @@ _KINDS = ("label", "choice", "number", "json", "free", "text")
 """Of answers, as in a task file."""
 
 
-def kept_fit(catalog: Catalog, tests: Sequence[PublishedTest]) -> Fit:
+Remember = Callable[[str, Callable[[], Fit]], Fit]
+"""Gives what it remembers under a key, else what the function gives: who moves a limit asks about the same tests."""
+
+
+def kept_fit(catalog: Catalog, tests: Sequence[PublishedTest], *, remember: Remember | None = None) -> Fit:
     """The fit of some tests: the kept one, or worked out."""
-    kept = catalog.derived(key_of(tests))
-    return fit_of(tests) if kept is None else fit_from_json(kept)
+    key = key_of(tests)
+
+    def find() -> Fit:
+        kept = catalog.derived(key)
+        return fit_of(tests) if kept is None else fit_from_json(kept)
+
+    return find() if remember is None else remember(key, find)
 
 
 def usual_fits(catalog: Catalog) -> dict[str, bytes]:
     """What shortlists of the usual tasks work out, by `key_of` the tests; for whoever makes the index that ships."""
-    from touchstone.workspace.shortlist import background_of, claims_of, in_scope
+    from touchstone.workspace.shortlist import background_of, claims_of
+    from touchstone.workspace.shortlist_scope import in_scope
 
     kept: dict[str, bytes] = {}
 
@@ -43,9 +53,10 @@ def usual_fits(catalog: Catalog) -> dict[str, bytes]:
         return found
 
     scope = in_scope(catalog, Needs(one_task_of=("chat",)))
+    cards = list(scope.cards)  # asked about many times
     for needs, used in _usual(catalog.today):
         background, claims = background_of(catalog, needs, used), claims_of(catalog, used, None)
-        shortlist(scope.cards, needs, background, claims=claims, scenarios=used, released=scope.released, fit=keep)
+        shortlist(cards, needs, background, claims=claims, scenarios=used, released=scope.released, fit=keep)
     return kept
 
 

@@ -13,8 +13,8 @@ from touchstone.evaluation.race import Race, Rules, Settled, Standing
 from touchstone.evaluation.scorecard import ASKED_AGAIN, Scorecard
 from touchstone.language import N_
 from touchstone.reporting.base import Note, RaceInfo, RaceLane, RaceStep
-from touchstone.workspace.gather import Stored
 from touchstone.workspace.racing import LANE_STATES, race_rules, unfit_facts
+from touchstone.workspace.stored import Stored
 from touchstone.workspace.taskfile import TaskFile
 
 

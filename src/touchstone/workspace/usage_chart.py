@@ -15,7 +15,7 @@ from markupsafe import escape
 from touchstone.deployment.govern.usage_report import UsageRow
 from touchstone.language import N_, _, ngettext
 from touchstone.reporting.line_parts import BOTTOM, HEIGHT, LINES, end_numbers, height_of, levels, line_picture
-from touchstone.reporting.numbers import money
+from touchstone.reporting.numbers import money, money_tick
 from touchstone.reporting.pages import Picture
 from touchstone.reporting.scales import Scale, linear_scale
 from touchstone.reporting.text import cut, visible
@@ -57,22 +57,22 @@ MEASURES: Mapping[Measure, str] = {
 """What a picture of each is called."""
 
 
-def usage_chart(rows: Sequence[UsageRow], part: str | None) -> str:
+def usage_chart(rows: Sequence[UsageRow], parts: Sequence[str] = ()) -> str:
     """
-    The costs of each day as lines, one for each value of `part`; the costliest `LINES`, numbered.
+    The costs of each day as lines, one for each combination of `parts` that occurs; the costliest `LINES`, numbered.
 
     Args:
-        rows: By `day`, and by `part` where it is given.
-        part: What the lines are; None draws one for everything.
+        rows: By `day`, and by every one of `parts`.
+        parts: What the lines are; none draws one for everything.
     """
-    drawn = _draw(rows, part, "usd", None)
+    drawn = _draw(rows, parts, "usd", None)
     top = _HEAD + HEIGHT + _LINE
     legend = "".join(
         _named(number, f"{cut(name, 60)}: {money(total)}", top + _LINE * number, alone=len(drawn.names) == 1)
         for number, (name, total) in enumerate(zip(drawn.names, drawn.sums, strict=True))
     )
     end = top + _LINE * len(drawn.names)
-    caption = _left_out(rows, part, drawn)
+    caption = _left_out(rows, parts, drawn)
     if caption:
         legend += f'<text class="axis" x="16" y="{end}">{escape(caption)}</text>'
         end += _LINE
@@ -94,9 +94,9 @@ def _named(number: int, text: str, y: float, *, alone: bool) -> str:
     )
 
 
-def _left_out(rows: Sequence[UsageRow], part: str | None, drawn: _Drawn) -> str:
+def _left_out(rows: Sequence[UsageRow], parts: Sequence[str], drawn: _Drawn) -> str:
     """How many lines there was no room for; empty where all are drawn."""
-    count = len({row.parts[part] for row in rows}) - len(drawn.names) if part is not None else 0
+    count = len({_line_of(row, parts) for row in rows}) - len(drawn.names)
     if count <= 0:
         return ""
     return ngettext(
@@ -120,10 +120,11 @@ def usage_picture(
     """
     if not rows:
         return None
-    drawn = _draw(rows, part, measure, days)
+    parts = () if part is None else (part,)
+    drawn = _draw(rows, parts, measure, days)
     title = _(MEASURES[measure])
     names = [f"{cut(name, 60)}: {_WRITE[measure](total)}" for name, total in zip(drawn.names, drawn.sums, strict=True)]
-    return Picture(title, _left_out(rows, part, drawn), line_picture(names, drawn.inside, title))
+    return Picture(title, _left_out(rows, parts, drawn), line_picture(names, drawn.inside, title))
 
 
 _VALUE: Mapping[Measure, Callable[[UsageRow], float]] = {
@@ -136,25 +137,31 @@ _WRITE: Mapping[Measure, Callable[[float], str]] = {
     "requests": lambda value: f"{value:,.0f}" if value == round(value) else f"{value:,.1f}",
     "tokens": lambda value: f"{value:,.0f}",
 }
+_TICK: Mapping[Measure, Callable[[float], str]] = {**_WRITE, "usd": money_tick}
 
 
-def _draw(rows: Sequence[UsageRow], part: str | None, measure: Measure, days: tuple[date, date] | None) -> _Drawn:
-    sums: dict[str, dict[date, float]] = {}
+def _line_of(row: UsageRow, parts: Sequence[str]) -> tuple[str, ...]:
+    """Which line a row belongs to."""
+    return tuple(row.parts[part] for part in parts)
+
+
+def _draw(rows: Sequence[UsageRow], parts: Sequence[str], measure: Measure, days: tuple[date, date] | None) -> _Drawn:
+    sums: dict[tuple[str, ...], dict[date, float]] = {}
     for row in rows:
-        name = _("all requests") if part is None else row.parts[part]
         day = date.fromisoformat(row.parts["day"])
-        found = sums.setdefault(name, {})
+        found = sums.setdefault(_line_of(row, parts), {})
         found[day] = found.get(day, 0.0) + _VALUE[measure](row)
-    names = sorted(sums, key=lambda name: -sum(sums[name].values()))[:LINES]
+    drawn = sorted(sums, key=lambda line: -sum(sums[line].values()))[:LINES]
     all_days = [day for found in sums.values() for day in found]
     first, last = days or ((min(all_days), max(all_days)) if all_days else (date.min, date.min))
-    scale = linear_scale([value for name in names for value in sums[name].values()], zero=True)
-    inside = levels(scale, _WRITE[measure], _LEFT + _WIDTH) + _ends(first, last, shown=bool(all_days))
-    lines = [_values(sums[name], first, last) for name in names]
+    scale = linear_scale([value for line in drawn for value in sums[line].values()], zero=True)
+    inside = levels(scale, _TICK[measure], _LEFT + _WIDTH) + _ends(first, last, shown=bool(all_days))
+    lines = [_values(sums[line], first, last) for line in drawn]
     for number, values in enumerate(lines):
         inside += _line(values, scale, number)
     inside += end_numbers([height_of(values[-1], scale) for values in lines], _LEFT + _WIDTH + 1)
-    return _Drawn(tuple(names), tuple(sum(sums[name].values()) for name in names), inside)
+    names = tuple(" · ".join(line) or _("all requests") for line in drawn)
+    return _Drawn(names, tuple(sum(sums[line].values()) for line in drawn), inside)
 
 
 def _values(found: dict[date, float], first: date, last: date) -> list[float]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from touchstone.evaluation.measure import StopSignal
     from touchstone.reporting.base import ReportData
     from touchstone.reporting.live import Progress
+    from touchstone.workspace.numbers_kept import KeptNumbers
     from touchstone.workspace.taskfile import Task
 
 
@@ -160,7 +161,25 @@ class Workspace:
             UnknownName: there is no such comparison.
             SettingsError: a demand cannot be used.
         """
-        data = self._concluded(self.reader, comparison, demands)
+        return self._decided(comparison, demands)
+
+    def decide_at_once(self, comparison: str, demands: Demands, *, most_answers: int) -> ReportData | str:
+        """
+        What `decide` gives, unless more answers than these must be looked at first, which may take minutes.
+
+        Then a text that tells the state of those answers from any other; whoever decides keeps what was found.
+
+        Raises:
+            UnknownName: there is no such comparison.
+            SettingsError: a demand cannot be used.
+        """
+        kept = self._numbers(self.reader, comparison)
+        if not kept.numbers.is_known and kept.stamp is not None and kept.numbers.stored.answers > most_answers:
+            return kept.stamp
+        return self._decided(comparison, demands, kept)
+
+    def _decided(self, comparison: str, demands: Demands, kept: KeptNumbers | None = None) -> ReportData:
+        data = self._concluded(self.reader, comparison, demands, kept)
         if demands == Demands():
             self._note_verdict(data)
         return data
@@ -172,10 +191,18 @@ class Workspace:
         if row is not None and row["state"] != "running" and row["verdict"] is None:
             Comparisons(self.ledger).keep_verdict(identity, decision.verdict, decision.chosen)
 
-    def _concluded(self, ledger: Ledger, comparison: str, demands: Demands) -> ReportData:
-        from touchstone.workspace.amended import amended
+    def _concluded(
+        self, ledger: Ledger, comparison: str, demands: Demands, kept: KeptNumbers | None = None
+    ) -> ReportData:
         from touchstone.workspace.conclude import conclude
-        from touchstone.workspace.gather import load
+
+        kept = kept or self._numbers(ledger, comparison)
+        data = conclude(kept.numbers, demands)
+        kept.keep(own_demands=demands == Demands())
+        return data
+
+    def _numbers(self, ledger: Ledger, comparison: str) -> KeptNumbers:
+        from touchstone.workspace.numbers_kept import KeptNumbers
 
         stored = Comparisons(ledger)
         row = stored.find(comparison)
@@ -194,7 +221,7 @@ class Workspace:
                     known=", ".join(known[:5]),
                 )
             raise UnknownName(kind="comparison", name=comparison, known=known)
-        return conclude(ledger, amended(ledger, load(ledger, row)), demands)
+        return KeptNumbers(ledger, row, self.settings.workspace, str(self._place))
 
     def comparisons(self) -> tuple[StoredComparison, ...]:
         """Every stored comparison, newest first."""

@@ -298,6 +298,7 @@ async def test_any_candidate_can_be_served() -> None:
     flow = await upstream.open(await upstream.prepare(chat("money back", stream=True)))
     raw = b"".join([block async for block in flow])
     assert b"MONEY" in raw
+    assert answered.finish == flow.finish == ("stop",)
     assert b"[DONE]" not in raw
     for asked in (chat("a", tools=[{}]), chat("a", n=2), chat("a", {"role": "assistant", "content": "x"})):
         with pytest.raises(RequestRejected):

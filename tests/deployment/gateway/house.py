@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,11 @@ class FakeKeys:
         self.looked_up += 1
         key = self.by_secret.get(secret)
         return None if key is None or key.revoked_at is not None or key.expires_at is not None else key
+
+    async def ended(self, numbers: Collection[int]) -> Collection[int]:
+        """Those that were taken out, or are revoked."""
+        live = {key.id for key in self.by_secret.values() if key.revoked_at is None}
+        return set(numbers) - live
 
 
 def key(name: str = "ann", number: int = 1, **more: Any) -> Key:
@@ -102,6 +107,7 @@ class Handlers:
         assert incoming.key is not None
         incoming.facts.kind, incoming.facts.endpoint = "chat", "support"
         incoming.facts.input_tokens, incoming.facts.output_tokens, incoming.facts.usd = 3, 2, 0.5
+        incoming.facts.finish = ("stop",)
         return Outgoing(200, orjson.dumps({"text": found["text"] * min(3, max(0, times)), "key": incoming.key.name}))
 
     async def see(self, incoming: Incoming) -> Outgoing:
@@ -113,6 +119,8 @@ class Handlers:
         wanted = await incoming.json()
         if not isinstance(wanted, dict):
             raise GatewayError("invalid_value", reason="write a mapping")
+        if wanted.get("ends_with_key"):
+            incoming.ends_with_key = lambda: True
         return Outgoing(
             200,
             self._pieces(incoming, wanted),
@@ -125,7 +133,7 @@ class Handlers:
         self.held += 1
         try:
             for number in range(int(wanted.get("pieces", 3))):
-                yield b'data: {"n":%d}\n\n' % number
+                yield b'data: {"n":%d}\n\n' % number + b":" * int(wanted.get("pad", 0))
                 await asyncio.sleep(float(wanted.get("pause_s", 0)))
                 if wanted.get("fail_at") == number:
                     raise ValueError(f"a text that nobody may see: {secret('ann')}")

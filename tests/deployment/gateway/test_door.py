@@ -13,6 +13,8 @@ from touchstone.deployment.gateway.base import Incoming, Outgoing, Route
 from touchstone.deployment.gateway.limits import DoorLimits
 
 LIMITS = DoorLimits(body_bytes=20_000, stop_s=0.3, settle_s=1)
+_LARGE_BYTES = 16 << 20
+"""More than fits between a gateway and a client that does not read."""
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,56 @@ def test_closing_an_iterator_is_not_cut_short() -> None:
             house.loop.call_soon_threadsafe(house.door.cut)
             house.until(lambda: house.door.in_flight == 0)
             assert pieces.closed, wanted
+
+
+def test_a_reply_is_cut_when_its_key_has_ended() -> None:
+    """With an error event and no end mark, where the request asked for it; others are left alone (A10)."""
+    wanted = b'{"pieces": 200, "pause_s": 0.02, "ends_with_key": true}'
+    with open_house(LIMITS) as house, house.client() as mine, house.client() as other:
+        mine.send(request("POST", "/v1/stream", port=house.port, body=wanted))
+        other.send(request("POST", "/v1/stream", port=house.port, body=b'{"pieces": 80, "pause_s": 0.02}'))
+        for client in (mine, other):
+            client.until(b'{"n":3}')
+        del house.keys.by_secret[secret("ann")]
+        found = mine.until(b"0\r\n\r\n")
+        assert b'"code":"key_ended"' in found
+        assert b"[DONE]" not in found
+        assert b"[DONE]" in other.until(b"0\r\n\r\n")
+        house.until(lambda: house.door.in_flight == 0)
+    assert house.handlers.ended == ["cut", "done"]
+
+
+def test_whoever_reads_no_further_is_not_waited_for() -> None:
+    """A client that takes nothing of what it was sent keeps no seat once its reply was cut (A10)."""
+    wanted = b'{"pieces": 9000, "pad": 65536, "ends_with_key": true}'
+    with open_house(LIMITS) as house, house.client() as client:
+        client.send(request("POST", "/v1/stream", port=house.port, body=wanted))
+        house.until(lambda: house.handlers.held == 1)
+        time.sleep(0.3)
+        assert house.door.in_flight == 1
+        del house.keys.by_secret[secret("ann")]
+        house.until(lambda: house.door.in_flight == 0, 10)
+        assert house.handlers.ended == ["cut"]
+        assert not client.read().endswith(b"0\r\n\r\n")
+
+
+def test_a_whole_reply_that_is_being_sent_is_sent() -> None:
+    """It was paid: the end of its key takes nothing of it away (A10)."""
+
+    async def handler(incoming: Incoming) -> Outgoing:
+        incoming.ends_with_key = lambda: True
+        return Outgoing(200, bytes(_LARGE_BYTES))
+
+    route = Route("POST", "/v1/x", "infer", handler, "X.", media="json")
+    with open_house(LIMITS, routes=(route,)) as house, house.client() as client:
+        client.send(request("POST", "/v1/x", port=house.port, body=b"{}"))
+        client.until(b"\r\n\r\n")
+        del house.keys.by_secret[secret("ann")]
+        time.sleep(0.6)
+        size = len(client.waiting)
+        while size < _LARGE_BYTES and (piece := client.socket.recv(1 << 20)):
+            size += len(piece)
+        assert size == _LARGE_BYTES
 
 
 def test_a_door_that_stops_lets_nobody_in() -> None:

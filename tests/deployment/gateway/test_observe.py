@@ -58,6 +58,7 @@ def test_a_request_is_one_line() -> None:
         "event": "request", "request": reply.headers["x-request-id"], "method": "POST", "route": "/v1/echo",
         "status": 200, "sent_bytes": len(reply.body), "address": "127.0.0.1", "key": 1, "project": "default",
         "endpoint": "support", "kind": "chat", "input_tokens": 3, "output_tokens": 2, "usd": 0.5,
+        "finish": "stop",
     }  # fmt: skip
 
 
@@ -156,6 +157,7 @@ def test_spans_have_the_names_of_the_conventions() -> None:
         "gen_ai.provider.name": "touchstone",
         "gen_ai.request.model": "support",
         "gen_ai.response.id": reply.headers["x-request-id"],
+        "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 3,
         "gen_ai.usage.output_tokens": 2,
         "http.response.status_code": 200,

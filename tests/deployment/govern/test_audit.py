@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from touchstone.deployment.base import Key
 from touchstone.deployment.govern.audit import (
@@ -15,9 +19,10 @@ from touchstone.deployment.govern.audit import (
     note_act,
     written,
 )
-from touchstone.deployment.govern.state import writing
+from touchstone.deployment.govern.moments import since_s, until_s
+from touchstone.deployment.govern.state import stamp, writing
 from touchstone.deployment.govern.tables import audit
-from touchstone.errors import StoreError
+from touchstone.errors import SettingsError, StoreError
 
 BEFORE = Key(id=3, name="shop", shown="ts-abcde", created_at="2026-11-27T12:00:00.000+00:00")
 
@@ -71,8 +76,8 @@ def test_it_is_read_newest_first_and_in_parts(engine: sa.Engine) -> None:
     assert [act.what for act in acts(engine)] == ["endpoint.split", "key.revoke", "key.create"]
     assert [act.what for act in acts(engine, about="key 3", limit=1)] == ["key.revoke"]
     assert [act.what for act in acts(engine, who="user bob")] == ["key.revoke"]
-    assert acts(engine, since="9999") == []
-    assert len(acts(engine, since="2026")) == 3
+    assert acts(engine, since="9999-12-31") == []
+    assert len(acts(engine, since="2020-01-01")) == 3
 
 
 def test_it_is_read_by_kind_and_page_by_page(engine: sa.Engine) -> None:
@@ -85,6 +90,47 @@ def test_it_is_read_by_kind_and_page_by_page(engine: sa.Engine) -> None:
     assert [act.id for act in acts(engine, before=second.id)] == [third.id]
     assert len(acts(engine, until=first.at[:10])) == 3
     assert acts(engine, until="2020-01-01") == []
+
+
+def test_it_is_read_from_and_until_a_moment(engine: sa.Engine) -> None:
+    """A moment is in UTC, or in the zone that it names; a day that is the last counts in whole."""
+    note(engine)
+    [act] = acts(engine)
+    at = datetime.fromisoformat(act.at)
+    before, after = at - timedelta(seconds=1), at + timedelta(seconds=1)
+    there = timezone(timedelta(hours=8))
+    for moment, later in (
+        (before.isoformat(), after.isoformat()),
+        (before.replace(tzinfo=None).isoformat(), after.replace(tzinfo=None).isoformat()),
+        (before.astimezone(there).isoformat(), after.astimezone(there).isoformat()),
+        (f"{before:%Y-%m-%d %H:%M:%S}", f"{after:%Y%m%dT%H%M%S}"),
+    ):
+        assert acts(engine, since=moment, until=later) == [act]
+        assert acts(engine, since=later) == acts(engine, until=moment) == []
+
+
+@pytest.mark.parametrize("flag", ["since", "until"])
+@pytest.mark.parametrize(
+    "said", ["yesterday", "2026", "2026-11", "27.11.2026", "2026-13-01", "", "'; DROP TABLE audit"]
+)
+def test_what_is_no_day_is_told(engine: sa.Engine, flag: str, said: str) -> None:
+    """By its name, its value, and how one is written; nothing is listed as if it had been understood."""
+    note(engine)
+    with pytest.raises(SettingsError) as caught:
+        acts(engine, **{flag: said})  # type: ignore[arg-type]
+    assert f"{flag} is {said!r}; write a day such as 2026-11-27" in str(caught.value)
+
+
+@given(st.datetimes())
+def test_every_moment_of_the_calendar_can_be_asked_for(at: datetime) -> None:
+    """The first and the last day as well; later is never earlier, and a day ends when the next one begins."""
+    for said in (at.isoformat(), f"{at.date()}"):
+        first, last = since_s("since", said), until_s("until", said)
+        assert first <= last
+        assert stamp(first) <= stamp(last)
+    if 1970 <= at.year < 9999:
+        day = at.date()
+        assert until_s("until", str(day)) == since_s("since", str(day + timedelta(days=1)))
 
 
 def test_differences_are_the_innermost_fields() -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from tests.deployment.api.house import open_house
+from tests.deployment.api.process import Place, serving
 from tests.deployment.govern.books import DAY_S, Books, Clock, a_key
 
 from touchstone.deployment.base import Answered, Usage
@@ -15,6 +24,9 @@ from touchstone.deployment.govern.meter import Ending
 from touchstone.deployment.govern.refusals import OverBudget
 from touchstone.deployment.govern.reply_cache import ReplyCache
 from touchstone.deployment.govern.retention import Retention, sweep
+from touchstone.deployment.govern.state import stamp, writing
+from touchstone.deployment.govern.tables import safety_records
+from touchstone.workspace import serving as gateway
 
 
 class Disk:
@@ -111,3 +123,73 @@ async def test_the_store_is_kept_small(books: Books) -> None:
 
     assert (gone["content"], gone["charge"]) == (15, 0)
     assert sweep(books.engine, Retention(), now_s=books.clock.at_s + 401 * DAY_S)["charge"] == 20
+
+
+def decided(engine: sa.Engine, *days_ago: float) -> None:
+    """What guards decided so many days ago."""
+    with writing(engine) as connection:
+        for days in days_ago:
+            row = {"request": f"r{days}", "endpoint": "helpdesk", "way": "in", "action": "passed", "findings": b"{}"}
+            number, at = int(days * 1000), stamp(time.time() - days * DAY_S)
+            connection.execute(safety_records.insert().values(id=number, at=at, **row))
+
+
+def left(engine: sa.Engine) -> set[str]:
+    """Of which of these there is still a record."""
+    with engine.connect() as connection:
+        return set(connection.execute(sa.select(safety_records.c.request)).scalars())
+
+
+def test_what_has_had_its_time_goes_soon_after_the_start(tmp_path: Path) -> None:
+    """A real gateway takes it out while it answers already: one that is started anew every day would never do it."""
+    place = Place(tmp_path / "place")
+    with place.opened() as workspace:
+        decided(workspace.ledger.engine, 91, 400, 89)
+    with serving(place) as running, place.opened() as workspace:
+        began = time.monotonic()
+        with urllib.request.urlopen(running.url.removesuffix("/v1") + "/readyz") as ready:
+            assert ready.status == 200
+        while left(workspace.ledger.engine) != {"r89"}:
+            assert time.monotonic() < began + 30
+            time.sleep(0.05)
+
+
+async def test_it_goes_on_as_long_as_the_gateway_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has its time later is taken out later."""
+    assert gateway._SWEEP_S == 3600
+    monkeypatch.setattr(gateway, "_FIRST_SWEEP_S", 0.0)
+    monkeypatch.setattr(gateway, "_SWEEP_S", 0.2)
+    async with open_house(tmp_path / "place") as house:
+        for _ in range(2):
+            await asyncio.to_thread(decided, house.engine, 91)
+            async with asyncio.timeout(30):
+                while left(house.engine):
+                    await asyncio.sleep(0.02)
+
+
+async def test_a_gateway_that_stops_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to take out."""
+    ended = threading.Event()
+    begun = time.monotonic()
+
+    def long(*_given: object, goes_on: Callable[[], bool]) -> None:
+        while goes_on() and time.monotonic() < begun + 20:
+            time.sleep(0.01)
+        ended.set()
+
+    monkeypatch.setattr(gateway, "_FIRST_SWEEP_S", 0.0)
+    monkeypatch.setattr(gateway, "sweep", long)
+    async with open_house(tmp_path / "place"):
+        await asyncio.sleep(0.2)
+        assert not ended.is_set()
+    assert await asyncio.to_thread(ended.wait, 5)
+    assert time.monotonic() < begun + 20
+
+
+def test_whoever_stops_does_not_wait_for_all_of_it(books: Books) -> None:
+    """A block more, and the rest is taken out after the next start."""
+    decided(books.engine, *(100 + number / 1000 for number in range(1_200)))
+    asked = itertools.count()
+    gone = sweep(books.engine, Retention(), goes_on=lambda: len(left(books.engine)) == 1_200 and next(asked) < 100)
+    assert gone["safety_record"] == 500
+    assert sweep(books.engine, Retention())["safety_record"] == 700

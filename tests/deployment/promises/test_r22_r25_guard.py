@@ -9,8 +9,8 @@ from typing import Any, Literal
 import orjson
 import pytest
 
-from touchstone.deployment.base import Ruling, SafetyPolicy
-from touchstone.deployment.safety.base import SafetyRecord
+from touchstone.deployment.base import SafetyPolicy
+from touchstone.deployment.safety.base import Ruling, SafetyRecord
 from touchstone.deployment.safety.guard import make_guard
 from touchstone.deployment.safety.screen import Screen
 from touchstone.errors import InvalidValue, SafetyUnavailable, SettingsError

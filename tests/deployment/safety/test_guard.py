@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from touchstone.deployment.base import Ruling, SafetyPolicy
+from touchstone.deployment.base import SafetyPolicy
+from touchstone.deployment.safety.base import Ruling
 from touchstone.deployment.safety.guard import make_guard
 
 MAIL = "mail jane@example.com"

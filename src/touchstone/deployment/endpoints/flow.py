@@ -7,8 +7,9 @@ All others go on as they came, which is what keeps a stream of a hundred pieces 
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from touchstone.deployment.base import Usage
@@ -28,6 +29,7 @@ _ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 """How an event ends: an empty line, with any of the line ends that there are."""
 _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 """How an event's first line begins, or a comment's."""
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _LONGEST_EVENT_BYTES = 4 * 1024 * 1024
 
 
@@ -59,7 +61,7 @@ class PassedFlow:
         self._request_bytes = request_bytes
         self._usage_wanted = usage_wanted
         self._heard = Heard()
-        self._finished = False
+        self._finishes: dict[int, str] = {}
         self._blocks: list[bytes] = []
         self._named = False
 
@@ -87,7 +89,7 @@ class PassedFlow:
             block = self._looked_at(left + b"\n\n")
             if block:
                 yield block
-        if not self._finished:
+        if not self._finishes:
             # One that was longer than allowed was ended by us, which is no better.
             raise StreamCut(
                 "{place}: the stream ended without a finish reason after {bytes} bytes",
@@ -107,6 +109,11 @@ class PassedFlow:
                         if isinstance(delta, dict):
                             said.hear(delta)
         return heard_usage(self._heard, said, self._request_bytes)
+
+    @property
+    def finish(self) -> tuple[str, ...]:
+        """Why each of its answers ended, as far as they have."""
+        return tuple(self._finishes[number] for number in sorted(self._finishes))
 
     async def close(self) -> None:
         """End the request upstream, if it still runs; may be called twice."""
@@ -149,7 +156,9 @@ class PassedFlow:
             choices = [one for one in chunk.get("choices") or () if isinstance(one, dict)]
             for choice in choices:
                 self._heard.count(choice.get("usage"))
-                self._finished = self._finished or bool(choice.get("finish_reason"))
+                if choice.get("finish_reason"):
+                    index = choice.get("index")
+                    self._finishes[index if type(index) is int else 0] = _word(choice["finish_reason"])
                 delta = choice.get("delta")
                 if self.first_token_s is None and isinstance(delta, dict) and _says(delta):
                     self.first_token_s = time.perf_counter() - self._passing.sent_at
@@ -163,6 +172,16 @@ class PassedFlow:
         if said.message:
             raise failure_of(said, None, self._place, shown(said.message))
         raise ProviderFailed("{place}: status 200, but the reply is no stream of events", place=self._place)
+
+
+def finishes(choices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Why the choices of a whole reply ended."""
+    return tuple(_word(choice["finish_reason"]) for choice in choices if choice.get("finish_reason"))
+
+
+def _word(said: object) -> str:
+    """A finish reason as logs and spans may have it: a word, never a text that a provider made up."""
+    return said if isinstance(said, str) and _WORD.fullmatch(said) else "other"
 
 
 def heard_usage(counted: Heard, said: Heard, request_bytes: int) -> Usage:

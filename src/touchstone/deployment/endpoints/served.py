@@ -18,22 +18,20 @@ from touchstone.catalog.base import Price
 from touchstone.data.base import Case
 from touchstone.deployment.base import Answered, Asked, Flow, Kind, Ready, Usage
 from touchstone.deployment.endpoints.fields import Passing, Unusable, passing
-from touchstone.deployment.endpoints.flow import PassedFlow, heard_usage
+from touchstone.deployment.endpoints.flow import PassedFlow, finishes, heard_usage
 from touchstone.deployment.endpoints.question import Question, question, sent_messages
 from touchstone.deployment.json_object import json_object
 from touchstone.errors import ProviderFailed, RequestRejected
 from touchstone.evaluation.base import Candidate
 from touchstone.models.base import ChatRequest, Completion, TextPart
-from touchstone.models.chat_serve import STREAM_END, completion_body, stream_events
+from touchstone.models.chat_serve import STREAM_END, completion_body, finish_reason, stream_events
 from touchstone.models.heard import Heard
 from touchstone.models.openai_compatible import OpenAICompatible
+from touchstone.models.picture_tokens import PICTURE_TOKENS
 from touchstone.strategies.base import ContextPassage
 from touchstone.strategies.chat import PromptCandidate
 
 CHAT: frozenset[Kind] = frozenset({"chat"})
-_IMAGE_TOKENS = 49_152
-"""Of one picture. The dearest count known is that of gpt-4o-mini: 2,833 and 5,667 for each of at most eight tiles
-(OpenAI's guide to images, as of 2025)."""
 UNTOLD_TOKENS = 512
 """The most that weights of our own write where nobody names a limit, see `models/local` and `models/starter`."""
 _FRAME_TOKENS = 16
@@ -115,7 +113,13 @@ class PassedThrough(_Recipe):
         """The whole reply, as the provider wrote it."""
         passed = await self._model.relay().ask("/chat/completions", ready.sent)
         found = _document(passed.body, self.model)
-        return Answered(passed.body, stated_usage(found, len(ready.sent)), str(found.get("model") or self.model))
+        choices = [choice for choice in found.get("choices") or () if isinstance(choice, dict)]
+        return Answered(
+            passed.body,
+            stated_usage(found, len(ready.sent)),
+            str(found.get("model") or self.model),
+            finish=finishes(choices),
+        )
 
     async def open(self, ready: Ready) -> Flow:
         """The reply as it comes."""
@@ -208,7 +212,7 @@ class AnsweredWhole(_Recipe):
         body = completion_body(
             completion, self.model, reply_id=f"chatcmpl-{ready.asked.request}", created=int(time.time())
         )
-        return Answered(body, usage_of(completion), self.model)
+        return Answered(body, usage_of(completion), self.model, finish=(finish_reason(completion),))
 
     async def open(self, ready: Ready) -> Flow:
         """The completion, piece by piece, once it is there."""
@@ -237,6 +241,7 @@ class WholeFlow:
         self.model = model
         self.first_token_s: float | None = seconds
         self.usage = usage_of(completion)
+        self.finish = (finish_reason(completion),)
         self._events = stream_events(
             completion,
             model,
@@ -287,7 +292,7 @@ def most_input_tokens(body: Mapping[str, Any]) -> int:
         content = turn.get("content")
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and part.get("type") == "image_url":
-                size += _IMAGE_TOKENS - len(orjson.dumps(part))
+                size += PICTURE_TOKENS - len(orjson.dumps(part))
         size += len(orjson.dumps(turn))
     return size + sum(
         len(orjson.dumps(body[name])) for name in ("tools", "functions", "response_format") if name in body

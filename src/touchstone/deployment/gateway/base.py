@@ -8,7 +8,7 @@ Requests and replies are plain objects, because every request makes some.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl
@@ -128,7 +128,8 @@ class Facts:
         self.output_tokens: int | None = None
         self.usd: float | None = None
         self.first_token_s: float | None = None
-        self.finish: str | None = None
+        self.finish: tuple[str, ...] = ()
+        """Why each answer ended: the reply's word, `content_filter` of a guard, `error` of what was cut or failed."""
         self.cached: bool | None = None
         self.attempts: int | None = None
         self.error: str | None = None
@@ -147,6 +148,10 @@ class Reader(Protocol):
         ...
 
 
+def _never() -> bool:
+    return False
+
+
 class Incoming:
     """
     A request that was let in.
@@ -160,12 +165,14 @@ class Incoming:
         address: Where it comes from, without a port.
         received_at: When its headers were complete, on the event loop's clock.
         facts: For the handler to fill in.
+        cut: The code that says why the gateway ends it before its end; None while it does not.
+        ends_with_key: Whether it is to be ended when its key has; a handler that asks a policy puts its own here.
         visit: Where tokens a minute are counted; None on open routes.
     """
 
     __slots__ = (
-        "_body", "_headers", "_limits", "_query", "_reader", "address", "disconnected", "facts", "key", "method",
-        "path", "received_at", "request", "values", "visit",
+        "_body", "_headers", "_limits", "_query", "_reader", "address", "cut", "disconnected", "ends_with_key", "facts",
+        "key", "method", "path", "received_at", "request", "values", "visit",
     )  # fmt: skip
 
     def __init__(
@@ -194,6 +201,8 @@ class Incoming:
         self.visit = visit
         self.disconnected = Disconnected()
         self.facts = Facts()
+        self.cut: str | None = None
+        self.ends_with_key: Callable[[], bool] = _never
         self._query = query
         self._headers = headers
         self._reader = reader
@@ -356,6 +365,10 @@ class FindsKeys(Protocol):
         Raises:
             StoreError: nobody can tell.
         """
+        ...
+
+    async def ended(self, numbers: Collection[int]) -> Collection[int]:
+        """Those of these keys, by their ids, that are revoked, expired or gone. Raises `StoreError`."""
         ...
 
 

@@ -12,6 +12,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from touchstone.deployment.base import Key
@@ -36,6 +37,8 @@ from touchstone.deployment.gateway.routes import Routes
 
 Send = Callable[[Message], Awaitable[None]]
 
+_SAY_S = 1.0
+"""For how long a client may take to read that its reply was cut."""
 _ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
@@ -71,8 +74,8 @@ class _Running:
         """Whether its iterator is being closed, which nothing interrupts."""
         self.gone = False
         """Whether the client has gone."""
-        self.cut = False
-        """Whether the gateway stops and cannot wait any longer."""
+        self.cut: str | None = None
+        """The code that says why the gateway ends it: it stops and cannot wait any longer, or its key has ended."""
 
     def lose(self) -> None:
         """The client has gone."""
@@ -165,7 +168,7 @@ class Door:
             if not running.cut:
                 raise
             _take_back_cancel(running)
-            return self._refused(running, GatewayError("shutting_down", close=True))
+            return self._refused(running, GatewayError(running.cut, close=True))
         except Exception as error:  # noqa: BLE001 - the last place where an error can become a reply
             return self._refused(running, error)
 
@@ -292,7 +295,7 @@ class Door:
                 raise
             _take_back_cancel(running)
             if running.cut:
-                last = event_of(self._note(running, GatewayError("shutting_down")))
+                last = event_of(self._note(running, GatewayError(running.cut)))
         except Exception as error:  # noqa: BLE001 - a reply has begun, so that the error can only end it
             last = event_of(self._note(running, error))
         finally:
@@ -305,7 +308,10 @@ class Door:
             # A stream that cannot say why it ends ends without its last chunk, which no client takes for whole.
             whole = not last or outgoing.content_type == EVENTS
             if whole:
-                await send({"type": "http.response.body", "body": last})
+                # Whoever reads no further is not waited for: the connection then ends without the event.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_SAY_S if running.cut else None):
+                        await send({"type": "http.response.body", "body": last})
 
     # Stopping -------------------------------------------------------------------------------------------------------
 
@@ -321,10 +327,31 @@ class Door:
     def cut(self) -> None:
         """End what still runs: streams with an error event, other requests with a refusal."""
         for running in tuple(self._running):
-            # One that is just being closed writes down what it used; that is what the time after this is for.
-            if not (running.cut or running.closing) and running.task is not None:
-                running.cut = True
-                running.task.cancel()
+            self._cut(running, "shutting_down")
+
+    async def end_with_keys(self) -> None:
+        """
+        Cut what runs for keys that were revoked or have expired, where its endpoint's policy says so (A10).
+
+        The store is asked only while something runs that would be cut. Raises `StoreError` where nobody can tell.
+        """
+        found: dict[int, list[_Running]] = {}
+        for running in self._running:
+            incoming = running.incoming
+            if running.key is not None and not running.cut and incoming is not None and incoming.ends_with_key():
+                found.setdefault(running.key.id, []).append(running)
+        for number in await self._keys.ended(tuple(found)) if found else ():
+            for running in found[number]:
+                if running in self._running:
+                    self._cut(running, "key_ended")
+
+    def _cut(self, running: _Running, code: str) -> None:
+        # One that is just being closed writes down what it used; the time to settle is for that.
+        if not (running.cut or running.closing) and running.task is not None:
+            running.cut = code
+            if running.incoming is not None:
+                running.incoming.cut = code
+            running.task.cancel()
 
 
 async def _close(iterator: Any) -> None:

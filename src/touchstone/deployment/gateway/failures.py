@@ -69,6 +69,7 @@ FAILURES: Mapping[str, Failure] = {
     "missing_api_key": Failure(401, _KEY, "There is no key; send it as Authorization: Bearer KEY."),
     "invalid_api_key": Failure(401, _KEY, "The key is not known here, or no longer."),
     "too_many_wrong_keys": Failure(429, _RATE, "Too many wrong keys came from this address; wait before the next."),
+    "key_ended": Failure(401, _KEY, "The key was revoked or has expired meanwhile, so the reply ends here."),
     "missing_scope": Failure(403, _RIGHT, "The key may not do this; it lacks the scope {scope}."),
     "not_found": Failure(404, _REQUEST, "There is nothing under this path."),
     "method_not_allowed": Failure(405, _REQUEST, "This path does not take this method."),

@@ -180,7 +180,7 @@ class Observer:
             line |= {
                 "endpoint": facts.endpoint, "version": facts.version, "model": facts.model, "kind": facts.kind,
                 "input_tokens": facts.input_tokens, "output_tokens": facts.output_tokens, "usd": facts.usd,
-                "finish": facts.finish, "cached": facts.cached, "attempts": facts.attempts,
+                "finish": ",".join(facts.finish) or None, "cached": facts.cached, "attempts": facts.attempts,
                 "first_token_ms": None if facts.first_token_s is None else round(facts.first_token_s * 1000, 1),
                 "error": facts.error or error,
             }  # fmt: skip

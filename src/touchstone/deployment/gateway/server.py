@@ -26,12 +26,14 @@ from touchstone.deployment.gateway.arrivals import Arrivals
 from touchstone.deployment.gateway.door import Door
 from touchstone.deployment.gateway.entrance import Hosts
 from touchstone.deployment.gateway.protocol import StrictProtocol
-from touchstone.errors import SettingsError
+from touchstone.errors import SettingsError, StoreError
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _BACKLOG = 2048
 _LOOK_S = 0.05
 """How often a gateway that stops looks whether it is done."""
+_KEYS_S = 0.25
+"""How often keys are looked at whose end cuts what runs for them: a second is promised from end to cut."""
 _FILES = 16_384
 """Files and sockets that a process may hold, where the system lets us ask for so many."""
 
@@ -149,7 +151,7 @@ class Gateway:
         self.arrivals = Arrivals(door.limits, door.observer.refused_unread)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Gateway:
         config = Config(
@@ -175,7 +177,7 @@ class Gateway:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: StrictProtocol(config, self._state, self.arrivals), sock=self._listener, backlog=_BACKLOG
         )
-        self._ticking = asyncio.create_task(self._tick_on())
+        self._beside = [asyncio.create_task(work()) for work in (self._tick_on, self._end_with_keys)]
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -192,6 +194,13 @@ class Gateway:
             seconds += 1
             if seconds % 300 == 0:
                 self.door.admission.forget_idle()
+
+    async def _end_with_keys(self) -> None:
+        while True:
+            await asyncio.sleep(_KEYS_S)
+            # A store that does not answer ends no reply; it is asked again.
+            with contextlib.suppress(StoreError):
+                await self.door.end_with_keys()
 
     async def stop(self) -> None:
         """Stop as the module says; may be called twice."""
@@ -212,10 +221,9 @@ class Gateway:
             connection.transport.abort()
         for task in tuple(self._state.tasks):
             task.cancel()
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         # One turn of the loop, in which connections that were aborted say so.
         await asyncio.sleep(0)
         await server.wait_closed()

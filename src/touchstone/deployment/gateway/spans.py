@@ -83,7 +83,7 @@ class GenAiSpans:
                     "gen_ai.request.model": facts.endpoint,
                     "gen_ai.response.model": facts.replied_by or facts.model,
                     "gen_ai.response.id": incoming.request,
-                    "gen_ai.response.finish_reasons": None if facts.finish is None else (facts.finish,),
+                    "gen_ai.response.finish_reasons": facts.finish or None,
                     "gen_ai.usage.input_tokens": facts.input_tokens,
                     "gen_ai.usage.output_tokens": facts.output_tokens,
                     "http.response.status_code": status,

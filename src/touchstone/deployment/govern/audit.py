@@ -13,6 +13,7 @@ import orjson
 import sqlalchemy as sa
 
 from touchstone.deployment.govern.csv_text import csv_text
+from touchstone.deployment.govern.moments import since_s, until_s
 from touchstone.deployment.govern.state import stamp
 from touchstone.deployment.govern.tables import audit
 from touchstone.evaluation.noun_json import safe_text
@@ -84,17 +85,21 @@ def acts(
         about: Only those done to this, such as `key 3`.
         who: Only those of this actor.
         what: Only acts of this kind, such as `key.create`.
-        since: Only those from this moment on, ISO 8601 in UTC or a beginning of it such as `2026-11-27`.
-        until: Only those up to this moment; a beginning of one, such as a day, counts in whole.
+        since: Only those from then on: a day such as `2026-11-27`, or a moment, ISO 8601, which without a zone is in
+            UTC.
+        until: Only those before then; a day counts in whole.
         before: Only those with a smaller number: the next page of a list that ended with it.
         limit: At most so many.
+
+    Raises:
+        SettingsError: a day or a moment cannot be read.
+        StoreError: the store cannot be read.
     """
     query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
     if what is not None:
         query = query.where(audit.c.what == what)
     if until is not None:
-        # Behind every text that begins so: digits, signs and letters come before it.
-        query = query.where(audit.c.at < f"{until}~")
+        query = query.where(audit.c.at < stamp(until_s("until", until)))
     if before is not None:
         query = query.where(audit.c.id < before)
     if about is not None:
@@ -102,7 +107,7 @@ def acts(
     if who is not None:
         query = query.where(audit.c.who == who)
     if since is not None:
-        query = query.where(audit.c.at >= since)
+        query = query.where(audit.c.at >= stamp(since_s("since", since)))
     with store_errors(), engine.connect() as connection:
         rows = connection.execute(query).all()
     return [

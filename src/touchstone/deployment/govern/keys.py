@@ -13,7 +13,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -131,6 +131,18 @@ class Keys:
         if known.key is None or (known.expires_s is not None and self._clock() >= known.expires_s):
             return None
         return known.key
+
+    async def ended(self, numbers: Collection[int]) -> frozenset[int]:
+        """Those of these keys that are revoked, expired or gone, as the store has it now. Raises `StoreError`."""
+        import asyncio
+
+        return await asyncio.to_thread(self._ended_of, numbers)
+
+    def _ended_of(self, numbers: Collection[int]) -> frozenset[int]:
+        query = sa.select(api_keys.c.document).where(api_keys.c.id.in_(numbers))
+        with store_errors(), self._engine.connect() as connection:
+            found = [from_json(Key, bytes(document)) for document in connection.execute(query).scalars()]
+        return frozenset(numbers).difference(key.id for key in found if not self._ended(key))
 
     def forget(self) -> None:
         """Look everything up anew, because the desired state has changed."""

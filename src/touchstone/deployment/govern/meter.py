@@ -22,11 +22,11 @@ import sqlalchemy as sa
 from touchstone.deployment.base import Budget, Key, Kind, Status, Usage
 from touchstone.deployment.govern.alerts import SHARES, Alert
 from touchstone.deployment.govern.meter_sql import MeterSql
-from touchstone.deployment.govern.refusals import MeterDown, NoPrice, OverBudget, Refused
+from touchstone.deployment.govern.refusals import MeterDown, Refused, no_price, over_budget
 from touchstone.deployment.govern.sql import Row
 from touchstone.deployment.govern.state import stamp
 from touchstone.deployment.govern.tables import charges
-from touchstone.deployment.govern.windows import retry_after_s, window_at
+from touchstone.deployment.govern.windows import window_at
 from touchstone.deployment.govern.writer import Writer
 from touchstone.errors import StoreError
 from touchstone.evaluation.noun_json import safe_text
@@ -50,6 +50,11 @@ class Intent(NamedTuple):
     streamed: bool = False
     shadow: bool = False
     """A copy that answers nobody: it has a row, and touches nobody's budget."""
+    judges: bool = False
+    """
+    Asked by a guard about a text of the request. Its row is marked like a copy, for it is no request of the key's own;
+    its money is the key's.
+    """
 
 
 class Hold(NamedTuple):
@@ -153,14 +158,7 @@ class Meter:
         """
         budget = None if intent.shadow else intent.key.budget
         if budget is not None and intent.hold_usd is None:
-            raise self._refuse(
-                intent,
-                NoPrice(
-                    "no price is known for {endpoint}, so a key with a budget may not ask it; name a price when it is "
-                    "deployed, or use a key without a budget",
-                    endpoint=intent.endpoint,
-                ),
-            )
+            raise self._refuse(intent, no_price(intent.endpoint, judges=intent.judges))
         number, at_s = next(self._numbers), self._clock()
         row = self._row(number, intent, at_s, Ending("running"))
         if budget is None:
@@ -182,7 +180,8 @@ class Meter:
         if budget is not None:
             purse, window, granted = place
             if not granted:
-                raise self._refuse(intent, _over(intent, budget, window, at_s))
+                over = over_budget(intent.hold_usd or 0.0, budget, window, at_s, judges=intent.judges)
+                raise self._refuse(intent, over)
             hold = hold._replace(purse=purse, window=window)
         self._running[number] = (hold, self._monotonic())
         return hold
@@ -212,6 +211,13 @@ class Meter:
         row = self._row(next(self._numbers), intent, self._clock(), ending)
         return self._writer.enqueue(self, row)
 
+    def note_refusal(self, intent: Intent, refusal: Refused) -> None:
+        """Write the row of a request that was refused, unless one of the same key was written a moment ago."""
+        now = self._monotonic()
+        if now - self._refused.get(intent.key.id, -math.inf) >= _REFUSALS_S:
+            self._refused[intent.key.id] = now
+            self.note(intent, Ending("refused", usd=0.0, error=refusal.code))
+
     def give_up(self, lease_s: float) -> int:
         """
         Book what has been under way for longer than any request may take as in doubt, at its hold; how many.
@@ -235,14 +241,12 @@ class Meter:
             number, intent.request, intent.attempt, key.id, key.project, intent.endpoint, intent.version,
             safe_text(ending.model or intent.model), intent.kind, ending.status, intent.streamed, intent.hold_usd,
             ending.usd, *ending.usage[:4], ending.usage.estimated, stamp(at_s), ending.seconds, ending.first_token_s,
-            _text(ending.error), intent.shadow, None, None, self.owner,
+            _text(ending.error), intent.shadow or intent.judges, None, None, self.owner,
         )  # fmt: skip
 
     def _refuse(self, intent: Intent, refusal: Refused) -> Refused:
-        now = self._monotonic()
-        if now - self._refused.get(intent.key.id, -math.inf) >= _REFUSALS_S:
-            self._refused[intent.key.id] = now
-            self.note(intent, Ending("refused", usd=0.0, error=refusal.code))
+        if not intent.judges:  # whoever asked the guard writes it down as what became of the request itself
+            self.note_refusal(intent, refusal)
         return refusal
 
     def _take_back(self, hold: Hold, place: Any) -> None:
@@ -356,16 +360,6 @@ class Meter:
                 at = stamp(self._clock())
                 new = self._sql.put_alert.run(connection, (purse, window, percent, spent_usd, cap_usd, at)) == 1
                 self._alerts.append(Alert(purse, window, percent, spent_usd, cap_usd, at, new))
-
-
-def _over(intent: Intent, budget: Budget, window: int, at_s: float) -> OverBudget:
-    return OverBudget(
-        "this request may cost up to {usd:.6g} USD, more than is left of the key's {cap:g} USD ({window})",
-        usd=intent.hold_usd or 0.0,
-        cap=budget.usd,
-        window=budget.window,
-        retry_after_s=retry_after_s(budget.window, window, at_s),
-    )
 
 
 def _sane(usd: float | None) -> float | None:

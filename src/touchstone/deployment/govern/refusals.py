@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from touchstone.deployment.base import Budget
+from touchstone.deployment.govern.windows import retry_after_s
 from touchstone.errors import TouchstoneError
 
 
@@ -63,3 +65,44 @@ class ReplyNotKept(Refused):
 
     code = "idempotent_reply_not_kept"
     status = 409
+
+
+def no_price(endpoint: str, *, judges: bool = False) -> NoPrice:
+    """Why a key with a budget may not ask an endpoint. Whom a guard would ask is no business of the client's."""
+    if judges:
+        return NoPrice(
+            "no price is known for what checks the content of this request, so a key with a budget may not send it; "
+            "name a price when that endpoint is deployed, or use a key without a budget"
+        )
+    return NoPrice(
+        "no price is known for {endpoint}, so a key with a budget may not ask it; name a price when it is deployed, "
+        "or use a key without a budget",
+        endpoint=endpoint,
+    )
+
+
+def over_budget(usd: float, budget: Budget, window: int, at_s: float, *, judges: bool = False) -> OverBudget:
+    """
+    Why the most that a request, or a guard's question about it, may cost is too much.
+
+    Args:
+        usd: The most.
+        budget: Of its key.
+        window: In which it was to be held.
+        at_s: Now, seconds since 1970.
+        judges: Whether a guard would ask.
+    """
+    wait_s = retry_after_s(budget.window, window, at_s)
+    said = {"usd": usd, "cap": budget.usd, "window": budget.window}
+    if judges:
+        return OverBudget(
+            "checking the content of this request may cost up to {usd:.6g} USD, more than is left of the key's "
+            "{cap:g} USD ({window})",
+            retry_after_s=wait_s,
+            **said,
+        )
+    return OverBudget(
+        "this request may cost up to {usd:.6g} USD, more than is left of the key's {cap:g} USD ({window})",
+        retry_after_s=wait_s,
+        **said,
+    )

@@ -108,6 +108,7 @@ class ReplyCache:
                 "usage": answered.usage._asdict(),
                 "model": answered.model,
                 "content_type": answered.content_type,
+                "finish": answered.finish,
             }
         )
         digest = hashlib.sha256(answered.body).hexdigest()
@@ -124,7 +125,13 @@ class ReplyCache:
         body, digest, document = bytes(row[0]), row[1], orjson.loads(bytes(row[2]))
         if hashlib.sha256(body).hexdigest() != digest:
             return None
-        return Answered(body, Usage(**document["usage"]), document["model"], document["content_type"])
+        return Answered(
+            body,
+            Usage(**document["usage"]),
+            document["model"],
+            document["content_type"],
+            tuple(document.get("finish", ())),  # replies that an earlier version kept do not say it
+        )
 
     def _looked_up(self, row: Row) -> Any:
         if self._engine.dialect.name != "sqlite":

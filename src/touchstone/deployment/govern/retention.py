@@ -7,7 +7,7 @@ A few hundred rows at a time, each in a transaction of its own, so that requests
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -25,6 +25,7 @@ from touchstone.deployment.govern.tables import (
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.noun import Noun
 
+_GoesOn = Callable[[], bool]
 _BLOCK = 500
 _DAY_S = 86_400
 _WINDOWS = 1_000
@@ -44,55 +45,70 @@ class Retention(Noun):
     """Of kept replies, replies for idempotency keys and copies for scoring in all; each may have a third of it."""
 
 
-def sweep(engine: sa.Engine, rules: Retention, *, now_s: float | None = None) -> Mapping[str, int]:
+def _always() -> bool:
+    return True
+
+
+def sweep(
+    engine: sa.Engine, rules: Retention, *, now_s: float | None = None, goes_on: _GoesOn = _always
+) -> Mapping[str, int]:
     """
     Take out what has had its time; returns how many rows of each table went. Blocks: run it in a thread.
 
     Requests that are under way or in doubt stay, however old they are.
+
+    Args:
+        engine: The store.
+        rules: What has had its time.
+        now_s: Seconds since 1970; now by default.
+        goes_on: Asked before each block, so that whoever stops need not wait for all of them.
     """
     at_s = time.time() if now_s is None else now_s
     gone = {
-        table.name: _delete(engine, table, table.c.expires_s <= int(at_s))
+        table.name: _delete(engine, table, table.c.expires_s <= int(at_s), goes_on)
         for table in (idempotent, cached_replies, content, shadow_replies)
     }
-    gone["content"] += _shrink(engine, content, content.c.size_bytes, rules.content_bytes)
+    gone["content"] += _shrink(engine, content, content.c.size_bytes, rules.content_bytes, goes_on)
     size = sa.func.length(cached_replies.c.body)
-    gone["cached_reply"] += _shrink(engine, cached_replies, size, rules.replies_bytes // 3)
-    gone["shadow_reply"] += _shrink(engine, shadow_replies, shadow_replies.c.size_bytes, rules.replies_bytes // 3)
-    _let_go_of_replies(engine, rules.replies_bytes // 3)
+    gone["cached_reply"] += _shrink(engine, cached_replies, size, rules.replies_bytes // 3, goes_on)
+    gone["shadow_reply"] += _shrink(
+        engine, shadow_replies, shadow_replies.c.size_bytes, rules.replies_bytes // 3, goes_on
+    )
+    _let_go_of_replies(engine, rules.replies_bytes // 3, goes_on)
     gone["safety_record"] = _delete(
-        engine, safety_records, safety_records.c.at < stamp(at_s - rules.safety_days * _DAY_S)
+        engine, safety_records, safety_records.c.at < stamp(at_s - rules.safety_days * _DAY_S), goes_on
     )
     gone["charge"] = gone["key_window"] = 0
     if rules.charges_days is not None:
         before = stamp(at_s - rules.charges_days * _DAY_S)
         ended = charges.c.status.not_in(("running", "in_doubt"))
-        gone["charge"] = _delete(engine, charges, sa.and_(charges.c.started_at < before, ended))
+        gone["charge"] = _delete(engine, charges, sa.and_(charges.c.started_at < before, ended), goes_on)
         gone["key_window"] = _old_windows(engine)
     return gone
 
 
-def _delete(engine: sa.Engine, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
+def _delete(engine: sa.Engine, table: sa.Table, condition: sa.ColumnElement[bool], goes_on: _GoesOn) -> int:
     keys = list(table.primary_key)
     some = sa.select(*keys).where(condition).limit(_BLOCK)
     gone = 0
-    while True:
+    while goes_on():
         with writing(engine) as connection:
             found = connection.execute(table.delete().where(sa.tuple_(*keys).in_(some))).rowcount
         gone += found
         if found < _BLOCK:
-            return gone
+            break
+    return gone
 
 
-def _shrink(engine: sa.Engine, table: sa.Table, size: sa.ColumnElement[int], most_bytes: int) -> int:
+def _shrink(engine: sa.Engine, table: sa.Table, size: sa.ColumnElement[int], most_bytes: int, goes_on: _GoesOn) -> int:
     """Take out what would expire first until the rest is small enough."""
     gone = 0
-    while True:
+    while goes_on():
         with store_errors(), engine.connect() as connection:
             total = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0))).scalar_one()
         over = int(total) - most_bytes
         if over <= 0:
-            return gone
+            break
         [key] = table.primary_key
         with writing(engine) as connection:
             oldest = connection.execute(sa.select(key, size).order_by(table.c.expires_s, key).limit(_BLOCK)).all()
@@ -104,9 +120,10 @@ def _shrink(engine: sa.Engine, table: sa.Table, size: sa.ColumnElement[int], mos
                 over -= int(taken)
             connection.execute(table.delete().where(key.in_(victims)))
         gone += len(victims)
+    return gone
 
 
-def _let_go_of_replies(engine: sa.Engine, most_bytes: int) -> None:
+def _let_go_of_replies(engine: sa.Engine, most_bytes: int, goes_on: _GoesOn) -> None:
     """
     Take the oldest replies away from their idempotency keys until the rest is small enough.
 
@@ -114,7 +131,7 @@ def _let_go_of_replies(engine: sa.Engine, most_bytes: int) -> None:
     """
     table, size = idempotent, sa.func.length(idempotent.c.reply)
     kept = sa.select(table.c.key, table.c.idempotency_key, size).where(table.c.reply.is_not(None))
-    while True:
+    while goes_on():
         with store_errors(), engine.connect() as connection:
             over = int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(size), 0))).scalar_one()) - most_bytes
         if over <= 0:

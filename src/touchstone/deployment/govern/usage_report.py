@@ -14,9 +14,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from touchstone.deployment.govern.csv_text import csv_text
-from touchstone.deployment.govern.state import seconds_of, stamp
+from touchstone.deployment.govern.moments import since_s, until_s
+from touchstone.deployment.govern.state import stamp
 from touchstone.deployment.govern.tables import api_keys, charges
-from touchstone.errors import SettingsError
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.noun import Noun
 
@@ -140,28 +140,15 @@ def _conditions(
     since: str | None, until: str | None, key: int | None, project: str | None, endpoint: str | None
 ) -> Iterable[sa.ColumnElement[bool]]:
     if since is not None:
-        yield charges.c.started_at >= stamp(_moment("since", since))
+        yield charges.c.started_at >= stamp(since_s("since", since))
     if until is not None:
-        yield charges.c.started_at < stamp(_moment("until", until))
+        yield charges.c.started_at < stamp(until_s("until", until))
     if key is not None:
         yield charges.c.key == key
     if project is not None:
         yield charges.c.project == project
     if endpoint is not None:
         yield charges.c.endpoint == endpoint
-
-
-def _moment(name: str, said: str) -> float:
-    try:
-        found = seconds_of(said)
-    except ValueError:
-        raise SettingsError(
-            "{name} is {value!r}; write a day such as 2026-11-27, or a moment such as 2026-11-27T14:00",
-            name=name,
-            value=said,
-        ) from None
-    # The last day counts in whole.
-    return found + 86_400 if name == "until" and len(said) == 10 else found
 
 
 def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -1,8 +1,9 @@
-"""What a rule found, what is written down of a decision, and what was measured of the rules."""
+"""What a rule found, what a guard says of it and promises, and what is written down of a decision."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
 
 from touchstone.deployment.base import EndpointName, SafetyFinding
 from touchstone.noun import Noun
@@ -36,9 +37,28 @@ class SafetyRecord(Noun):
     not_checked: tuple[str, ...] = ()
     """Places of what nobody looked into, such as `messages[0].content[1].image_url.url`."""
     reason: str | None = None
-    """Why nobody could tell, as a code: see `SafetyUnavailable.reason`."""
+    """Why nobody could tell, as a code: see `SafetyUnavailable.reason`; or that of a refusal by the budget."""
     texts: int
     """How many texts were looked at."""
     seconds: float
     at: str
     """ISO 8601, UTC."""
+
+
+class Ruling(NamedTuple):
+    """What a guard says of some texts."""
+
+    action: Literal["pass", "mask", "block"]
+    texts: tuple[str, ...]
+    """The texts as they may pass; those that were given, but for masks."""
+    findings: tuple[SafetyFinding, ...] = ()
+
+
+class Guard(Protocol):
+    """Looks at texts on their way in or out. The same check whether a reply is streamed or not."""
+
+    async def check(self, texts: Sequence[str], way: Literal["in", "out"]) -> Ruling:
+        """Raises `SafetyUnavailable` where it cannot tell and must not guess."""
+
+    def orders(self, texts: Sequence[str]) -> Ruling:
+        """Whether texts that no client sent, such as passages, give orders to the model. Nobody is asked."""

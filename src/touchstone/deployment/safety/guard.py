@@ -13,8 +13,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from touchstone.deployment.base import Guard, Ruling, SafetyFinding, SafetyPolicy
-from touchstone.deployment.safety.base import Span, Way
+from touchstone.deployment.base import SafetyFinding, SafetyPolicy
+from touchstone.deployment.safety.base import Guard, Ruling, Span, Way
 from touchstone.deployment.safety.disguise import Reading, readings
 from touchstone.deployment.safety.injection import find_injection
 from touchstone.deployment.safety.moderation import Ask, Kind, Moderation

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, ValidationError
 
+from touchstone.deployment.govern.refusals import Refused
 from touchstone.deployment.json_object import json_object
 from touchstone.deployment.safety.breaker import Breaker
 from touchstone.errors import RequestRejected, SafetyUnavailable
@@ -74,13 +75,14 @@ class Moderation:
 
         Raises:
             SafetyUnavailable: no verdict, for whatever reason.
+            Refused: asking is not paid for, or cannot be metered; which says nothing of the endpoint.
         """
         if not self.breaker.begin():
             raise unavailable("breaker_open", retry_after_s=self.breaker.retry_after_s)
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = await self._judge(texts)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Refused):
             self.breaker.left()
             raise
         except SafetyUnavailable:

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import orjson
 
-from touchstone.deployment.base import Guard, Ruling, SafetyFinding, SafetyPolicy
-from touchstone.deployment.safety.base import SafetyRecord, Way
+from touchstone.deployment.base import SafetyFinding, SafetyPolicy
+from touchstone.deployment.govern.refusals import Refused
+from touchstone.deployment.safety.base import Guard, Ruling, SafetyRecord, Way
 from touchstone.deployment.safety.guard import NOT_CHECKED
 from touchstone.deployment.safety.held import HeldStream
 from touchstone.deployment.safety.moderation import unavailable
@@ -172,6 +173,9 @@ class Screen:
             ruling = await self.guard.check(read.texts, way)
         except SafetyUnavailable as error:
             self._keep("unavailable", way, request, started, texts=len(read.texts), reason=error.reason)
+            raise
+        except Refused as error:
+            self._keep("unavailable", way, request, started, texts=len(read.texts), reason=error.code)
             raise
         if ruling.action != "block" and read.not_checked and self.policy.media == "block":
             found = [SafetyFinding(rule="media", way=way, place=place) for place in read.not_checked]

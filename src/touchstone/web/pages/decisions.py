@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from touchstone.errors import UserError
 from touchstone.language import _, current_language
@@ -18,11 +19,16 @@ from touchstone.reporting.page_html import html_page
 from touchstone.reporting.pdf import pdf_of
 from touchstone.reporting.result import to_json
 from touchstone.web.base import Answer, Ask, Move, NotHere, Route, Send, Show
-from touchstone.workspace.base import Demands
-from touchstone.workspace.case_changes import history
+from touchstone.web.looks import Looks
+from touchstone.workspace.base import Demands, StoredComparison
+from touchstone.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from touchstone.web.site import Site
 
 _PAGE = 50
-_KEPT_S = 600.0
+AT_ONCE = 5_000
+"""Up to so many answers are looked at while the reader waits, where nobody did before: a second at most."""
 _POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
 
 
@@ -55,6 +61,9 @@ def memo(ask: Ask) -> Answer:
         data = _data(ask, demands)
     except UserError as error:
         data, problem, demands = _data(ask, Demands()), error.text(_), Demands()
+    if isinstance(data, StoredComparison):
+        return _wait(ask, data)
+    query = [(key, value) for key, value in ask.query.items() if value and key != "waiting"]
     values: dict[str, Any] = {
         "page": memo_page(data),
         "comparison": data.comparison,
@@ -62,21 +71,35 @@ def memo(ask: Ask) -> Answer:
         "command": _command(data.comparison.comparison_id, demands),
         "problem": problem,
         "query": ask.query,
-        "query_string": urlencode([(key, value) for key, value in ask.query.items() if value]),
+        "query_string": urlencode(query),
         "is_default": demands == Demands(),
     }
-    return Show("decisions/memo.html.j2", values, block="memo", status=422 if problem else 200)
+    block = "whole" if ask.query.text("waiting") == "page" else "memo"
+    return Show("decisions/memo.html.j2", values, block=block, status=422 if problem else 200)
+
+
+def _wait(ask: Ask, stored: StoredComparison) -> Answer:
+    """A page that says that the answers are being looked at, and asks again by itself."""
+    waiting = ask.query.text("waiting")
+    if waiting and ask.is_fragment:
+        return Send(b"", "text/html; charset=utf-8", status=204)  # what the page shows still holds
+    query = [(key, value) for key, value in ask.query.items() if value and key != "waiting"]
+    values = {
+        "stored": stored,
+        "query_string": urlencode(query),
+        "part": "memo" if ask.is_fragment else "page",
+    }
+    return Show("decisions/waiting.html.j2", values, block="memo")
 
 
 def report(ask: Ask) -> Answer:
     """The whole report, shown inside a page of ours, in a frame of its own."""
-    data = _data(ask, Demands())
-    return Show("decisions/report.html.j2", {"comparison": data.comparison})
+    return Show("decisions/report.html.j2", {"comparison": _stored(ask)})
 
 
 def file(ask: Ask) -> Answer:
     """The memo or the report as one file, or the numbers."""
-    data = _data(ask, _demands(ask))
+    data = _data(ask, _demands(ask), waits=True)
     wanted, language = ask.params["file"], current_language()
     name = f"{data.comparison.task.name}-{data.comparison.comparison_id}"
     if wanted == "memo.html":
@@ -126,23 +149,51 @@ def _command(comparison: str, demands: Demands) -> str:
     return shlex.join(words)
 
 
-def _data(ask: Ask, demands: Demands) -> ReportData:
-    """
-    What a comparison says; kept for a while, because the race is run again over every stored cell.
-
-    Raises:
-        NotHere: there is no such comparison in this project.
-    """
+def _stored(ask: Ask) -> StoredComparison:
+    """The comparison of the address. Raises `NotHere` where there is none in this project."""
     comparison = ask.params["comparison"]
     stored = next((one for one in ask.workspace.comparisons() if one.id == comparison), None)
     if stored is None:
         raise NotHere
-    changed = len(history(ask.workspace, comparison))
-    if stored.state == "running":
-        return ask.workspace.decide(comparison, demands)
-    asked = demands.model_dump_json()
-    key = ("decision", ask.viewer.project, current_language(), comparison, stored.state, changed, asked)
-    return ask.site.kept(key, _KEPT_S, lambda: ask.workspace.decide(comparison, demands))
+    return stored
+
+
+_looks: WeakKeyDictionary[Site, Looks[Literal[True]]] = WeakKeyDictionary()
+"""Of each site: comparisons whose answers are looked at."""
+
+
+@overload
+def _data(ask: Ask, demands: Demands) -> ReportData | StoredComparison: ...
+@overload
+def _data(ask: Ask, demands: Demands, *, waits: Literal[True]) -> ReportData: ...
+def _data(ask: Ask, demands: Demands, *, waits: bool = False) -> ReportData | StoredComparison:
+    """
+    What a comparison says; the comparison itself while its many answers are looked at beside the requests.
+
+    Args:
+        waits: Whether to wait for that here, for a file.
+
+    Raises:
+        NotHere: there is no such comparison in this project.
+    """
+    stored = _stored(ask)
+    found = ask.workspace.decide_at_once(stored.id, demands, most_answers=AT_ONCE)
+    if not isinstance(found, str):
+        return found
+    settings = ask.site.settings_of(ask.viewer.project)
+
+    def look() -> Literal[True]:
+        with Workspace(settings) as workspace:
+            workspace.decide(stored.id, Demands())
+        return True
+
+    looks, key = _looks.setdefault(ask.site, Looks()), (ask.viewer.project, stored.id, found)
+    if waits:
+        looks.at_once(key, look)
+    elif looks.beside(key, look) is None:
+        return stored
+    # Kept by now, unless the workspace takes nothing and others have pushed it out of memory.
+    return ask.workspace.decide(stored.id, demands)
 
 
 routes = (

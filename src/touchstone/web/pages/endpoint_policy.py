@@ -67,6 +67,7 @@ def save(ask: Ask) -> Answer:
             "sampling": form.choice("sampling", ("measured", "client"), "measured"),
             "max_output_tokens": form.whole("max_output_tokens", 1_024, low=1),
             "on_disconnect": form.choice("on_disconnect", ("cancel", "drain"), "cancel"),
+            "on_key_end": form.choice("on_key_end", ("finish", "cut"), "finish"),
             "cache_s": form.whole("cache_s", 0) or 0,
             "keep_content_days": form.whole("keep_content_days", 0, high=36_500) or 0,
             "first_byte_s": form.number("first_byte_s", 120.0, low=0.001, high=86_400),

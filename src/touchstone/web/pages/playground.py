@@ -166,6 +166,8 @@ routes = (
     Route(_SESSION + "/again", playground_session.again, "edit", methods=("POST",)),
     Route(_SESSION + "/stop", playground_session.stop, "edit", methods=("POST",)),
     Route(_SESSION + "/cap", playground_session.cap, "edit", methods=("POST",)),
+    Route(_SESSION + "/delete", playground_session.before_deleting, "edit"),
+    Route(_SESSION + "/delete", playground_session.delete, "edit", methods=("POST",)),
     Route(_SESSION + "/vote", playground_votes.vote, "edit", methods=("POST",)),
     Route(_SESSION + "/go-on", playground_votes.go_on, "edit", methods=("POST",)),
     Route(_SESSION + "/events/{turn}", playground_events.events, "view"),

@@ -21,6 +21,7 @@ from touchstone.web.pages.playground_view import (
     turn_view,
 )
 from touchstone.workspace.playground_base import Session, Turn
+from touchstone.workspace.playground_forget import contents_of, forget_session
 from touchstone.workspace.playground_media import MOST_BYTES, Medium, picture, sound
 from touchstone.workspace.playground_store import PlaygroundStore
 
@@ -162,6 +163,33 @@ def cap(ask: Ask) -> Answer:
         return page(ask, session, problem=problem_of(error)[1], status=422)
     store.change_cap(session.id, usd)
     return Move(f"/playground/s/{session.id}", _("The cap of this session is ${cap} now.").format(cap=f"{usd:g}"))
+
+
+def before_deleting(ask: Ask) -> Answer:
+    """What would go with a session, before anything goes."""
+    return _before_deleting(ask, session_of(store_of(ask), ask.params["session"]))
+
+
+def _before_deleting(ask: Ask, session: Session, status: int = 200) -> Answer:
+    return Show(
+        "playground/delete.html.j2",
+        {
+            "session": session,
+            "contents": contents_of(ask.workspace.ledger, session),
+            "money": money_of(ask, session),
+            "answering": playground_of(ask).answers(session.id),
+        },
+        status=status,
+    )
+
+
+def delete(ask: Ask) -> Answer:
+    """Throw a session away, unless somebody answers in it."""
+    session = session_of(store_of(ask), ask.params["session"])
+    if playground_of(ask).answers(session.id):
+        return _before_deleting(ask, session, 409)
+    forget_session(ask.workspace.ledger, session)
+    return Move("/playground", _("The session {title} is deleted.").format(title=session.title[:200]))
 
 
 def medium(ask: Ask) -> Answer:

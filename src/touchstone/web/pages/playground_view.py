@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from touchstone.errors import UnknownName
+from touchstone.errors import SettingsError, UnknownName
 from touchstone.evaluation.recovery import balance_of
 from touchstone.language import N_, _
 from touchstone.web.base import NotHere
@@ -140,6 +140,23 @@ def playground_of(ask: Ask) -> Playground:
         weakref.finalize(ask.site, _close, mine)
     project = ask.viewer.project
     return mine.setdefault(project, Playground(ask.site.settings_of(project)))
+
+
+def let_go(site: Site, project: str) -> None:
+    """
+    End the playground of a project that is going to be moved; the next question begins it anew.
+
+    Raises:
+        SettingsError: somebody answers in it.
+    """
+    mine = _open.get(site, {})
+    if project in mine:
+        if mine[project].answers():
+            raise SettingsError(
+                "in the playground of the project {project} somebody answers; stop it, or wait until it has ended",
+                project=project,
+            )
+        mine.pop(project).close()
 
 
 def _close(mine: Mapping[str, Playground]) -> None:

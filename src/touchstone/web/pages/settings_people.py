@@ -1,4 +1,4 @@
-"""Projects, their members, and the people of the site."""
+"""Members of a project, and the people of the site."""
 
 from __future__ import annotations
 
@@ -10,43 +10,13 @@ from touchstone.web.base import Answer, Ask, Move, Route, Show
 from touchstone.web.pages.settings import tabs
 from touchstone.workspace.governed import note
 from touchstone.workspace.people import ROLES, People, Role, person_name
-from touchstone.workspace.projects import DEFAULT_PROJECT, is_project, make_project, projects
+from touchstone.workspace.projects import DEFAULT_PROJECT, projects
 
 ROLE_WORDS = {
     "viewer": N_("viewer: looks"),
     "editor": N_("editor: looks, changes and spends"),
     "admin": N_("admin: governs the project"),
 }
-
-
-# Projects -------------------------------------------------------------------------------------------------------------
-
-
-def list_projects(ask: Ask) -> Answer:
-    """The projects that the person may open."""
-    return _projects(ask)
-
-
-def create_project(ask: Ask) -> Answer:
-    """A new project, empty; whoever makes it governs it."""
-    name = ask.form.text("name", longest=200)
-    workspace = ask.site.settings.workspace
-    try:
-        if is_project(workspace, name):
-            raise SettingsError("there is a project {name} already; choose another name", name=name)
-        make_project(workspace, name)
-    except SettingsError as error:
-        return _projects(ask, name, error.text(_))
-    if not ask.viewer.is_local:
-        _people(ask).set_role(ask.viewer.name, name, "admin")
-        ask.site.sessions.forget()
-    _note(ask, "project.create", f"project {name}")
-    return Move("/settings/projects", _("The project {name} is there; it is empty.").format(name=name))
-
-
-def _projects(ask: Ask, name: str = "", problem: str = "") -> Answer:
-    values = {"tabs": tabs(ask, "/settings/projects"), "name": name, "problem": problem}
-    return Show("settings/projects.html.j2", values, status=422 if problem else 200)
 
 
 # Members of the project that is shown ---------------------------------------------------------------------------------
@@ -169,8 +139,6 @@ def _note(ask: Ask, what: str, about: str, after: dict[str, Any] | None = None) 
 
 
 routes = (
-    Route("/settings/projects", list_projects, "view"),
-    Route("/settings/projects", create_project, "site", methods=("POST",)),
     Route("/settings/members", members, "admin"),
     Route("/settings/members", set_member, "admin", methods=("POST",)),
     Route("/settings/people", list_people, "site"),

@@ -1,10 +1,17 @@
-"""A shortlist from questions: what it must do, read and speak, where it may run, what it may cost."""
+"""
+A shortlist from questions: what it must do, read and speak, where it may run, what it may cost.
+
+What was found is kept for the same questions over the same catalog, in both languages. Over a large catalog it is
+worked out beside the requests, and the page says so until it is there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -13,13 +20,21 @@ from touchstone.catalog.sellers import sellers
 from touchstone.catalog.taxonomy import terms_of
 from touchstone.decision.shortlist_base import Priority
 from touchstone.errors import SettingsError, TouchstoneError, refusal
-from touchstone.language import N_, _, current_language
+from touchstone.language import LANGUAGES, N_, _, current_language, in_language
 from touchstone.reporting.shortlist_page import explanation_page, shortlist_page
-from touchstone.web.base import Answer, Ask, Route, Show
+from touchstone.web.base import Answer, Ask, Route, Send, Show
 from touchstone.web.forms import Form
+from touchstone.web.looks import Looks
 from touchstone.workspace import shortlist as front
 from touchstone.workspace.shortlist_codes import check_codes
 from touchstone.workspace.shortlist_needs import Wishes
+
+if TYPE_CHECKING:
+    from touchstone.catalog.catalog import Catalog
+    from touchstone.catalog.index import CatalogIndex
+    from touchstone.decision.shortlist_fit import Fit
+    from touchstone.reporting.pages import Page
+    from touchstone.web.site import Site
 
 PRIORITIES: Sequence[tuple[Priority, str]] = (
     ("quality", N_("Quality, by published tests")),
@@ -44,6 +59,10 @@ _HOSTS = (
     ("own", N_("Our own machines only")),
 )
 _TOP = 20
+AT_ONCE = 5_000
+"""Up to so many entries of a catalog the reader waits for the answer; what ships has 2,100 and takes some 0.3 s."""
+_FURTHER = ("models", "lang", "first", "model", "waiting")
+"""Fields that ask for nothing by themselves."""
 _LIMITS = ("context_tokens", "requests_per_month", "input_tokens", "output_tokens", "max_usd_per_month", "memory_gib")
 
 
@@ -61,14 +80,25 @@ def questions(ask: Ask) -> Answer:
         "scenarios": (("", _("As the work suggests")), *_scenarios(current_language())),
         "priorities": PRIORITIES,
         "found": None,
+        "waits_for": 0,
         "problem": "",
         "chosen": ask.query.all("models"),
+        "asked": [
+            (key, value) for key, value in ask.query.items() if value and key not in ("lang", "model", "waiting")
+        ],
     }
-    if any(value for key, value in ask.query.items() if key not in ("models", "lang", "first", "model")):
+    if any(value for key, value in ask.query.items() if key not in _FURTHER):
         try:
-            values["found"] = _found(ask)
+            found = _found(ask)
         except TouchstoneError as error:
             values["problem"] = error.text(_)
+        else:
+            if isinstance(found, _Found):
+                values["found"] = found
+            elif ask.is_fragment and ask.query.flag("waiting"):
+                return Send(b"", "text/html; charset=utf-8", status=204)  # what the page shows still holds
+            else:
+                values["waits_for"] = found
     return Show("shortlist/questions.html.j2", values, block="results", status=422 if values["problem"] else 200)
 
 
@@ -120,7 +150,36 @@ def wishes_of(query: Form) -> Wishes:
         ) from None
 
 
-def _found(ask: Ask) -> dict[str, Any]:
+class _Found(NamedTuple):
+    """What the page shows of a shortlist."""
+
+    pages: dict[str, Page]
+    """By language."""
+    qualified: list[tuple[str, str]]
+    """Id and name of the first ones."""
+    excluded: list[str]
+    """Ids of some, to be asked about."""
+
+    @property
+    def page(self) -> Page:
+        """In the reader's language."""
+        return self.pages[current_language()]
+
+
+class _Kept:
+    """What a site keeps of the shortlists that were asked for."""
+
+    def __init__(self) -> None:
+        self.found: Looks[_Found] = Looks()
+        self.fits: Looks[Fit] = Looks(most_kept=16)
+        """What published tests say together, of all projects: their digest finds it."""
+
+
+_kept: WeakKeyDictionary[Site, _Kept] = WeakKeyDictionary()
+
+
+def _found(ask: Ask) -> _Found | int:
+    """What was found; the number of the catalog's entries while they are being looked at."""
     wishes = wishes_of(ask.query)
     first = ask.query.choice("first", [name for name, _words in PRIORITIES], "quality")
     # What matters most, then quality and cost.
@@ -129,16 +188,38 @@ def _found(ask: Ask) -> dict[str, Any]:
     )
     with ask.catalog() as catalog:
         check_codes(wishes, catalog)
-        asked = front.ask(wishes, ask.workspace.settings, today=catalog.today)
-        answered = front.answer(asked, catalog, wishes=wishes, priorities=order)
-    page = shortlist_page(answered.shortlist, answered.advice, assumed=asked.assumed, top=_TOP)
-    return {
-        "page": page,
-        "qualified": [(one.model, answered.cards[one.model].name) for one in answered.shortlist.qualified[:_TOP]],
-        "count": len(answered.shortlist.qualified),
-        "excluded": [one.model for one in answered.shortlist.excluded[:200]],
-        "asked": [(key, value) for key, value in ask.query.items() if value and key not in ("models", "lang", "model")],
-    }
+        index, today = catalog.index, catalog.today
+    settings, kept = ask.workspace.settings, _kept.setdefault(ask.site, _Kept())
+
+    def look() -> _Found:
+        with _beside(catalog, index) as mine:
+            asked = front.ask(wishes, settings, today=today)
+            answered = front.answer(asked, mine, wishes=wishes, priorities=order, remember=kept.fits.at_once)
+        found = answered.shortlist
+        return _Found(
+            {
+                code: in_language(code, lambda: shortlist_page(found, answered.advice, assumed=asked.assumed, top=_TOP))
+                for code in LANGUAGES
+            },
+            [(one.model, one.name) for one in found.qualified[:_TOP]],
+            [one.model for one in found.excluded[:200]],
+        )
+
+    key: Hashable = (ask.viewer.project, index.meta["key"], today, wishes.model_dump_json(), first)
+    if len(index) <= AT_ONCE:
+        return kept.found.at_once(key, look)
+    found = kept.found.beside(key, look)
+    return len(index) if found is None else found
+
+
+@contextmanager
+def _beside(catalog: Catalog, index: CatalogIndex) -> Iterator[Catalog]:
+    """A catalog to be read beside the one that all pages share, so that they need not wait for this reader."""
+    from touchstone.catalog.catalog import Catalog
+
+    with Catalog(catalog.folder and catalog.folder.parent, today=catalog.today) as mine:
+        mine.index = index.another()
+        yield mine
 
 
 @cache

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from touchstone.data.base import CaseSummary
 from touchstone.data.check import check_cases
 from touchstone.errors import TouchstoneError
-from touchstone.language import N_, _
+from touchstone.language import N_, _, current_language
 from touchstone.reporting.text import visible
 from touchstone.web.base import Ask, Move
 from touchstone.workspace.first_look import MOST_CASES
@@ -140,7 +140,7 @@ def summary_of(task: Task) -> CaseSummary:
         DataError: a row that cannot be read.
     """
     files = tuple((split, str(path), _stamp(path)) for split, path in task.source.files.items())
-    return _summary(task.path, _stamp(task.path), files)
+    return _summary(task.path, _stamp(task.path), files).said_in(current_language())
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -31,6 +31,20 @@ def intent_of(request: Request, chosen: Chosen, *, model: str, hold_usd: float |
     )
 
 
+def finish_of(status: Status, error: str | None, said: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """
+    Why the answers of a request ended.
+
+    Args:
+        status: What became of it.
+        error: Its code.
+        said: What the reply itself says, which holds where the client was given all of it that came.
+    """
+    if status == "blocked" and error == "content_blocked":
+        return ("content_filter",)
+    return ("error",) if status in ("failed", "cut", "blocked") else said
+
+
 def most_usd(upstream: Upstream, ready: Ready) -> float | None:
     """The most that a request costs; None where no price is known."""
     if upstream.price is None:
@@ -102,6 +116,7 @@ class Account:
         error: str | None = None,
         model: str | None = None,
         first_token_s: float | None = None,
+        finish: tuple[str, ...] = (),
     ) -> None:
         """
         Book how it ended, once; further calls do nothing.
@@ -112,6 +127,7 @@ class Account:
             error: A code.
             model: Who answered, where the upstream named itself.
             first_token_s: Seconds to the first content.
+            finish: Why the answers ended, as the reply says.
         """
         if self.settled:
             return
@@ -126,7 +142,7 @@ class Account:
         facts = incoming.facts
         facts.input_tokens, facts.output_tokens, facts.usd = usage.input_tokens, usage.output_tokens, usd
         facts.first_token_s, facts.replied_by = first_token_s, model
-        facts.error = error
+        facts.error, facts.finish = error, finish_of(status, error, finish)
         if incoming.visit is not None and usage.input_tokens is not None and usage.output_tokens is not None:
             incoming.visit.settle_tokens(usage.input_tokens + usage.output_tokens)
 

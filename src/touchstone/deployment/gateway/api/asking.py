@@ -17,6 +17,7 @@ from touchstone.deployment.gateway.api.base import Request
 from touchstone.deployment.gateway.api.failing import billed_usd, code_of
 from touchstone.deployment.gateway.api.streamed import Keeps, StreamedReply
 from touchstone.deployment.gateway.base import ClientGone, GatewayError
+from touchstone.deployment.govern.refusals import Refused
 from touchstone.deployment.safety.screen import Screen, Screened
 from touchstone.errors import ModelError, NoReply, ProviderFailed, SafetyUnavailable
 
@@ -50,6 +51,7 @@ class Asking:
             ModelError: there is none.
             GatewayError: the guard blocks it.
             SafetyUnavailable: the guard cannot tell.
+            Refused: what the guard would ask is not paid for; the reply itself is.
         """
         request, account = self._request, self._account
         name = request.incoming.request
@@ -65,7 +67,9 @@ class Asking:
             self._settle(error, answered)
             raise
         gone = request.incoming.disconnected.is_set()
-        account.settle("client_closed" if gone else "done", answered.usage, model=answered.model)
+        account.settle(
+            "client_closed" if gone else "done", answered.usage, model=answered.model, finish=answered.finish
+        )
         self._keeps.whole(account, answered)
         if request.promise is not None:
             request.promise.keep(written.body, written.content_type)
@@ -114,12 +118,13 @@ class Asking:
                 account.settle("failed", Usage(0, 0) if usd == 0 else Usage(), usd=usd, error=code_of(error))
             else:
                 account.settle("failed", usage, error=code_of(error), model=model)
-        elif isinstance(error, GatewayError | SafetyUnavailable):
+        elif isinstance(error, GatewayError | SafetyUnavailable | Refused):
             account.settle("blocked", usage, error=error.code, model=model)
         elif isinstance(error, asyncio.CancelledError | ClientGone):
             gone = self._request.incoming.disconnected.is_set()
             status: Status = "client_closed" if gone else "cut"
-            code = None if gone else "shutting_down"
+            cut = self._request.incoming.cut
+            code = cut if gone else cut or "shutting_down"
             if answered is None:
                 # It was sent, and nobody knows how far it came: a budget is charged what was held.
                 account.settle(status, Usage(), usd=None, error=code)

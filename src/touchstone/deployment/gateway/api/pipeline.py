@@ -8,6 +8,7 @@ whatever route it came by. Whatever happens after money was held, it is settled 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ import orjson
 from touchstone.deployment.base import Answered, Asked, Endpoint, Key, Ready, Upstream, Usage
 from touchstone.deployment.endpoints.fields import Unusable
 from touchstone.deployment.endpoints.serving import Serving, Target, may_ask
-from touchstone.deployment.gateway.api.account import Account, intent_of
+from touchstone.deployment.gateway.api.account import Account, finish_of, intent_of
 from touchstone.deployment.gateway.api.asking import Asking, passed
 from touchstone.deployment.gateway.api.base import Books, Chosen, Form, Promise, Request, unusable
 from touchstone.deployment.gateway.api.failing import FAILS_OVER, code_of
@@ -29,12 +30,15 @@ from touchstone.deployment.gateway.base import EVENTS, GatewayError, Incoming, O
 from touchstone.deployment.govern.content import ContentLog
 from touchstone.deployment.govern.idempotency import request_digest
 from touchstone.deployment.govern.meter import Ending
-from touchstone.deployment.govern.refusals import MeterDown
+from touchstone.deployment.govern.refusals import MeterDown, Refused
 from touchstone.deployment.govern.reply_cache import cache_key
 from touchstone.deployment.safety.screen import Screen
 from touchstone.errors import InvalidValue, ModelError, SafetyUnavailable
 
 _NONE_USED = Usage(0, 0)
+
+_GUARDED = (GatewayError, SafetyUnavailable, Refused)
+"""How a guard ends a request: it blocks, it cannot tell, or what it would ask is not paid for."""
 
 
 class Pipeline:
@@ -138,8 +142,9 @@ class Pipeline:
         for chosen in self._chosen(request, endpoint):
             incoming = request.incoming
             incoming.facts.endpoint, incoming.facts.version = chosen.endpoint.name, chosen.version.number
+            incoming.ends_with_key = partial(self._ends_with_key, chosen.endpoint)
             with Watch(incoming.disconnected, drain_s):
-                screen = await self._screens.of(chosen.endpoint, Whose(_key(incoming), incoming.request))
+                screen = await self._screens.of(chosen.endpoint, Whose(_key(incoming), incoming.request, incoming))
                 if screen is not None:
                     # One that failed over has passed the first endpoint's guard, and passes the second one's too.
                     screens.append(screen)
@@ -150,6 +155,10 @@ class Pipeline:
                     last = error
         assert last is not None, "somebody was asked"
         raise last
+
+    def _ends_with_key(self, endpoint: Endpoint) -> bool:
+        """By the policy as it is now, so that it can be said for what runs already."""
+        return self.serving.endpoints.get(endpoint.name, endpoint).policy.on_key_end == "cut"
 
     async def _attempt(
         self,
@@ -217,12 +226,13 @@ class Pipeline:
         try:
             for screen in screens:
                 body = passed(await screen.reply(body, kept.content_type, name))
-        except (GatewayError, SafetyUnavailable) as error:
-            self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
+        except _GUARDED as error:
+            self._note_guarded(request, chosen, error)
             raise
         kept = kept._replace(body=body)
         self._note(request, chosen, Ending("cached", _NONE_USED, 0.0, model=kept.model))
-        request.incoming.facts.cached = True
+        facts = request.incoming.facts
+        facts.cached, facts.finish, facts.replied_by = True, kept.finish, kept.model
         headers = [*self._heads(chosen, kept.model, ready), (b"x-touchstone-cached", b"1")]
         if not request.stream:
             kept = request.form.write(kept, request.body, name)
@@ -248,8 +258,8 @@ class Pipeline:
             fields: Mapping[str, Any] = passed(found)
         except InvalidValue as error:
             raise unusable(str(error)) from None
-        except (GatewayError, SafetyUnavailable) as error:
-            self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
+        except _GUARDED as error:
+            self._note_guarded(request, chosen, error)
             raise
         return fields
 
@@ -259,13 +269,24 @@ class Pipeline:
             for screen in screens:
                 passed(await screen.passages(ready.passages, request.incoming.request))
         except (GatewayError, SafetyUnavailable) as error:
-            self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
+            self._note_guarded(request, chosen, error)
             raise
+
+    def _note_guarded(
+        self, request: Request, chosen: Chosen, error: GatewayError | SafetyUnavailable | Refused
+    ) -> None:
+        """The row of a request that a guard ended, or whose check its budget does not cover."""
+        if not isinstance(error, Refused):
+            self._note(request, chosen, Ending("blocked", _NONE_USED, 0.0, error=error.code))
+            return
+        request.incoming.facts.error = error.code
+        self._books.meter.note_refusal(intent_of(request, chosen, model=chosen.version.recipe.model), error)
 
     def _note(self, request: Request, chosen: Chosen, ending: Ending | None = None) -> None:
         """The row of a request that no money was held for."""
         ending = ending or Ending("cached", _NONE_USED, 0.0)
-        request.incoming.facts.error = ending.error
+        facts = request.incoming.facts
+        facts.error, facts.finish = ending.error, finish_of(ending.status, ending.error)
         self._books.meter.note(intent_of(request, chosen, model=chosen.version.recipe.model), ending)
 
     def _kept_under(self, request: Request, chosen: Chosen, asked: Asked) -> str | None:

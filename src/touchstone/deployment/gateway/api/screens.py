@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from touchstone.deployment.base import Asked, Endpoint, Key, Kind, SafetyPolicy, Upstream
 from touchstone.deployment.endpoints.serving import Serving, Target
 from touchstone.deployment.gateway.api.failing import billed_usd, code_of
+from touchstone.deployment.gateway.base import Incoming
 from touchstone.deployment.govern.meter import Ending, Intent, Meter
 from touchstone.deployment.govern.prices import usage_usd, worst_usd
 from touchstone.deployment.govern.rows import Rows
@@ -64,6 +65,8 @@ class Whose(NamedTuple):
 
     key: Key
     request: str
+    incoming: Incoming | None = None
+    """The request itself; None for a copy to a shadow version, whose checks touch no budget either."""
 
 
 _whose: ContextVar[Whose | None] = ContextVar("touchstone_whose_text", default=None)
@@ -75,7 +78,7 @@ class Screens:
 
     Args:
         serving: Whom moderation is asked of.
-        meter: Books what moderation takes, beside the budget of whoever asked.
+        meter: Books what moderation takes, from the budget of the key whose request is judged.
         log: Keeps records.
     """
 
@@ -124,7 +127,13 @@ class Screens:
             return _judges_by(upstream)
 
     async def _ask(self, name: str, body: Mapping[str, Any]) -> bytes:
-        """What the moderation endpoint says; its row touches nobody's budget, for no client asked for it."""
+        """
+        What the moderation endpoint says; the key whose request is judged pays for it, within its budget.
+
+        Raises:
+            Refused: the budget does not cover it, or it cannot be metered, so nobody is asked.
+            ModelError: there is no answer.
+        """
         endpoint = self._serving.find(name)
         whose = _whose.get()
         if endpoint is None or whose is None:
@@ -135,7 +144,11 @@ class Screens:
             ready = await upstream.prepare(Asked(kind, body, False, whose.request))
             price = upstream.price
             most = None if price is None else worst_usd(price, ready.input_tokens, ready.output_tokens)
-            intent = Intent(whose.request, whose.key, name, version.number, upstream.model, kind, most, 0, False, True)
+            copied = whose.incoming is None
+            intent = Intent(
+                whose.request, whose.key, name, version.number, upstream.model, kind, most, shadow=copied,
+                judges=not copied,
+            )  # fmt: skip
             hold = await self._meter.open(intent)
             try:
                 answered = await upstream.answer(ready)
@@ -143,11 +156,21 @@ class Screens:
                 self._meter.settle(hold, Ending("failed", usd=billed_usd(error), error=code_of(error)))
                 raise
             except BaseException:
-                self._meter.settle(hold, Ending("cut", error="shutting_down"))
+                self._meter.settle(hold, _interrupted(whose.incoming))
                 raise
             usd = usage_usd(price, answered.usage)
             self._meter.settle(hold, Ending("done", answered.usage, usd, model=answered.model))
             return answered.body
+
+
+def _interrupted(incoming: Incoming | None) -> Ending:
+    """How a question ended that was not answered, at what was held for it: nobody knows how far it came."""
+    if incoming is None:
+        return Ending("cut", error="shutting_down")
+    if incoming.disconnected.is_set():
+        return Ending("client_closed", error=incoming.cut)
+    # What neither the client nor the gateway ended took longer than the policy waits.
+    return Ending("cut", error=incoming.cut or "upstream_no_reply")
 
 
 def _judges_by(upstream: Upstream) -> Literal["moderation", "chat"]:

@@ -121,9 +121,15 @@ class StreamedReply:
         flow, account = self._flow, self._account
         usage = flow.usage
         gone = self._request.incoming.disconnected.is_set()
-        account.settle("client_closed" if gone else "done", usage, model=flow.model, first_token_s=flow.first_token_s)
+        account.settle(
+            "client_closed" if gone else "done",
+            usage,
+            model=flow.model,
+            first_token_s=flow.first_token_s,
+            finish=flow.finish,
+        )
         if self._seen is not None:
-            self._keeps.whole(account, Answered(whole_of(self._seen), usage, flow.model))
+            self._keeps.whole(account, Answered(whole_of(self._seen), usage, flow.model, finish=flow.finish))
         end = END if self._events is None else self._events.end()
         promise = self._request.promise
         if promise is not None and self._sent is not None:
@@ -139,7 +145,8 @@ class StreamedReply:
         if isinstance(error, ModelError):
             status, code = "cut", code_of(error)
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
-            status, code = ("client_closed", None) if gone else ("cut", "shutting_down")
+            cut = self._request.incoming.cut
+            status, code = ("client_closed", cut) if gone else ("cut", cut or "shutting_down")
         else:
             status, code = "failed", "internal_error"
         self._account.settle(
@@ -148,6 +155,7 @@ class StreamedReply:
             error=code,
             model=flow.model,
             first_token_s=flow.first_token_s,
+            finish=flow.finish,
         )
 
     async def aclose(self) -> None:
