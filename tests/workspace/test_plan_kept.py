@@ -11,7 +11,7 @@ import pytest
 
 from touchstone.config import Settings
 from touchstone.language import set_language
-from touchstone.workspace import plan_kept
+from touchstone.workspace import plan_kept, prepare
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
 from touchstone.workspace.plan_kept import Recent
 from touchstone.workspace.workspace import Workspace
@@ -179,3 +179,20 @@ def test_what_is_used_least_is_given_up_first() -> None:
     for text in ("aaaa", "bbbb", "aaaa", "cccc", "aaaa", "bbbb", "d" * 11, "d" * 11):
         assert get(text) == text
     assert made == ["aaaa", "bbbb", "cccc", "bbbb", "d" * 11, "d" * 11]
+
+
+def test_cases_are_checked_once_for_each_file_they_stand_in(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same cases in another file are looked at once more, and then no more: a price page is looked at often."""
+    checked: list[object] = []
+    whole = prepare.check_cases
+    monkeypatch.setattr(
+        prepare, "check_cases", lambda *args, **options: (checked.append(1), whole(*args, **options))[1]
+    )
+    desk.look()
+    desk.look()
+    assert len(checked) == 1
+    (desk.cases.parent / "copy.jsonl").write_bytes(desk.cases.read_bytes())
+    desk.task["cases"] = "copy.jsonl"
+    for _ in range(3):
+        desk.look()
+    assert len(checked) == 2

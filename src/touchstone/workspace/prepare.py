@@ -89,7 +89,8 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
     """
     needs_target = any(scorer.needs_target for scorer in scorers)
     digest = source_digest(task.source, [task.answer.labels, needs_target, task.answer.kind, __version__])
-    summary = ledger.datasets.checked(digest) or check_cases(
+    known = ledger.datasets.checked(digest)
+    summary = known or check_cases(
         task.source, labels=task.answer.labels, needs_target=needs_target, kind=task.answer.kind
     )
     if summary.errors:
@@ -102,7 +103,8 @@ def check_task(task: Task, ledger: Ledger, scorers: Sequence[Scorer]) -> tuple[C
         )
     if not ledger.datasets.has(summary.digest):
         ledger.datasets.add(summary, read_cases(task.source))
-        ledger.datasets.keep_check(digest, summary)
+    if known is None:
+        ledger.datasets.keep_check(digest, summary)  # the same cases may have come from other files before
     answer = task.answer
     if answer.kind == "label" and not answer.labels:
         answer = answer.model_copy(update={"labels": tuple(sorted(summary.labels))})
