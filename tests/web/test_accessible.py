@@ -30,6 +30,21 @@ _UNREACHED = """() => [...document.querySelectorAll(
   .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.disabled && e.tabIndex < 0
     && e.getAttribute('aria-hidden') !== 'true').map(e => e.outerHTML.slice(0, 120))"""
 
+_EDGES = """() => {
+  const ink = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const light = colour => {
+    ink.fillStyle = colour; ink.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...ink.getImageData(0, 0, 1, 1).data].map(v => v / 255)
+      .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const page = light(getComputedStyle(document.body).backgroundColor);
+  const own = 'main input:not([type=hidden], [type=checkbox], [type=radio], [type=range]), main select, main textarea';
+  return [...document.querySelectorAll(own)].map(e => light(getComputedStyle(e).borderTopColor))
+    .map(edge => (Math.max(edge, page) + 0.05) / (Math.min(edge, page) + 0.05));
+}"""
+"""Contrast of the edges of fields with the page."""
+
 
 @pytest.fixture(scope="module")
 def site(measured_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
@@ -75,6 +90,17 @@ def test_axe_finds_nothing_serious_on_any_page(site: RunningSite, page: Page) ->
         wrong += [f"{address}, dark: {one}" for one in page.evaluate(_RUN, _COLOURS)]
     assert wrong == []
     assert len(pages) >= 25
+
+
+def test_what_is_filled_in_can_be_seen(site: RunningSite, page: Page) -> None:
+    """The edge of every field has three times the light or dark of the page (WCAG 2.2, 1.4.11), light and dark."""
+    for address in ("/settings/keys", "/tasks/new", "/shortlist", "/usage"):
+        page.goto(site.address + address, wait_until="load")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            edges = page.evaluate(_EDGES)
+            assert edges, address
+            assert min(edges) >= 3, f"{address}, {scheme}"
 
 
 def test_the_main_paths_work_by_keyboard(site: RunningSite, page: Page) -> None:
