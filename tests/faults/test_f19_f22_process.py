@@ -40,6 +40,7 @@ LABELS = {
     "deployment/gateway/spans.py": "when a span began and ended",
     "deployment/govern/state.py": "when a row was written",
     "deployment/safety/screen.py": "when a text was looked at, for people",
+    "workspace/project_moves.py": "the day that the folder of a deleted project carries",
     "workspace/safety.py": "the day of an evaluation",
     "workspace/serving.py": "the day on which evidence has expired",
     "catalog/prices.py": "which day's prices count where nobody names the day",

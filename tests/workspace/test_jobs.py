@@ -202,7 +202,11 @@ def test_a_number_that_was_used_again_is_left_alone(jobs: Jobs) -> None:
     assert ended(jobs, job).state == "done"
     place = jobs.folder / job
     (place / "ended.json").unlink()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
+    # It says when it has begun: an interrupt in the middle of Python's own start may be swallowed there.
+    waits = [sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
         said: dict[str, int | None] = {"group": other.pid, "group_birth": 1, "command": other.pid, "command_birth": 1}
         (place / "process.json").write_bytes(orjson.dumps(said))
         with ProcessLock(place / "lock") as lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -100,6 +101,8 @@ def test_a07_what_can_be_read_in_two_ways_is_refused(house: House, what: str) ->
     assert reply.headers["connection"] == "close"
     assert reply.raw.count(b"content-length:") == 1
     assert house.handlers.ran in ([], ["echo"])
+    # What was refused while it was read may only now be begun, and would be counted to the next case.
+    house.run(asyncio.sleep(0))
     house.until(lambda: house.door.in_flight == 0)
 
 

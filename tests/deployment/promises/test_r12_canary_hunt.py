@@ -334,8 +334,9 @@ MEANT = {
     ),
     "case": (
         CASE,
-        "a case of the user's own comparison: what was measured, its reports, and what an endpoint was made of",
+        "a case of the user's own comparison: what was measured, its numbers and reports, and what an endpoint was made of",
         {
+            "measured",
             "table dataset_case",
             "table attempt",
             "table reply",
@@ -364,6 +365,8 @@ def kind_of(place: str) -> str:
         return f"table {table}" if table else "store"
     if place.startswith("place/files/"):
         return "files"
+    if place.startswith("place/measured/"):
+        return "measured"
     if place.startswith("place/endpoints/"):
         return "bundle"
     if place.startswith(
