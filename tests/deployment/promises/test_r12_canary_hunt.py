@@ -334,7 +334,7 @@ MEANT = {
     ),
     "case": (
         CASE,
-        "a case of the user's own comparison: what was measured, its numbers and reports, and what an endpoint was made of",
+        "a case of the user's own comparison: what was measured, its numbers, reports, and what an endpoint is of",
         {
             "measured",
             "table dataset_case",
