@@ -101,7 +101,12 @@ def test_a_newcomer_serves_what_the_demo_chose(
     reply = client.chat.completions.create(model=name, messages=[message])  # type: ignore[list-item]
     assert reply.choices[0].message.content
 
-    page.goto(f"{site.address}/usage?by=endpoint")
+    # Sums are kept a moment: a journey in another language may have looked just before.
+    for _look in range(30):
+        page.goto(f"{site.address}/usage?by=endpoint")
+        if name in page.get_by_role("region", name=say("Usage"), exact=True).inner_text():
+            break
+        page.wait_for_timeout(1_000)
     assert name in page.get_by_role("region", name=say("Usage"), exact=True).inner_text()
     page.locator(".places").get_by_role("link", name=say("Endpoints"), exact=True).click()
     page.once("dialog", lambda dialog: dialog.accept())

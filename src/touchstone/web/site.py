@@ -7,6 +7,7 @@ A project is a workspace of its own below the site's (`projects/NAME`), the firs
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -193,13 +194,21 @@ class Site:
         with lock:
             yield catalog
 
-    def kept(self, key: Hashable, seconds: float, make: Callable[[], Kept]) -> Kept:
-        """What `make` gives, made again after so many seconds: for sums over whole tables."""
+    def kept(
+        self, key: Hashable, seconds: float, make: Callable[[], Kept], *, times_taken: float | None = None
+    ) -> Kept:
+        """
+        What `make` gives, made again after so many seconds: for sums over whole tables.
+
+        Args:
+            times_taken: Keep it for at most so many times what making it took, so that what is quick is told as it is.
+        """
         now = time.monotonic()
         with self._guard:
             found = self._kept.get(key)
         if found is None or found[0] < now:
-            found = (now + seconds, make())
+            made, done = make(), time.monotonic()
+            found = (done + min(seconds, math.inf if times_taken is None else times_taken * (done - now)), made)
             with self._guard:
                 self._kept.pop(key, None)
                 self._kept[key] = found

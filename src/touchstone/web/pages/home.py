@@ -28,7 +28,8 @@ class Step:
 
 def home(ask: Ask) -> Answer:
     """Tasks, last decisions and work under way; for a newcomer, where to begin."""
-    now = ask.site.kept(("where", ask.viewer.project), 20.0, lambda: where(ask.workspace, datetime.now(UTC).date()))
+    today = datetime.now(UTC).date()
+    now = ask.site.kept(("where", ask.viewer.project), 20.0, lambda: where(ask.workspace, today), times_taken=20)
     live = [view for view in ask.jobs.all() if view.is_live]
     values: dict[str, Any] = {
         "now": now,

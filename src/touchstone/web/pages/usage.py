@@ -102,7 +102,7 @@ def _rows(ask: Ask, by: Part, wanted: Mapping[str, Any]) -> Sequence[UsageRow]:
     engine = govern_of(ask).engine
     parts: tuple[Part, ...] = ("day",) if by == "day" else ("day", by)
     key = ("usage", ask.viewer.project, parts, tuple(wanted.items()))
-    return ask.site.kept(key, _KEPT_S, lambda: usage(engine, parts, **wanted))
+    return ask.site.kept(key, _KEPT_S, lambda: usage(engine, parts, **wanted), times_taken=20)
 
 
 def _days(wanted: Mapping[str, Any], rows: Sequence[UsageRow]) -> tuple[date, date] | None:
