@@ -25,8 +25,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 os.environ.update(ONE_THREAD)
 
-# Stores are synced to their disk at every commit, and half of a run was waiting for that. Files of tests lie in memory
-# where there is enough of it; what a kill leaves behind is the same. `TMPDIR` set by hand is left alone.
+# Stores are synced to their disk at every commit, and tests of stores waited half of their time for that. Their files
+# lie in memory where there is enough of it; what a kill leaves behind is the same. `TMPDIR` set by hand is left alone.
 _MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 6 * 2**30
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
     _about = os.statvfs(_MEMORY)

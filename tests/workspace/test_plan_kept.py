@@ -11,6 +11,7 @@ import pytest
 
 from touchstone.config import Settings
 from touchstone.language import set_language
+from touchstone.models.picture_tokens import picture_tokens
 from touchstone.workspace import plan_kept, prepare
 from touchstone.workspace.base import CompareOptions, Plan, PlannedCandidate
 from touchstone.workspace.plan_kept import Recent
@@ -154,18 +155,30 @@ def test_what_was_answered_is_not_asked_again(desk: Desk) -> None:
     assert desk.asked() == before
 
 
-def test_pictures_are_looked_at_each_time(desk: Desk) -> None:
-    """They lie in files of their own, of which the cases say nothing but the name."""
+def test_the_worst_case_of_a_picture_is_what_will_be_held_for_it(desk: Desk) -> None:
+    """By the model's rule for pictures, however long the file: a price below the hold would be no worst case."""
+    least = picture_tokens("m") * PRICE["input_usd"] / 1e6
     picture = desk.file.parent / "one.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     desk.write([*DATA, {"id": "p", "input": "which is it?", "image": "one.png", "target": "a", "split": "test"}])
-    before = desk.asked()
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9_000))
-    after = desk.asked()
-    assert after.calls == before.calls == 11
-    assert after.worst_usd is not None
-    assert before.worst_usd is not None
-    assert after.worst_usd > before.worst_usd
+    found = []
+    for size in (100, 9_000):
+        picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(size))
+        found.append(desk.asked())
+    assert found[0] == found[1]
+    assert found[0].calls == 11
+    assert found[0].worst_call_usd is not None
+    assert least < found[0].worst_call_usd < 1.2 * least
+
+
+def test_a_picture_within_a_conversation_counts_the_same(desk: Desk) -> None:
+    """It lies in the case itself, so that its request is kept."""
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    asked = [{"role": "user", "content": [{"type": "text", "text": "a or b?"}, picture]}]
+    desk.write([*DATA, {"id": "p", "messages": asked, "target": "a", "split": "test"}])
+    first = desk.asked()
+    assert first.worst_call_usd is not None
+    assert first.worst_call_usd > picture_tokens("m") * PRICE["input_usd"] / 1e6
+    assert desk.asked() == first
 
 
 def test_what_is_used_least_is_given_up_first() -> None:

@@ -116,7 +116,6 @@ def amended(ledger: Ledger, stored: Stored) -> Stored:
         rescored=corrected,
         further=tuple(_further(own, names) for own in told),
         changes=_changes(standing, ids, corrected, words.first_answers(stored.dataset)),
-        as_measured=stored,
     )
 
 

@@ -20,9 +20,11 @@ from touchstone.data.base import Case
 from touchstone.errors import RequestRejected
 from touchstone.evaluation import tables
 from touchstone.evaluation.base import Finding
+from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.models.base import ChatRequest, TextPart
+from touchstone.models.picture_tokens import most_input_tokens
 from touchstone.strategies.chat import PromptCandidate
 
 Value = TypeVar("Value")
@@ -73,8 +75,8 @@ class AskedCell(NamedTuple):
     draw: int
     text_bytes: int
     """Of its texts, in UTF-8."""
-    body_bytes: int
-    """Of the request as it is written down."""
+    most_tokens: int
+    """That it is read as at most; see `most_read`."""
     key: str
     """Under which its reply would be stored."""
 
@@ -147,7 +149,7 @@ def _cells(candidate: PromptCandidate, ledger: Ledger, dataset: str, draws: int)
                 continue  # a cell that will fail before anything is sent
             body = canonical(request)
             key = key_of(candidate.caller.endpoint, body)
-            found.append(AskedCell(ordinal, draw, text_bytes(request), len(body), key))
+            found.append(AskedCell(ordinal, draw, text_bytes(request), most_read(candidate, request, body), key))
     return found
 
 
@@ -159,6 +161,12 @@ def stored_replies(ledger: Ledger, keys: list[str]) -> frozenset[str]:
             query = sa.select(table.c.key).where(table.c.key.in_(keys[start : start + _AT_ONCE]))
             found += connection.execute(query).scalars()
     return frozenset(key for key in found if ledger.reply(key) is not None)
+
+
+def most_read(candidate: PromptCandidate, request: ChatRequest, body: bytes) -> int:
+    """No call has more input tokens than this; the same number is held for it when it is sent."""
+    caller = candidate.caller
+    return most_input_tokens(caller.model, request, len(body)) if isinstance(caller, Journal) else len(body)
 
 
 def text_bytes(request: ChatRequest) -> int:

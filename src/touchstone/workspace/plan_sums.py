@@ -9,7 +9,7 @@ from touchstone.errors import RequestRejected
 from touchstone.evaluation.journal import worst_case_usd
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.strategies.chat import PromptCandidate
-from touchstone.workspace.plan_kept import asked_cells, stored_replies, text_bytes
+from touchstone.workspace.plan_kept import asked_cells, most_read, stored_replies, text_bytes
 from touchstone.workspace.plan_room import Room
 
 
@@ -29,13 +29,13 @@ class Sums:
         self.calls = self.input_tokens = 0
         self.low_usd = self.expected_usd = self.worst_usd = self.worst_call_usd = 0.0
 
-    def add(self, size: int, body_bytes: int) -> None:
+    def add(self, size: int, most_tokens: int) -> None:
         """
         Add a request that would be sent.
 
         Args:
             size: Bytes of its texts.
-            body_bytes: Bytes of it as it is written down.
+            most_tokens: That it is read as at most.
         """
         tokens = size // 4
         self.calls += 1
@@ -43,12 +43,12 @@ class Sums:
         if self._price is None:
             return
         # Call by call: a dearer tier is reached by one long request, not by many short ones.
-        costs = self._known.get((tokens, body_bytes))
+        costs = self._known.get((tokens, most_tokens))
         if costs is None:
-            costs = self._known[tokens, body_bytes] = (
+            costs = self._known[tokens, most_tokens] = (
                 self._price.cost_usd(tokens, 0) or 0.0,
                 self._price.cost_usd(tokens, self._expected) or 0.0,
-                worst_case_usd(self._price, body_bytes, self._most) or 0.0,
+                worst_case_usd(self._price, most_tokens, self._most) or 0.0,
             )
         low, expected, worst = costs
         self.low_usd += low
@@ -82,9 +82,9 @@ def sums_of(
     else:
         left = [cell for cell in cells if not has(cell.ordinal, cell.draw)]
         known = stored_replies(ledger, [cell.key for cell in left]) if candidate.caller.paid else frozenset()
-        sizes = ((cell.text_bytes, cell.body_bytes) for cell in left if cell.key not in known)
-    for size, body_bytes in sizes:
-        sums.add(size, body_bytes)
+        sizes = ((cell.text_bytes, cell.most_tokens) for cell in left if cell.key not in known)
+    for size, most_tokens in sizes:
+        sums.add(size, most_tokens)
     return sums
 
 
@@ -96,7 +96,7 @@ def _one_by_one(
     has: Callable[[int, int], bool],
     room: Room | None,
 ) -> Iterator[tuple[int, int]]:
-    """(bytes of texts, bytes of the body) where requests must be made to be looked at, such as those with pictures."""
+    """(bytes of texts, most tokens) where requests must be made to be looked at, such as those with pictures."""
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
         for draw in range(draws):
             if has(ordinal, draw):
@@ -111,4 +111,4 @@ def _one_by_one(
             size = text_bytes(request)
             if room is not None:
                 room.look(request, size)
-            yield size, len(body)
+            yield size, most_read(candidate, request, body)

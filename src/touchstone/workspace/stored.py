@@ -70,8 +70,6 @@ class Stored:
     """Of each candidate and further scorer, by the case's place in its split: what it says of corrected cases now."""
     changes: CaseChanges | None = None
     """What people changed about the cases; None where nothing stands."""
-    as_measured: Stored | None = None
-    """The same without these changes; None where there are none."""
 
     @property
     def cells(self) -> tuple[Cells, ...]:
