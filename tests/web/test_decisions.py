@@ -10,6 +10,7 @@ import orjson
 import pytest
 from tests.web.visiting import Reply, RunningSite, Visitor
 
+from touchstone.web.looks import Looks
 from touchstone.web.pages import decisions
 from touchstone.workspace import numbers_kept
 from touchstone.workspace.case_changes import change_case, take_back
@@ -116,7 +117,7 @@ def unknown(site: RunningSite, comparison: str, monkeypatch: pytest.MonkeyPatch)
     file = site.workspace / "measured" / f"{comparison}.json"
     file.unlink(missing_ok=True)
     numbers_kept._entries.clear()
-    decisions._looks.clear()
+    site.site.looks = Looks()
     yield file
     deadline = time.monotonic() + 60  # whoever comes next finds no look going on
     while not file.exists() and time.monotonic() < deadline:

@@ -23,6 +23,7 @@ from touchstone.errors import SettingsError
 from touchstone.language import N_
 from touchstone.web.base import NotHere
 from touchstone.web.guesses import Guesses
+from touchstone.web.looks import Looks
 from touchstone.web.oidc import Flows, Issuer
 from touchstone.web.sessions import Sessions
 from touchstone.workspace.jobs import Jobs
@@ -65,6 +66,8 @@ class Site:
         """How browsers call the site; known once it listens."""
         self.guesses = Guesses()
         self.flows = Flows()
+        self.looks: Looks[Any] = Looks()
+        """What takes seconds, by page, project and what was asked."""
         self.workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
         self._local = threading.local()
         self._opened: list[Workspace] = []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from html import unescape
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 from urllib.parse import urlencode
-from weakref import WeakKeyDictionary
 
 from touchstone.errors import UserError
 from touchstone.language import _, current_language
@@ -19,12 +18,8 @@ from touchstone.reporting.page_html import html_page
 from touchstone.reporting.pdf import pdf_of
 from touchstone.reporting.result import to_json
 from touchstone.web.base import Answer, Ask, Move, NotHere, Route, Send, Show
-from touchstone.web.looks import Looks
 from touchstone.workspace.base import Demands, StoredComparison
 from touchstone.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from touchstone.web.site import Site
 
 _PAGE = 50
 AT_ONCE = 5_000
@@ -158,10 +153,6 @@ def _stored(ask: Ask) -> StoredComparison:
     return stored
 
 
-_looks: WeakKeyDictionary[Site, Looks[Literal[True]]] = WeakKeyDictionary()
-"""Of each site: comparisons whose answers are looked at."""
-
-
 @overload
 def _data(ask: Ask, demands: Demands) -> ReportData | StoredComparison: ...
 @overload
@@ -187,10 +178,10 @@ def _data(ask: Ask, demands: Demands, *, waits: bool = False) -> ReportData | St
             workspace.decide(stored.id, Demands())
         return True
 
-    looks, key = _looks.setdefault(ask.site, Looks()), (ask.viewer.project, stored.id, found)
+    key = ("memo", ask.viewer.project, stored.id, found)
     if waits:
-        looks.at_once(key, look)
-    elif looks.beside(key, look) is None:
+        ask.site.looks.at_once(key, look)
+    elif ask.site.looks.beside(key, look) is None:
         return stored
     # Kept by now, unless the workspace takes nothing and others have pushed it out of memory.
     return ask.workspace.decide(stored.id, demands)

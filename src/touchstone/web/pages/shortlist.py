@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from touchstone.catalog.index import CatalogIndex
     from touchstone.decision.shortlist_fit import Fit
     from touchstone.reporting.pages import Page
-    from touchstone.web.site import Site
 
 PRIORITIES: Sequence[tuple[Priority, str]] = (
     ("quality", N_("Quality, by published tests")),
@@ -166,16 +164,8 @@ class _Found(NamedTuple):
         return self.pages[current_language()]
 
 
-class _Kept:
-    """What a site keeps of the shortlists that were asked for."""
-
-    def __init__(self) -> None:
-        self.found: Looks[_Found] = Looks()
-        self.fits: Looks[Fit] = Looks(most_kept=16)
-        """What published tests say together, of all projects: their digest finds it."""
-
-
-_kept: WeakKeyDictionary[Site, _Kept] = WeakKeyDictionary()
+_fits: Looks[Fit] = Looks(most_kept=16)
+"""What published tests say together, of whatever catalog: their digest finds it."""
 
 
 def _found(ask: Ask) -> _Found | int:
@@ -189,12 +179,12 @@ def _found(ask: Ask) -> _Found | int:
     with ask.catalog() as catalog:
         check_codes(wishes, catalog)
         index, today = catalog.index, catalog.today
-    settings, kept = ask.workspace.settings, _kept.setdefault(ask.site, _Kept())
+    settings = ask.workspace.settings
 
     def look() -> _Found:
         with _beside(catalog, index) as mine:
             asked = front.ask(wishes, settings, today=today)
-            answered = front.answer(asked, mine, wishes=wishes, priorities=order, remember=kept.fits.at_once)
+            answered = front.answer(asked, mine, wishes=wishes, priorities=order, remember=_fits.at_once)
         found = answered.shortlist
         return _Found(
             {
@@ -205,10 +195,11 @@ def _found(ask: Ask) -> _Found | int:
             [one.model for one in found.excluded[:200]],
         )
 
-    key: Hashable = (ask.viewer.project, index.meta["key"], today, wishes.model_dump_json(), first)
+    key: Hashable = ("shortlist", ask.viewer.project, index.meta["key"], today, wishes.model_dump_json(), first)
     if len(index) <= AT_ONCE:
-        return kept.found.at_once(key, look)
-    found = kept.found.beside(key, look)
+        direct: _Found = ask.site.looks.at_once(key, look)
+        return direct
+    found: _Found | None = ask.site.looks.beside(key, look)
     return len(index) if found is None else found
 
 
