@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
+from tests.source import sources
 
-import touchstone
 from touchstone.config import environment_of_job, load_settings, preferred_language, secret, takes_styles
 from touchstone.errors import SettingsError
 
@@ -73,12 +73,13 @@ def test_the_language_is_the_flags_then_the_environments(
 
 def test_nobody_else_reads_the_environment() -> None:
     """`os.environ` and `getenv` stand in `config.py` alone: whoever needs a setting is given it. Exams plant some."""
-    readers = set()
-    for file in Path(touchstone.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb"):
-                readers.add(file.name)
-    assert readers == {"config.py", "exams.py"}
+    readers = {
+        source.name
+        for source in sources("environ", "getenv")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb")
+    }
+    assert readers == {"config.py", "testing/exams.py"}
 
 
 @pytest.mark.parametrize(

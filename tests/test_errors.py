@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import string
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator
+from tests.source import sources
 
-import touchstone
 from touchstone import errors
 from touchstone.errors import (
     BudgetStop,
@@ -157,10 +156,10 @@ def test_a_missing_extra_says_what_to_install() -> None:
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every place in the package where one of our errors is made with a template."""
-    for file in sorted(Path(touchstone.__file__).parent.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
-                yield f"{file.name}:{node.lineno}", node
+    for source in sources(*(f"{kind}(" for kind in KINDS)):
+        for call in source.calls:
+            if isinstance(call.node.func, ast.Name) and call.node.func.id in KINDS:
+                yield call.place, call.node
 
 
 def test_every_template_is_a_literal_whose_slots_are_filled() -> None:

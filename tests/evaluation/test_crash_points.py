@@ -6,11 +6,10 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tests.source import sources
 
-import touchstone
 from touchstone.evaluation.crash_points import KILL_AT, POINTS, CrashPoint, crash_point
 
 
@@ -63,13 +62,10 @@ finally:
 
 def test_every_point_stands_in_the_code() -> None:
     """What the kill loop names exists: each point is passed somewhere, and nothing passes one that is not listed."""
-    source = Path(touchstone.__file__).parent
     passed = {
-        node.args[0].value
-        for path in source.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "crash_point"
-        and isinstance(node.args[0], ast.Constant)
+        call.node.args[0].value
+        for source in sources("crash_point")
+        for call in source.calls
+        if getattr(call.node.func, "id", "") == "crash_point" and isinstance(call.node.args[0], ast.Constant)
     }
     assert passed == set(POINTS)

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 from tests import warm
-from tests.conftest import ROOT
 from tests.faults.bill import requests, sales, wait_until_quiet
 from tests.faults.child import command, environment
 from tests.faults.conftest import Measure, Write
 from tests.faults.promises import finished, interrupted
 from tests.faults.provider import in_own_process, in_thread
 from tests.faults.store import Store
+from tests.source import sources
 
 # F19
 
@@ -103,11 +103,11 @@ def test_f19_a_wall_clock_that_jumps_changes_nothing(
 def test_f19_nothing_is_computed_from_the_wall_clock() -> None:
     """`time.time` and its like stand where a label is made or a day is meant; durations are monotonic."""
     found = set()
-    for path in (ROOT / "src" / "touchstone").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for source in sources(*(f".{name}" for name in WALL)):
+        for node in ast.walk(source.tree):
             owner = getattr(getattr(node, "value", None), "id", "")
             if isinstance(node, ast.Attribute) and node.attr in WALL and owner in ("time", "datetime", "date"):
-                found.add(path.relative_to(ROOT / "src" / "touchstone").as_posix())
+                found.add(source.name)
     assert found <= {*LABELS, *CALENDARS}, found - {*LABELS, *CALENDARS}
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import ROOT, Run
+from tests.conftest import Run
 from tests.faults.conftest import Asking, Write
 from tests.faults.provider import Provider, in_thread
 from tests.faults.store import Store
 from tests.faults.wire import b64
+from tests.source import sources
 
 from touchstone.data.base import Case
 from touchstone.evaluation.engine import score_completion
@@ -143,11 +143,10 @@ def test_f34_nothing_evaluates_text() -> None:
     """`eval`, `exec` and their like stand nowhere in the product (R23)."""
     names = {"eval", "exec", "compile", "__import__"}
     attributes = {"literal_eval", "sympify", "parse_expr"}
-    for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                assert getattr(node.func, "id", "") not in names, f"{path}:{node.lineno}"
-                assert getattr(node.func, "attr", "") not in attributes, f"{path}:{node.lineno}"
+    for source in sources(*(f"{name}(" for name in names), *attributes):
+        for call in source.calls:
+            assert getattr(call.node.func, "id", "") not in names, call.place
+            assert getattr(call.node.func, "attr", "") not in attributes, call.place
 
 
 async def test_f34_an_error_text_is_one_plain_line(bill: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.source import sources
 
-import touchstone
 from touchstone import errors
 from touchstone.errors import BudgetStop, ModelError, Unreachable
 from touchstone.evaluation.lane_doors import Doors, LaneClosed
@@ -33,14 +32,13 @@ def english() -> Iterator[None]:
 def raised() -> Iterator[str]:
     """The template of every error in these rooms that becomes the reason of a cell or of a closed account."""
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ModelError)}
-    for room in ROOMS:
-        for path in (Path(touchstone.__file__).parent / room).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                    first = node.args[0]
-                    named = node.func.id in kinds | {"LaneClosed", "BudgetStop"}
-                    if named and isinstance(first, ast.Constant):
-                        yield str(first.value)
+    kinds |= {"LaneClosed", "BudgetStop"}
+    for source in sources(*(f"{kind}(" for kind in kinds)):
+        if source.name.rpartition("/")[0] in ROOMS:
+            for call in source.calls:
+                first = call.node.args[0] if call.node.args else None
+                if getattr(call.node.func, "id", "") in kinds and isinstance(first, ast.Constant):
+                    yield str(first.value)
 
 
 def test_every_failure_can_be_retold() -> None:

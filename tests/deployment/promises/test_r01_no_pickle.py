@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.deployment.compute.weights import starter_folder
-from tests.deployment.promises.source import Called, source_of, sources
+from tests.source import Called, source_of, sources
 
 from touchstone.config import Settings
 from touchstone.deployment.govern.pepper import load_pepper

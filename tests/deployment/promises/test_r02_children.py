@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.deployment.compute.standin import QUICK
 from tests.deployment.compute.weights import starter_folder
-from tests.deployment.promises.source import Called, source_of, sources
+from tests.source import Called, source_of, sources
 
 from touchstone.deployment.base import ComputeSettings
 from touchstone.deployment.compute.supervisor import Supervisor

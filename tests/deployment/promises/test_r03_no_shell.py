@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.deployment.compute.weights import starter_folder
-from tests.deployment.promises.source import Called, source_of, sources
+from tests.source import Called, source_of, sources
 
 from touchstone.deployment.base import ComputeSettings
 from touchstone.deployment.compute.llama_serve import program_arguments

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.deployment.api.house import PRICE, House, open_house, question
-from tests.deployment.promises.source import sources
 from tests.deployment.promises.test_r13_one_door_out import inside
+from tests.source import sources
 
 from touchstone.errors import SettingsError
 from touchstone.models.resolve import make_model

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from tests.deployment.promises.source import Called, source_of, sources
+from tests.source import Called, source_of, sources
 
 from touchstone.catalog.outbound import Door, Limits
 from touchstone.catalog.source_address import standing

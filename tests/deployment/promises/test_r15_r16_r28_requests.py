@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.deployment.api.house import House, open_house
-from tests.deployment.promises.source import Called, source_of, sources
+from tests.source import Called, source_of, sources
 from yarl import URL
 
 from touchstone.deployment.gateway.openapi import make_document

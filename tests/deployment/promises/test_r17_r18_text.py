@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.deployment.promises.source import ROOT, Called, source_of, sources
+from tests.source import ROOT, Called, source_of, sources
 
 from touchstone.errors import SettingsError
 from touchstone.strategies.base import ContextPassage

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import Run
 from tests.deployment.api.house import open_house
-from tests.deployment.promises.source import Source, source_of, sources
+from tests.source import Source, source_of, sources
 
 from touchstone.cli.options import tame
 from touchstone.deployment.base import Scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -41,16 +42,17 @@ class Source(NamedTuple):
 
 def read(name: str, text: str) -> Source:
     """A file's text as a source."""
-    tree = ast.parse(text)
+    tree = _parsed(text)
+    nodes = list(ast.walk(tree))
     only_types = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in node.body
     }
     names: dict[str, str] = {}
     imports, calls = set[str](), list[ast.Call]()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for one in node.names:
                 whole = one.name if one.asname else one.name.partition(".")[0]
@@ -67,6 +69,17 @@ def read(name: str, text: str) -> Source:
             imports |= found
     called = tuple(Called(dotted(node.func, names), node, f"{name}:{node.lineno}") for node in calls)
     return Source(name, text, tree, frozenset(imports), called)
+
+
+def _parsed(text: str) -> ast.Module:
+    """A tree has no garbage in it; looking for some would take twice as long as parsing."""
+    looked_for = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(text)
+    finally:
+        if looked_for:
+            gc.enable()
 
 
 @cache
