@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
 import pytest
+from tests import warm
 from tests.web.visiting import Visitor
 
 from touchstone.errors import SettingsError, UnknownName
@@ -64,11 +66,15 @@ def task(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OWN_KEY", KEY)
     folder = tmp_path / "workspace" / "tasks" / "capitals"
     folder.mkdir(parents=True)
-    rows = "".join(f"q{n},capital of country {n},city\n" for n in range(CASES))
-    (folder / "cases.csv").write_text("id,input,target\n" + rows)
+    write_cases(folder, CASES)
     with serve_in_thread(FakeServer(FakeModel("m", reply=provider.reply), key=KEY)) as server:
         (folder / "task.yaml").write_text(TASK.format(url=server.base_url))
         yield folder / "task.yaml"
+
+
+def write_cases(folder: Path, count: int) -> None:
+    rows = "".join(f"q{n},capital of country {n},city\n" for n in range(count))
+    (folder / "cases.csv").write_text("id,input,target\n" + rows)
 
 
 @pytest.fixture
@@ -105,6 +111,15 @@ def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
 def ended(jobs: Jobs, job: str) -> JobView:
     until(lambda: not jobs.view(job).is_live)
     return jobs.view(job)
+
+
+def kept(jobs: Jobs) -> Path:
+    """The folder of a job that nobody works at."""
+    place = jobs.folder / "20260101-000000-abcdef01"
+    place.mkdir(parents=True)
+    job = {"id": place.name, "verb": "trials", "arguments": [], "title": "x", "who": "ada", "created": "2026-01-01"}
+    (place / "job.json").write_bytes(orjson.dumps(job))
+    return place
 
 
 def compare(jobs: Jobs, task: Path, *more: str) -> str:
@@ -146,10 +161,7 @@ def test_words_behind_the_dashes_stay_names(jobs: Jobs, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_each_ending_has_its_name(jobs: Jobs, code: int, state: str, goes_on: bool) -> None:
     """The exit code says it: the cap, a stop, something to change; a signal from outside is an interruption."""
-    place = jobs.folder / "20260101-000000-abcdef01"
-    place.mkdir(parents=True)
-    job = {"id": place.name, "verb": "compare", "arguments": [], "title": "x", "who": "ada", "created": "2026-01-01"}
-    (place / "job.json").write_bytes(orjson.dumps(job))
+    place = kept(jobs)
     (place / "ended.json").write_bytes(orjson.dumps({"exit_code": code, "at": "2026-01-01T00:00:00+00:00"}))
     view = jobs.view(place.name)
     assert (view.state, view.can_go_on, view.is_live) == (state, goes_on, False)
@@ -198,10 +210,8 @@ def test_a_stop_that_comes_before_the_process_is_known_holds(jobs: Jobs, task: P
 
 def test_a_number_that_was_used_again_is_left_alone(jobs: Jobs) -> None:
     """Whoever has the number of a process that is gone hears nothing of a stop."""
-    job = jobs.start("trials", title="list", who="ada").id
-    assert ended(jobs, job).state == "done"
-    place = jobs.folder / job
-    (place / "ended.json").unlink()
+    place = kept(jobs)
+    job = place.name
     # It says when it has begun: an interrupt in the middle of Python's own start may be swallowed there.
     waits = [sys.executable, "-c", "print(flush=True); input()"]
     with subprocess.Popen(waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as other:
@@ -241,26 +251,22 @@ def test_a_killed_wrapper_leaves_the_command_at_work(jobs: Jobs, task: Path, pro
 
 def test_a_site_does_not_begin_what_ends_it_for_ever(jobs: Jobs) -> None:
     """Three times by itself, and only what was begun lately; a person may always."""
-    job = jobs.start("trials", title="list", who="ada").id
-    assert ended(jobs, job).state == "done"
-    place = jobs.folder / job
-    (place / "ended.json").unlink()
-    until(lambda: jobs.view(job).state == "interrupted")
+    place = kept(jobs)
+    job = place.name
+    (place / "process.json").write_bytes(orjson.dumps({}))
+    (place / "begun").touch()
+    assert jobs.view(job).state == "interrupted"
     (place / "again").write_text("3")
     assert jobs.go_on_with_interrupted() == ()
     (place / "again").unlink()
+    month_ago = time.time() - 30 * 86_400
+    os.utime(place / "begun", (month_ago, month_ago))
+    assert jobs.go_on_with_interrupted() == ()
     # Two people at once: one begins it, the other is told.
     with ThreadPoolExecutor(2) as pool:
         begun = [pool.submit(jobs.go_on, job) for _ in range(2)]
         told = [one.exception() for one in begun]
     assert [type(one) for one in told if one is not None] == [SettingsError]
-    assert ended(jobs, job).state == "done"
-    (place / "ended.json").unlink()
-    until(lambda: jobs.view(job).state == "interrupted")
-    month_ago = time.time() - 30 * 86_400
-    os.utime(place / "begun", (month_ago, month_ago))
-    assert jobs.go_on_with_interrupted() == ()
-    jobs.go_on(job)
     assert ended(jobs, job).state == "done"
 
 
@@ -269,12 +275,13 @@ def test_a_killed_site_finds_its_run_going_on(tmp_path: Path, task: Path, jobs: 
     SIGKILL of the site and of the run, then a new site: the page shows the run going on from where it was, and the
     provider's bill holds nothing twice but what was in flight.
     """
-    provider.pause_s = 2.0
+    # Long enough that it is not over before three sites have started, wherever that takes long.
+    cases, provider.pause_s = 400, 0.4
+    write_cases(task.parent, cases)
     first, visitor = _site(tmp_path)
     job = compare(jobs, task, "--max-usd=1")
     until(lambda: len(provider.sold) > 4)
-    kill(first.pid)
-    first.wait()
+    _killed(first)
     assert jobs.view(job).state == "running", "the run does not hang on the site"
     second, visitor = _site(tmp_path)
     try:
@@ -283,8 +290,7 @@ def test_a_killed_site_finds_its_run_going_on(tmp_path: Path, task: Path, jobs: 
         asked = len(provider.sold)
         until(lambda: len(provider.sold) > asked)
     finally:
-        kill(second.pid)
-        second.wait()
+        _killed(second)
     # Now the machine goes down: site and run at once.
     for name in ("group", "command"):
         kill(known(jobs, job)[name])
@@ -294,34 +300,36 @@ def test_a_killed_site_finds_its_run_going_on(tmp_path: Path, task: Path, jobs: 
     third, visitor = _site(tmp_path)
     try:
         until(lambda: (jobs.progress(job) or {})["said"]["lanes"][0]["done"] > done)
-        shown = re.search(rf"(\d+) / {CASES}", visitor.get(f"/tasks/capitals/runs/{job}").words)
+        shown = re.search(rf"(\d+) / {cases}", visitor.get(f"/tasks/capitals/runs/{job}").words)
         assert shown
         assert int(shown[1]) > done
         provider.pause_s = 0.0
         assert ended(jobs, job).state == "done"
     finally:
-        kill(third.pid)
-        third.wait()
-    assert len(set(provider.sold)) == CASES
-    assert len(provider.sold) - CASES <= 4
+        _killed(third)
+    assert len(set(provider.sold)) == cases
+    assert len(provider.sold) - cases <= 4
 
 
-def _site(folder: Path) -> tuple[subprocess.Popen[bytes], Visitor]:
-    """A real `touchstone ui` over the workspace, and somebody who has come in."""
+def _site(folder: Path) -> tuple[ForkServerProcess, Visitor]:
+    """`touchstone ui` over the workspace in a process of its own, and somebody who has come in."""
     log = folder / "ui.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "touchstone", "ui", "--no-open", "--port=0", f"--workspace={folder / 'workspace'}"],
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-    until(lambda: "/enter/" in log.read_text() or process.poll() is not None)
+    log.unlink(missing_ok=True)
+    told = ("ui", "--no-open", "--port=0", f"--workspace={folder / 'workspace'}")
+    process = warm.start(told, folder=folder, environment=os.environ, out=folder / "ui.out", err=log)
+    until(lambda: (log.exists() and "/enter/" in log.read_text()) or process.exitcode is not None)
     link = re.search(r"http://\S+/enter/\S+", log.read_text())
     assert link, log.read_text()
     place = urlsplit(link[0])
     visitor = Visitor(f"{place.scheme}://{place.netloc}")
     assert visitor.get(place.path).status == 200
     return process, visitor
+
+
+def _killed(site: ForkServerProcess) -> None:
+    site.kill()
+    site.join()
+    site.close()
 
 
 # Names ------------------------------------------------------------------------------------------------------------

@@ -47,10 +47,13 @@ TASK: dict[str, Any] = {
 }
 
 
+CASES = 80
+
+
 class House:
     """A folder with cases, answers and a workspace."""
 
-    def __init__(self, folder: Path, cases: int = 200) -> None:
+    def __init__(self, folder: Path, cases: int = CASES) -> None:
         self.folder = folder
         rows = [(f"c{n}", f"question number {n}", ["refund", "delivery", "login"][n % 3]) for n in range(cases)]
         self.write("cases.csv", "id,input,target,tags\n" + "".join(f"{i},{q},{t},tag{len(t)}\n" for i, q, t in rows))
@@ -80,11 +83,11 @@ def test_outcomes_add_up_and_numbers_have_their_n(house: House) -> None:
         comparison = house.compare(options).comparison
         for candidate in comparison.candidates:
             counts = candidate.outcomes.model_dump()
-            assert counts.pop("planned") == 200 == sum(counts.values())
+            assert counts.pop("planned") == CASES == sum(counts.values())
             assert candidate.estimate is not None
-            assert candidate.estimate.n == candidate.outcomes.asked <= 200
+            assert candidate.estimate.n == candidate.outcomes.asked <= CASES
             assert candidate.estimate.low <= candidate.estimate.mean <= candidate.estimate.high
-    assert [pair.n for pair in comparison.pairs] == [200, 200, 200]
+    assert [pair.n for pair in comparison.pairs] == [CASES] * 3
 
 
 def test_deciding_again_asks_nobody(house: House) -> None:
@@ -126,14 +129,14 @@ def test_a_model_compared_with_itself_shows_its_noise(house: House) -> None:
             for name, usd in (("one", 0.25), ("two", 0.5))
         ]
         data = house.compare(CompareOptions(full=True), candidates=twins).comparison
-        assert len(server.bill) == data.calls.made == 400
-        assert data.spent_usd == 200 * (0.25 + 0.5)
+        assert len(server.bill) == data.calls.made == 2 * CASES
+        assert data.spent_usd == CASES * (0.25 + 0.5)
         assert data.pairs[0].discordance is not None
         assert data.pairs[0].discordance > 0.2
         for twin in twins:
             alone = house.compare(CompareOptions(full=True), candidates=[twin]).comparison
-            assert (alone.spent_usd, alone.candidates[0].outcomes.scored) == (0.0, 200)
-        assert len(server.bill) == 400
+            assert (alone.spent_usd, alone.candidates[0].outcomes.scored) == (0.0, CASES)
+        assert len(server.bill) == 2 * CASES
 
 
 def test_another_comparisons_further_draws_are_in_no_number(house: House) -> None:
@@ -194,17 +197,17 @@ def test_a_changed_prompt_is_asked_anew_and_the_rest_is_not(house: House) -> Non
     house.compare(CompareOptions(full=True))
     changed = [{**TASK["candidates"][0], "system": "Another instruction."}, *TASK["candidates"][1:]]
     calls = house.compare(CompareOptions(full=True), candidates=changed).comparison.calls
-    assert (calls.made, calls.from_cache) == (200, 400)
+    assert (calls.made, calls.from_cache) == (CASES, 2 * CASES)
 
 
 def test_repeats_are_independent_draws(house: House) -> None:
     """With two repeats every case is asked twice, and its score is the mean of both."""
     comparison = house.compare(CompareOptions(repeats=2, full=True)).comparison
-    assert comparison.calls.full == 1200
-    assert comparison.calls.made == 1200
-    assert comparison.candidates[0].outcomes.planned == 400
+    assert comparison.calls.full == 6 * CASES
+    assert comparison.calls.made == 6 * CASES
+    assert comparison.candidates[0].outcomes.planned == 2 * CASES
     assert comparison.candidates[0].estimate is not None
-    assert comparison.candidates[0].estimate.n == 200
+    assert comparison.candidates[0].estimate.n == CASES
 
 
 def test_the_cap_holds_and_what_was_bought_is_kept(house: House) -> None:
@@ -222,11 +225,11 @@ def test_the_cap_holds_and_what_was_bought_is_kept(house: House) -> None:
         assert stopped.race.finish == "stopped"
         assert sum(candidate.outcomes.skipped_budget for candidate in stopped.candidates) > 0
         bought = sum(candidate.outcomes.scored for candidate in stopped.candidates)
-        assert 0 < bought < 600
+        assert 0 < bought < 3 * CASES
 
         on = other.compare(full, candidates=limited).comparison
         assert on.comparison_id == stopped.comparison_id
-        assert (on.calls.made, on.calls.from_cache) == (600, 0)
+        assert (on.calls.made, on.calls.from_cache) == (3 * CASES, 0)
         assert on.spent_usd == pytest.approx(spent)
 
 
@@ -235,12 +238,12 @@ def test_offline_asks_nobody_and_closes_nothing(house: House) -> None:
     offline, full = CompareOptions(offline=True, full=True), CompareOptions(full=True)
     nothing = house.compare(offline)
     assert nothing.ending == "offline"
-    assert all(candidate.outcomes.unasked == 200 for candidate in nothing.comparison.candidates)
+    assert all(candidate.outcomes.unasked == CASES for candidate in nothing.comparison.candidates)
     assert nothing.comparison.decision.verdict == "insufficient"
-    assert house.compare(full).comparison.calls.made == 600
+    assert house.compare(full).comparison.calls.made == 3 * CASES
     stored = house.compare(offline)
     assert stored.ending is None
-    assert all(candidate.outcomes.scored == 200 for candidate in stored.comparison.candidates)
+    assert all(candidate.outcomes.scored == CASES for candidate in stored.comparison.candidates)
 
 
 def test_gate_names_its_checks(house: House) -> None:
@@ -274,13 +277,15 @@ def test_slices_and_examples_come_from_the_cells(house: House) -> None:
     assert data.comparison.decision.expires is not None
 
 
-def test_what_a_report_shows_of_an_answer_is_cut(house: House) -> None:
-    """An output of a megabyte is not told twice: neither as output nor as what was read out of it."""
-    long = {"model": "fake/long", "reply": "x" * 1_000_000}
-    data = house.compare(candidates=[long], answer={"kind": "text"}, scorers=["exact"])
+def test_what_a_report_shows_of_an_answer_is_cut(tmp_path: Path) -> None:
+    """A very long output is not told twice: neither as output nor as what was read out of it."""
+    long = {"model": "fake/long", "reply": "x" * 200_000}
+    house = House(tmp_path, 3)
+    with house.workspace:
+        data = house.compare(candidates=[long], answer={"kind": "text"}, scorers=["exact"])
     [answer] = data.worst[0].answers
     assert len(answer.output or "") + len(answer.answer or "") < 10_000
-    assert answer.cut_characters > 990_000
+    assert answer.cut_characters > 190_000
 
 
 def test_further_scorers_of_one_name_have_a_column_each(house: House) -> None:
@@ -296,7 +301,7 @@ def test_plan_counts_calls_and_money_and_asks_nobody(house: House) -> None:
     """The plan says what a run would ask and cost; after the run there is nothing left to ask."""
     path = house.write("task.yaml", json.dumps(TASK))
     plan = house.workspace.plan(house.workspace.load_task(path), CompareOptions())
-    assert [candidate.calls for candidate in plan.candidates] == [200, 200, 200]
+    assert [candidate.calls for candidate in plan.candidates] == [CASES] * 3
     for candidate in plan.candidates:
         assert candidate.low_usd is not None
         assert candidate.expected_usd is not None
@@ -320,10 +325,10 @@ def test_a_race_plans_nothing_for_whom_it_will_not_ask(house: House) -> None:
     more = {"constraints": {"licence": "open"}, "scorers": [{"judge": {"model": judge, "rubric": "Is it right?"}}]}
     task = house.workspace.load_task(house.write("task.yaml", json.dumps({**TASK, "candidates": candidates, **more})))
     raced = house.workspace.plan(task, CompareOptions())
-    assert [candidate.calls for candidate in raced.candidates] == [200, 0, 200, 400 + 9]
+    assert [candidate.calls for candidate in raced.candidates] == [CASES, 0, CASES, 2 * CASES + 9]
     assert raced.candidates[1].worst_usd == 0
     full = house.workspace.plan(task, CompareOptions(full=True))
-    assert [candidate.calls for candidate in full.candidates] == [200, 200, 200, 600 + 9]
+    assert [candidate.calls for candidate in full.candidates] == [CASES, CASES, CASES, 3 * CASES + 9]
 
 
 @pytest.mark.parametrize(("limit", "firm"), [({}, True), ({"max_tokens": None}, False)])
@@ -346,12 +351,12 @@ def test_a_cap_is_firm_when_the_judge_has_a_limit_too(house: House, limit: dict[
         task, options = house.workspace.load_task(path), CompareOptions(max_usd=500.0)
         plan = house.workspace.plan(task, options)
         assert plan.cap_is_firm is firm
-        assert plan.candidates[1].expected_usd == 209 * 0.25
+        assert plan.candidates[1].expected_usd == (CASES + 9) * 0.25
         told: list[str] = []
         data = house.workspace.compare(task, options, notice=told.append)
     assert [line for line in told if "cap" in line] == [cap_sentence(500.0, firm, str)]
     assert data.judge is not None
-    assert data.judge.cost_usd == plan.candidates[1].worst_usd == 2 * 209 * 0.25
+    assert data.judge.cost_usd == plan.candidates[1].worst_usd == 2 * (CASES + 9) * 0.25
 
 
 def test_unknown_comparisons_are_named(house: House) -> None:
@@ -420,7 +425,7 @@ def test_the_plan_prices_call_by_call_and_names_the_judge(house: House) -> None:
     )
     plan = house.workspace.plan(house.workspace.load_task(house.folder / "task.yaml"), CompareOptions())
     judge = plan.candidates[-1]
-    assert (judge.strategy, judge.calls, judge.expected_usd) == ("judge", 609, None)
+    assert (judge.strategy, judge.calls, judge.expected_usd) == ("judge", 3 * CASES + 9, None)
 
 
 def test_the_cheapest_is_cheapest_by_case_and_not_by_group(tmp_path: Path) -> None:
