@@ -13,7 +13,9 @@ from tests.conftest import Run
 from tests.workspace.learner import TOPICS, Learner, learner
 
 from touchstone.config import load_settings
+from touchstone.errors import RequestRejected
 from touchstone.evaluation.comparisons import Comparisons
+from touchstone.models.base import ChatRequest
 from touchstone.workspace.stored import load
 from touchstone.workspace.workspace import Workspace
 
@@ -208,6 +210,19 @@ def test_a_slip_is_named_before_anybody_is_asked(shop: Learner, section: dict[st
     assert shop.sold == 0
 
 
+def test_what_the_new_facts_miss_is_found_before_the_old_ones_cost_anything(shop: Learner) -> None:
+    """A label that nobody knows, and documents that are none: neither waits for the first measurement to be paid."""
+    shop.updated("ZK-1", "ZK-9")
+    (shop.folder / "handbook.md").write_text("# Departments\n\nLamps are ZK-1.\n")
+    (shop.folder / "empty").mkdir()
+    shop.task(shop.entry(), improve={"ways": ["prompt"], "updated": {"cases": "updated.csv"}})
+    assert "the target 'ZK-9' is not in the list of labels" in shop.run("improve", "task.yaml").stderr
+    updated = {"cases": "cases.csv", "documents": "empty"}
+    shop.task(shop.entry(), improve={"ways": ["rag"], "documents": "handbook.md", "updated": updated})
+    assert "empty holds no document that can be read" in shop.run("improve", "task.yaml").stderr
+    assert shop.sold == 0
+
+
 def test_without_a_model_there_is_nothing_to_improve(shop: Learner) -> None:
     """Baselines alone are no model."""
     shop.task({"model": "baseline/nearest"})
@@ -240,12 +255,38 @@ def test_before_and_after_the_facts_changed_keep_to_one_cap(shop: Learner) -> No
     shop.updated("mend my", "please mend my")
     section = {"ways": ["prompt"], "updated": {"cases": "updated.csv"}}
     shop.task(shop.entry(), improve=section, **VOLUME)
-    first = improve(shop, "--full", "--max-usd", "0.0016", code=3)
-    assert first["comparison"]["spent_usd"] > 0.0013
+    first = improve(shop, "--full", "--max-usd", "0.0018", code=3)
+    assert not first["after"]["finished"]
+    assert "it was not measured to the end" in shop.run("improve", "task.yaml", "--full", "--max-usd", "0.0018").stdout
     with sqlite3.connect(shop.folder / ".touchstone" / "touchstone.sqlite") as connection:
         [(spent,)] = connection.execute("SELECT SUM(spent_usd) FROM budget")
     connection.close()
-    assert spent <= 0.0016
+    assert spent <= 0.0018
+
+
+def test_what_was_paid_after_the_facts_changed_counts_before_too(shop: Learner) -> None:
+    """Failures of the first measurement that are asked again find what the second has left of the one cap."""
+    shop.updated("my", "our")
+    learned = shop.model.reply
+    assert callable(learned)
+
+    def half(request: ChatRequest) -> Any:
+        refused = str(request.messages[-1].content).startswith(("find", "return"))
+        return RequestRejected("down") if refused else learned(request)
+
+    shop.model.reply = half
+    shop.task(
+        shop.entry(), improve={"ways": ["prompt"], "updated": {"cases": "updated.csv"}}, limits={"concurrency": 1}
+    )
+    cap = ("--full", "--max-usd", "0.0018")
+    first = improve(shop, *cap)
+    assert first["comparison"]["spent_usd"] + first["after"]["spent_usd"] > 0.0015
+    shop.model.reply = learned
+    shop.run("improve", "task.yaml", *cap, "--retry-failed")
+    with sqlite3.connect(shop.folder / ".touchstone" / "touchstone.sqlite") as connection:
+        [(spent,)] = connection.execute("SELECT SUM(spent_usd) FROM budget")
+    connection.close()
+    assert spent <= 0.0018
 
 
 def test_ten_times_the_volume_meets_the_limit_of_a_month_or_not(shop: Learner) -> None:

@@ -30,6 +30,17 @@ class ImprovePlan(Noun):
     """Everybody in the table, those of the task file first."""
 
 
+class Remeasured(Noun):
+    """The second measurement, after the facts changed."""
+
+    comparison: str
+    """Its id."""
+    spent_usd: float | None
+    """All that was paid for it; None where a price is not known."""
+    finished: bool
+    """Whether everybody answered; else nothing is said of who is stale."""
+
+
 class Improvement(Noun):
     """What `improve --json` returns; fields may be added, never renamed."""
 
@@ -40,5 +51,7 @@ class Improvement(Noun):
     changes: tuple[Changed, ...] = ()
     comparison: Comparison
     """The comparison that all of it was measured in, with what is to be said against it."""
+    after: Remeasured | None = None
+    """None where nothing was measured after the facts changed."""
     machine_usd_per_hour: float | None = None
     """What an hour of the user's machine was taken to cost; None where it was left out of the costs."""

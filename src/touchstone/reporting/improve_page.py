@@ -341,6 +341,14 @@ def _changes(found: Improvement) -> Iterator[Block]:
         marked = frozenset(place for place, change in enumerate(found.changes) if change.turns)
         heads = (_("If"), _("then this pays"), _("In all"), _("Against today"))
         yield Table(heads, rows, frozenset({2}), marked=marked)
+    if found.after is not None and not found.after.finished:
+        yield Paragraph(
+            _(
+                "After the facts changed it was not measured to the end, so nothing is said of who is stale; the same "
+                "command goes on from there."
+            ),
+            "warning",
+        )
     for change in found.changes:
         if change.scores:
             yield from _after_the_facts(change, found.ladder)
@@ -385,5 +393,8 @@ def _assumed(stretch: Stretch, found: Improvement) -> Iterator[tuple[str, str]]:
     yield _("Facts change"), unknown if days is None else _("every {days:g} days").format(days=days)
     hourly = found.machine_usd_per_hour
     yield _("An hour of your machine"), unknown if hourly is None else numbers.money(hourly)
+    yield _("Paid for answers and building"), numbers.money(found.comparison.spent_usd)
+    if found.after is not None:
+        yield _("Paid once more after the facts changed"), numbers.money(found.after.spent_usd)
     yield _("Baseline"), found.ladder.baseline
     yield _("Cases"), numbers.count(found.comparison.task.cases)

@@ -21,7 +21,7 @@ from touchstone.evaluation.base import BuildCost, Finding
 from touchstone.language import N_
 from touchstone.retrieval.base import Document, Embedder, Passage, Unread
 from touchstone.retrieval.chunk import make_chunker
-from touchstone.retrieval.documents import Columns, DocumentSource, Entry, Source
+from touchstone.retrieval.documents import Columns, DocumentSource, Entry, Source, refuse_nothing
 from touchstone.retrieval.embed_lsa import LsaEmbedder
 from touchstone.retrieval.embed_static import StaticEmbedder
 from touchstone.retrieval.index import Index
@@ -177,13 +177,19 @@ class Library:
 
     def _sample(self, wanted: RagSettings, index: Index) -> Forecast:
         found: list[Passage] = []
+        documents = unread = 0
         with self._source(wanted) as source:
             for entry in source.entries():
                 document = entry if isinstance(entry, Unread) else entry.document()
                 if isinstance(document, Document):
+                    documents += 1
                     found.extend(index.chunker.chunk(document))
+                else:
+                    unread += 1
                 if len(found) >= _SAMPLE:
                     break
+        # As the index would find it, and before anything is paid that comes first.
+        refuse_nothing(documents, unread, source.place)
         return Forecast(sorted(found, key=lambda one: len(one.shown)), wanted, self.labelled)
 
     def _index(self, wanted: RagSettings) -> Index:

@@ -16,13 +16,13 @@ from touchstone.decision.what_if import after_the_facts_changed, what_changes
 from touchstone.errors import ExtraMissing, TaskError
 from touchstone.evaluation.base import TrialSummary
 from touchstone.evaluation.ledger import Ledger
-from touchstone.reporting.base import CandidateResult, Comparison, ReportData
-from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan
+from touchstone.reporting.base import CandidateResult, ReportData
+from touchstone.reporting.improve_nouns import Improvement, ImprovePlan, ModelPlan, Remeasured
 from touchstone.strategies.base import CandidateSpec
 from touchstone.training.run import can_train
 from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.candidates import read_specs
-from touchstone.workspace.improve_checks import check_section, search_usd
+from touchstone.workspace.improve_checks import check_section, look_over, search_usd
 from touchstone.workspace.improve_costs import blocked_gains, making_of, taught, way_of
 from touchstone.workspace.improve_curves import curves_of
 from touchstone.workspace.improve_entries import (
@@ -168,14 +168,19 @@ def improve(
         UserError: something must be changed first; nobody was asked.
     """
     said = SaidOnce(notice)
-    data = place.compare(planned.task, options, command=command, progress=progress, notice=said.first)
+    updated, spent_after = planned.section.updated, 0.0
+    if updated is not None:
+        # What stands in the way of the second measurement is found before the first one costs anything.
+        spent_after = look_over(after_the_change(planned), place.ledger, options, place.settings.workspace)
+    first = _what_is_left(planned, options, spent_after)
+    data = place.compare(planned.task, first, command=command, progress=progress, notice=said.first)
     found, last = improvement(planned, data, place), data
-    updated = planned.section.updated
     if updated is not None and data.ending is None:
-        rest = _what_is_left(planned, options, data.comparison)
+        rest = _what_is_left(planned, options, data.comparison.spent_usd).model_copy(update={"beside": True})
         tell = said.second(updated.cases, str(planned.task.file.cases))
         task = after_the_change(planned)
         last = after = place.compare(task, rest, command=command, progress=progress, notice=tell)
+        found = found.model_copy(update={"after": remeasured(after)})
         if after.ending is None:
             ladder = ladder_of(planned, after, place, stretch_of(planned))
             pairs = paired_changes(place.ledger, *(one.comparison.comparison_id for one in (data, after)))
@@ -184,13 +189,16 @@ def improve(
     return found, data, last
 
 
-def _what_is_left(planned: Planned, options: CompareOptions, before: Comparison) -> CompareOptions:
-    """The options of the second comparison: both together keep to one cap (promises.md, P4)."""
-    rest = options.model_copy(update={"beside": True})
+def remeasured(data: ReportData) -> Remeasured:
+    """What the second of two measurements cost, and whether it came to its end."""
+    comparison = data.comparison
+    return Remeasured(comparison=comparison.comparison_id, spent_usd=comparison.spent_usd, finished=data.ending is None)
+
+
+def _what_is_left(planned: Planned, options: CompareOptions, other_usd: float | None) -> CompareOptions:
+    """The options of one of two comparisons: with what the other spent they keep to one cap (promises.md, P4)."""
     cap = options.max_usd if options.max_usd is not None else planned.task.file.limits.max_usd
-    if cap is None:
-        return rest
-    return rest.model_copy(update={"max_usd": max(0.0, cap - (before.spent_usd or 0.0))})
+    return options if cap is None else options.model_copy(update={"max_usd": max(0.0, cap - (other_usd or 0.0))})
 
 
 def after_the_change(planned: Planned) -> Task:

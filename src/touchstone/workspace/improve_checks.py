@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection
 from difflib import get_close_matches
+from pathlib import Path
 
 from touchstone.data.cases import read_cases
 from touchstone.errors import TaskError
@@ -13,7 +14,8 @@ from touchstone.evaluation.ledger import Ledger
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.improve_entries import Base, search_entry, with_candidates
 from touchstone.workspace.improve_section import ImproveSection, as_paths
-from touchstone.workspace.plan import make_plan
+from touchstone.workspace.plan import make_plan, spent_before
+from touchstone.workspace.prepare import prepare
 from touchstone.workspace.taskfile import Task, with_cases
 
 
@@ -69,6 +71,30 @@ def learning_digest(task: Task) -> str:
         if case.split != "test":
             found.update(case.model_dump_json(exclude={"row"}).encode("utf-8", "surrogatepass") + b"\0")
     return found.hexdigest()
+
+
+def look_over(task: Task, ledger: Ledger, options: CompareOptions, workspace: Path) -> float:
+    """
+    Check a task, its cases and its candidates as a plan does; nobody is asked and nothing is built.
+
+    Args:
+        workspace: Folder in which strategies keep what they build.
+
+    Returns:
+        What earlier sessions of its measurement spent, in USD.
+
+    Raises:
+        UserError: something must be changed first.
+    """
+
+    async def look() -> float:
+        prepared = await prepare(task, ledger, options, planning=True, workspace=workspace)
+        try:
+            return spent_before(prepared, ledger, options)
+        finally:
+            await prepared.close()
+
+    return asyncio.run(look())
 
 
 def search_usd(

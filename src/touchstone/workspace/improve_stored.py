@@ -24,7 +24,7 @@ from touchstone.scoring.base import AnswerSpec
 from touchstone.strategies.base import CandidateSpec
 from touchstone.training.leaks import TestTexts
 from touchstone.workspace.base import Demands
-from touchstone.workspace.improve import Planned, improvement, ladder_of, stretch_of
+from touchstone.workspace.improve import Planned, improvement, ladder_of, remeasured, stretch_of
 from touchstone.workspace.improve_facts import paired_changes
 from touchstone.workspace.improve_section import ImproveSection
 from touchstone.workspace.leaks import leaks_by_place
@@ -117,7 +117,7 @@ class StoredLadder:
             renamed, later, pairs = self._after
             ladder = ladder_of(self._under(renamed, terms)[0], later, place, stretch)
             change = after_the_facts_changed(found.ladder, ladder, pairs, self.file.race.confidence)
-            found = found.model_copy(update={"changes": (*found.changes, change)})
+            found = found.model_copy(update={"changes": (*found.changes, change), "after": remeasured(later)})
         with self._guard:
             self._made[terms] = found
             while len(self._made) > _MADE:
