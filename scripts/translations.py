@@ -16,7 +16,7 @@ import argparse
 import ast
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -46,12 +46,12 @@ class Found(NamedTuple):
 
 def extract() -> list[Found]:
     """Every message of the package, in the order of files and lines."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-    errors = _error_classes(trees.values())
+    files = {path: _parts(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    errors = _error_classes(one for _, classes in files.values() for one in classes)
     found = []
-    for path, tree in trees.items():
+    for path, (calls, _) in files.items():
         place = path.relative_to(PACKAGE).as_posix()
-        found += [Found(message, plural, place) for message, plural in _python(tree, errors)]
+        found += [Found(message, plural, place) for message, plural in _python(calls, errors)]
     for path in sorted(PACKAGE.rglob("*.j2")):
         place = path.relative_to(PACKAGE).as_posix()
         found += [Found(message, plural, place) for message, plural in _jinja(path.read_text(encoding="utf-8"))]
@@ -130,38 +130,65 @@ def untranslated(catalog: Catalog) -> list[str]:
     return found
 
 
-def _error_classes(trees: object) -> frozenset[str]:
+class _Call(NamedTuple):
+    """What may matter of a call; the tree that it stood in is let go, for those of all files together are large."""
+
+    place: tuple[int, int]
+    name: str
+    first: str | None
+    """What is given first, where that is a literal text; as is the second."""
+    second: str | None
+    named: tuple[tuple[str | None, str], ...]
+    """What is given by name and a literal text."""
+    classes: frozenset[str]
+    """Those that it stands in."""
+
+
+class _Class(NamedTuple):
+    name: str
+    bases: frozenset[str]
+
+
+def _parts(text: str) -> tuple[list[_Call], list[_Class]]:
+    """The calls of a file that are given literal texts, in the order of lines, and its classes."""
+    calls, classes = list[_Call](), list[_Class]()
+    todo: list[tuple[ast.AST, frozenset[str]]] = [(ast.parse(text), frozenset())]
+    while todo:
+        node, inside = todo.pop()
+        if isinstance(node, ast.ClassDef):
+            classes.append(_Class(node.name, frozenset(map(_name, node.bases))))
+            inside |= {node.name}
+        elif isinstance(node, ast.Call):
+            first, second = [*map(_literal, node.args[:2]), None, None][:2]
+            named = tuple((one.arg, said) for one in node.keywords if (said := _literal(one.value)) is not None)
+            if first is not None or named:
+                calls.append(_Call((node.lineno, node.col_offset), _name(node.func), first, second, named, inside))
+        todo += [(child, inside) for child in ast.iter_child_nodes(node)]
+    return sorted(calls, key=lambda call: call.place), classes
+
+
+def _error_classes(classes: Iterable[_Class]) -> frozenset[str]:
     """Names of all classes that descend from TouchstoneError, wherever they stand."""
-    known = {"TouchstoneError"}
-    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    known, rest = {"TouchstoneError"}, list(classes)
     grown = True
     while grown:
-        more = {c.name for c in classes if any(_name(base) in known for base in c.bases)} - known
+        more = {one.name for one in rest if one.bases & known} - known
         known |= more
         grown = bool(more)
     return frozenset(known)
 
 
-def _python(tree: ast.AST, errors: frozenset[str]) -> Iterator[tuple[str, str | None]]:
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    own = {
-        id(call)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.name in errors
-        for call in ast.walk(node)
-    }
-    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        name = _name(call.func)
-        first = _literal(call.args[0]) if call.args else None
-        if name == "ngettext" and len(call.args) >= 2:
-            plural = _literal(call.args[1])
-            if first is not None and plural is not None:
-                yield first, plural
-        elif first is not None and (name in MARKERS or name in errors or (name == "__init__" and id(call) in own)):
-            yield first, None
-        for keyword in call.keywords:
-            named = keyword.arg == "template" or (keyword.arg == "kind" and name == "UnknownName")
-            if named and (text := _literal(keyword.value)) is not None:
+def _python(calls: list[_Call], errors: frozenset[str]) -> Iterator[tuple[str, str | None]]:
+    for call in calls:
+        if call.name == "ngettext":
+            if call.first is not None and call.second is not None:
+                yield call.first, call.second
+        elif call.first is not None and (
+            call.name in MARKERS or call.name in errors or (call.name == "__init__" and call.classes & errors)
+        ):
+            yield call.first, None
+        for name, text in call.named:
+            if name == "template" or (name == "kind" and call.name == "UnknownName"):
                 yield text, None
 
 
