@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Run
-from tests.workspace.house import PRICES, House, Pace, answering
+from tests.workspace.house import PRICES, House, answering
 
 from touchstone.models.fake_server import FakeServer, serve_in_thread
 
 
 @pytest.fixture
 def house(tmp_path: Path, touchstone: Run) -> Iterator[House]:
-    pace = Pace()
-    models = {name: answering(name, pace) for name in PRICES}
+    models = {name: answering(name) for name in PRICES}
     with serve_in_thread(FakeServer(models)) as server:
-        yield House(tmp_path, server, models, pace, touchstone)
+        yield House(tmp_path, server, models, touchstone)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,26 +15,20 @@ from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer
 
-CASES = 400
+CASES = 160
 PRICES = {"large": 10.0, "small": 1.0, "poor": 0.5, "late": 2.0}
 """USD per million output tokens."""
 SKILL = {"large": 0.95, "small": 0.9, "poor": 0.5, "late": 0.94}
 
 
-class Pace:
-    """How long the provider takes for an answer: one that somebody watches must not be over before they look."""
-
-    seconds = 0.02
-
-
-def answering(name: str, pace: Pace) -> FakeModel:
+def answering(name: str) -> FakeModel:
     """A model that is right on a share of the cases, the same ones every time."""
 
     def reply(request: ChatRequest) -> FakeReply:
         question = str(request.messages[-1].content)
         drawn = hashlib.sha256(f"{name}{question}".encode()).digest()[0] / 256
         text = f"city {question.split()[-1]}" if drawn < SKILL[name] else "no idea"
-        return FakeReply(text=text, input_tokens=30, output_tokens=5, latency_s=pace.seconds)
+        return FakeReply(text=text, input_tokens=30, output_tokens=5)
 
     return FakeModel(name, reply=reply)
 
@@ -45,8 +36,8 @@ def answering(name: str, pace: Pace) -> FakeModel:
 class House:
     """A folder with cases, a provider that keeps count, and the command line."""
 
-    def __init__(self, folder: Path, server: FakeServer, models: dict[str, FakeModel], pace: Pace, run: Run) -> None:
-        self.folder, self.server, self.models, self.pace, self.run = folder, server, models, pace, run
+    def __init__(self, folder: Path, server: FakeServer, models: dict[str, FakeModel], run: Run) -> None:
+        self.folder, self.server, self.models, self.run = folder, server, models, run
         rows = "".join(f"q{n},capital of country {n},city {n}\n" for n in range(CASES))
         (folder / "cases.csv").write_text("id,input,target\n" + rows)
 
@@ -72,17 +63,6 @@ class House:
         assert result.returncode == code, result.stderr
         found: dict[str, Any] = json.loads(result.stdout)
         return found
-
-    def start(self) -> subprocess.Popen[str]:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "touchstone", "compare", "task.yaml", "--json"],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
     @property
     def sold(self) -> int:

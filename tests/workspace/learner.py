@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +11,7 @@ from typing import Any
 
 from tests.conftest import Run
 
+from touchstone.evaluation.crash_points import KILL_AT
 from touchstone.models.base import ChatRequest
 from touchstone.models.fake import FakeModel, FakeReply
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -78,15 +76,7 @@ class Learner:
 
     def killed(self, point: str) -> int:
         """Run the comparison until it kills itself at a point; its exit code."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
-        return subprocess.run(
-            [sys.executable, "-m", "touchstone", "compare", "task.yaml", "--json"],
-            cwd=self.folder,
-            env={**environment, "TOUCHSTONE_TEST_KILL_AT": point},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        ).returncode
+        return self.run("compare", "task.yaml", "--json", environment={KILL_AT: point}).returncode
 
     @property
     def sold(self) -> int:

@@ -56,7 +56,6 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 def test_what_was_measured_at_a_provider_is_a_result_of_ours(house: House) -> None:
     """Score, interval and number of cases are those of the comparison; ours is said, and where to look it up."""
-    house.pace.seconds = 0.0
     house.task("small", facts={"small": {"model": MODEL}})
     (compared,) = house.compare("--full")["candidates"]
     estimate = compared["estimate"]

@@ -16,7 +16,6 @@ def scored(found: dict[str, Any]) -> dict[str, int]:
 def test_who_has_no_rival_is_measured_like_a_single_candidate(house: House) -> None:
     """The other one breaks a constraint whatever it answers: nobody asks it, and the first is asked every case."""
     facts = {"large": {"licence": "open"}, "small": {"licence": "proprietary"}}
-    house.pace.seconds = 0.0
     house.task("large", "small", facts=facts, constraints={"licence": "open"})
     found = house.compare()
     assert scored(found) == {"large": CASES, "small": 0}
@@ -26,7 +25,6 @@ def test_who_has_no_rival_is_measured_like_a_single_candidate(house: House) -> N
 
 def test_who_is_alone_because_a_rival_cannot_be_reached_waits_for_it(house: House) -> None:
     """Asking everything would be no race, and ten cases choose nobody; the same command goes on once that is mended."""
-    house.pace.seconds = 0.0
     house.task("large", "small", facts={"small": {"served_name": "mall"}})
     found = house.compare(code=2)
     assert scored(found)["small"] == 0
@@ -47,7 +45,6 @@ def test_a_fixed_number_of_calls_is_kept_to(
     house: House, calls: int, flags: tuple[str, ...], more: dict[str, Any]
 ) -> None:
     """However often each case is asked, and whatever the leader has not shown yet."""
-    house.pace.seconds = 0.0
     house.task("large", "small", "poor", "late", race={"calls": calls}, **more)
     found = house.compare(*flags)
     assert found["race"]["finish"] == "budget"
@@ -80,11 +77,10 @@ def test_a_budget_is_refused_only_where_there_is_a_race(
     house: House, flags: tuple[str, ...], more: dict[str, Any]
 ) -> None:
     """Who asks everybody everything keeps to no budget; stopped on the way, that run halves no field either."""
-    house.pace.seconds = 0.0
     house.task("large", "small", race={"calls": 1}, **more)
     plan = house.run("compare", "task.yaml", "--dry-run", *flags)
     assert plan.returncode == 0, plan.stderr
-    assert "In all: 800 calls" in plan.stdout
+    assert f"In all: {2 * CASES} calls" in plan.stdout
     assert "race.calls" not in plan.stdout
     found = house.compare(*flags, "--max-usd", "0.004", code=3)
     assert found["race"]["finish"] == "stopped"
@@ -94,24 +90,23 @@ def test_the_plan_keeps_to_the_budget(house: House) -> None:
     """Calls, money and minutes in all are those of the budget, the rows what each would be asked without it."""
     house.task("large", "small", "poor", "late")
     whole = house.run("compare", "task.yaml", "--dry-run").stdout
-    assert "In all: 1,600 calls" in whole
+    assert f"In all: {4 * CASES} calls" in whole
     assert "usually a tenth to a half" in whole
     house.task("large", "small", "poor", "late", race={"calls": 10})
     plan = house.run("compare", "task.yaml", "--dry-run").stdout
-    assert plan.count(": 400 calls") == 4
+    assert plan.count(f": {CASES} calls") == 4
     assert "In all: 10 calls" in plan
     # At worst all ten are of the dearest, with ten output tokens each at $10 a million.
     assert "worst $0.0010; less than 0.1 minutes (2 s a call assumed)" in plan
     assert "race.calls: the candidates get at most 10 calls in all; --full makes them all" in plan
     assert "usually a tenth to a half" not in plan
     full = house.run("compare", "task.yaml", "--dry-run", "--full").stdout
-    assert "In all: 1,600 calls" in full
+    assert f"In all: {4 * CASES} calls" in full
     assert "race.calls" not in full
 
 
 def test_a_small_cap_is_said_in_full_and_that_it_is_reached(house: House) -> None:
     """In the plan and before anybody is asked; what an earlier session spent counts."""
-    house.pace.seconds = 0.0
     house.task("large", "small", "poor")
     cap = ("compare", "task.yaml", "--max-usd")
     assert "The cap of $0.004 holds at every instant" in house.run(*cap, "0.004", "--dry-run").stdout
@@ -126,7 +121,6 @@ def test_a_small_cap_is_said_in_full_and_that_it_is_reached(house: House) -> Non
 
 def test_a_race_that_the_cap_cut_short_claims_nothing_about_who_was_left_out(house: House) -> None:
     """The last step is one that all three had taken part in, and says no more than the end of it."""
-    house.pace.seconds = 0.0
     house.task("large", "small", "poor")
     found = house.compare("--max-usd", "0.004", code=3)
     steps = found["race"]["steps"]
@@ -138,7 +132,6 @@ def test_a_race_that_the_cap_cut_short_claims_nothing_about_who_was_left_out(hou
 
 def test_a_quick_finish_is_told_of_only_where_it_would_have_come_earlier(house: House) -> None:
     """With two candidates the two lines are one; with four the quick one is passed first."""
-    house.pace.seconds = 0.0
     house.task("large", "poor")
     assert house.compare()["race"]["quick_at_calls"] is None
     house.task("large", "small", "poor", "late")
