@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests import warm
+from tests import browsing, warm
 
 # CI looks at the same examples every time, so that a change is judged by the change; elsewhere new ones are sought.
 # Both look at half of what the library would; `make test-thorough` looks at ten times as many.
@@ -33,6 +33,12 @@ if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
     if _about.f_bavail * _about.f_frsize >= _ENOUGH_BYTES and not _about.f_flag & os.ST_NOEXEC:
         # The second is pytest's own: by the time that this is read it knows its folder for temporary files.
         os.environ |= {"TMPDIR": str(_MEMORY), "PYTEST_DEBUG_TEMPROOT": str(_MEMORY)}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hooks of a conftest are not asked about fixtures of the whole session; those of a plugin are."""
+    config.pluginmanager.register(browsing, "browsing")
+
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Dialog, Page
+from tests.browsing import OpenWindow
 
 from touchstone.reporting.base import ReportData
 from touchstone.reporting.html import render
 
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's or anybody's Chromium; CI has one, so a missing one fails there instead of skipping."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have a browser; install the package chromium")
-        pytest.skip("no Chromium on this machine; install the package chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        yield started
-        started.close()
+Look = Callable[..., "Visit"]
 
 
 class Visit(NamedTuple):
@@ -47,22 +24,35 @@ class Visit(NamedTuple):
     complaints: list[str]
 
 
-def _visit(browser: Browser, place: Path, html: str, *, width: int = 1280, scheme: str = "light") -> Visit:
-    file = place / "report.html"
-    file.write_text(html, encoding="utf-8")
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    found = Visit(page, [], [])
-    page.on("request", lambda request: found.requests.append(request.url))
-    page.on("console", lambda message: found.complaints.append(message.text))
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+@pytest.fixture
+def look(open_window: OpenWindow, tmp_path: Path) -> Iterator[Look]:
+    """Opens a page from a file, as a reader does who was sent it."""
+    listened: list[tuple[Page, str, Callable[..., None]]] = []
 
-    def refuse(dialog: Dialog) -> None:
-        found.complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
+    def look_at(html: str, *, width: int = 1280, scheme: str = "light") -> Visit:
+        file = tmp_path / "report.html"
+        file.write_text(html, encoding="utf-8")
+        page = open_window(width=width, scheme=scheme)
+        found = Visit(page, [], [])
 
-    page.on("dialog", refuse)
-    page.goto(file.as_uri())
-    return found
+        def refuse(dialog: Dialog) -> None:
+            found.complaints.append(f"dialog: {dialog.message}")
+            dialog.dismiss()
+
+        def listen(event: str, note: Callable[..., None]) -> None:
+            page.on(event, note)  # type: ignore[call-overload]
+            listened.append((page, event, note))
+
+        listen("request", lambda request: found.requests.append(request.url))
+        listen("console", lambda message: found.complaints.append(message.text))
+        listen("pageerror", lambda error: found.complaints.append(str(error)))
+        listen("dialog", refuse)
+        page.goto(file.as_uri())
+        return found
+
+    yield look_at
+    for page, event, note in listened:
+        page.remove_listener(event, note)
 
 
 def _background(page: Page) -> str:
@@ -72,10 +62,10 @@ def _background(page: Page) -> str:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_nothing_leaves_the_page_and_nothing_runs(
-    browser: Browser, tmp_path: Path, twelve: ReportData, language: str
+    look: Look, tmp_path: Path, twelve: ReportData, language: str
 ) -> None:
     """One file, one request; no error, no dialog, though the outputs hold scripts."""
-    visit = _visit(browser, tmp_path, render(twelve, language=language))
+    visit = look(render(twelve, language=language))
     for summary in visit.page.locator("summary").all():
         summary.click()
     assert visit.requests == [(tmp_path / "report.html").as_uri()]
@@ -83,13 +73,12 @@ def test_nothing_leaves_the_page_and_nothing_runs(
     assert visit.page.locator("script").count() == 1
     headings = " ".join(visit.page.locator("h1, h2, h3").all_inner_texts())
     assert any("\u4e00" <= character <= "\u9fff" for character in headings) == (language == "zh")
-    visit.page.close()
 
 
-def test_light_and_dark(browser: Browser, tmp_path: Path, two: ReportData) -> None:
+def test_light_and_dark(look: Look, two: ReportData) -> None:
     """The page follows the reader's setting, and the button turns it round."""
-    light = _visit(browser, tmp_path, render(two), scheme="light").page
-    dark = _visit(browser, tmp_path, render(two), scheme="dark").page
+    light = look(render(two), scheme="light").page
+    dark = look(render(two), scheme="dark").page
     was = _background(light)
     assert was != _background(dark)
     light.locator(".theme").click()
@@ -102,31 +91,27 @@ def test_light_and_dark(browser: Browser, tmp_path: Path, two: ReportData) -> No
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("which", ["twelve", "raced", "again"])
 def test_no_width_is_too_small(
-    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest, which: str, width: int, language: str
+    look: Look, request: pytest.FixtureRequest, which: str, width: int, language: str
 ) -> None:
     """From a phone to a wide screen the page itself never scrolls sideways; wide tables do within their frame."""
-    page = _visit(browser, tmp_path, render(request.getfixturevalue(which), language=language), width=width).page
+    page = look(render(request.getfixturevalue(which), language=language), width=width).page
     for fold in page.locator("#race summary, #again summary").all():
         fold.click()
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-    page.close()
 
 
-def test_it_prints(browser: Browser, tmp_path: Path, two: ReportData) -> None:
+def test_it_prints(look: Look, two: ReportData) -> None:
     """The page becomes a PDF of a few A4 sheets."""
-    page = _visit(browser, tmp_path, render(two)).page
+    page = look(render(two)).page
     body = page.pdf(format="A4")
     assert body.startswith(b"%PDF")
     assert 1 <= body.count(b"/Type /Page\n") + body.count(b"/Type /Page ") + body.count(b"/Type/Page/") < 30
-    page.close()
 
 
 @pytest.mark.parametrize("which", ["raced", "again"])
-def test_every_picture_is_said_in_words_too(
-    browser: Browser, tmp_path: Path, request: pytest.FixtureRequest, which: str
-) -> None:
+def test_every_picture_is_said_in_words_too(look: Look, request: pytest.FixtureRequest, which: str) -> None:
     """Drawings are hidden from screen readers, so the figure around them says its numbers as text."""
-    page = _visit(browser, tmp_path, render(request.getfixturevalue(which))).page
+    page = look(render(request.getfixturevalue(which))).page
     figures = page.locator("figure")
     assert figures.count() >= 3
     for figure in figures.all():
@@ -134,27 +119,24 @@ def test_every_picture_is_said_in_words_too(
         assert box is not None
         assert box["height"] > 10
         assert any(character.isdigit() for character in figure.inner_text())
-    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_bars_of_a_race_share_one_axis(browser: Browser, tmp_path: Path, raced: ReportData, width: int) -> None:
+def test_bars_of_a_race_share_one_axis(look: Look, raced: ReportData, width: int) -> None:
     """Every bar begins and ends at the same place, whatever stands beside it, and the marks lie within."""
-    page = _visit(browser, tmp_path, render(raced), width=width).page
+    page = look(render(raced), width=width).page
     frames = [box for strip in page.locator("#race .rows svg.strip").all() if (box := strip.bounding_box())]
     assert len(frames) == len(raced.comparison.candidates)
     assert len({(round(box["x"]), round(box["width"])) for box in frames}) == 1
     assert frames[0]["width"] > 200
-    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_hatch_is_drawn(browser: Browser, tmp_path: Path, raced: ReportData, scheme: str) -> None:
+def test_a_hatch_is_drawn(look: Look, raced: ReportData, scheme: str) -> None:
     """What was not needed is told by its hatch, which takes its colours from the reader's setting."""
-    page = _visit(browser, tmp_path, render(raced), scheme=scheme).page
+    page = look(render(raced), scheme=scheme).page
     fill = page.locator("#race .rows .kind.spared").first.evaluate("one => getComputedStyle(one).fill")
     assert "hatch-spared" in fill
     ground = page.locator("#hatch-spared rect").evaluate("one => getComputedStyle(one).fill")
     line = page.locator("#hatch-spared path").evaluate("one => getComputedStyle(one).stroke")
     assert ground != line
-    page.close()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
 from touchstone.evaluation.leaderboard import leaderboard
 from touchstone.reporting.board_page import benchmark_page
@@ -17,9 +16,9 @@ from touchstone.reporting.page_html import html_page
 
 from .cards import TODAY, benchmark, card, claim, model, offer, period, source
 from .test_board_page import hits, results
-from .test_in_browser import _visit, browser
+from .test_in_browser import Look, look
 
-__all__ = ["browser"]  # the fixture
+__all__ = ["look"]  # the fixture
 
 CONTRAST = """() => {
   const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
@@ -83,20 +82,19 @@ every = pytest.mark.parametrize("which", PAGES)
 
 
 @every
-def test_nothing_is_asked_for_and_nothing_complains(browser: Browser, tmp_path: Path, which: str) -> None:
+def test_nothing_is_asked_for_and_nothing_complains(look: Look, tmp_path: Path, which: str) -> None:
     """One file, one request, and its links are only followed by a reader."""
-    visit = _visit(browser, tmp_path, PAGES[which])
+    visit = look(PAGES[which])
 
     assert visit.requests == [(tmp_path / "report.html").as_uri()]
     assert visit.complaints == []
-    visit.page.close()
 
 
 @every
 @pytest.mark.parametrize("width", [320, 390, 768, 1600])
-def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, which: str, width: int) -> None:
+def test_the_page_never_scrolls_sideways(look: Look, which: str, width: int) -> None:
     """Wide tables and code scroll within their own frames, which the keyboard reaches."""
-    page = _visit(browser, tmp_path, PAGES[which], width=width).page
+    page = look(PAGES[which], width=width).page
     frames = page.evaluate(
         """() => [...document.querySelectorAll("main *")]
             .filter((one) => ["auto", "scroll"].includes(getComputedStyle(one).overflowX))
@@ -105,35 +103,31 @@ def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, which
 
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
     assert set(frames) <= {0}
-    page.close()
 
 
 @every
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(browser: Browser, tmp_path: Path, which: str, scheme: str) -> None:
+def test_every_text_stands_out_from_its_ground(look: Look, which: str, scheme: str) -> None:
     """At least 4.5 to 1, also what is small, in a chart or beside the matter."""
-    page = _visit(browser, tmp_path, PAGES[which], scheme=scheme).page
+    page = look(PAGES[which], scheme=scheme).page
 
     assert page.evaluate(CONTRAST) == []
-    page.close()
 
 
-def test_lines_of_a_chart_can_be_told_apart_without_colour(browser: Browser, tmp_path: Path) -> None:
+def test_lines_of_a_chart_can_be_told_apart_without_colour(look: Look) -> None:
     """Each line has its number at its end and in the legend, whatever the width."""
-    page = _visit(browser, tmp_path, PAGES["card"], width=390).page
+    page = look(PAGES["card"], width=390).page
     ends = page.locator("svg.steps text.number").all_text_contents()
     legend = page.locator("figure .legend li b").all_inner_texts()
     boxes = [box for one in page.locator("svg.steps text.number").all() if (box := one.bounding_box())]
 
     assert ends == legend == ["1", "2", "3"]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
-    page.close()
 
 
-def test_a_mark_leads_to_its_source(browser: Browser, tmp_path: Path) -> None:
+def test_a_mark_leads_to_its_source(look: Look) -> None:
     """The number behind a fact is a link within the page."""
-    page = _visit(browser, tmp_path, PAGES["card"]).page
+    page = look(PAGES["card"]).page
     page.get_by_role("link", name="[1]").first.click()
 
     assert page.evaluate("document.querySelector(':target').textContent").startswith("[1]")
-    page.close()

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from tests.browsing import OpenWindow
 from tests.web.visiting import RunningSite, Seen, Visitor
 
 from touchstone.config import Settings
 from touchstone.workspace.base import CompareOptions
 from touchstone.workspace.demo import write_intents
 from touchstone.workspace.workspace import Workspace
-
-_ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +22,7 @@ def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("measured")
     task = write_intents(folder / "task")
     settings = Settings(workspace=folder / "workspace", workspace_from="test")
-    # Hooks of this folder are not asked about fixtures of the whole session.
-    with _no_loop_of_the_browser(used=False), Workspace(settings) as workspace:
+    with Workspace(settings) as workspace:
         workspace.compare(workspace.load_task(task), CompareOptions())
     return folder / "workspace"
 
@@ -68,101 +58,28 @@ def visitor(site: RunningSite) -> Visitor:
     return site.visitor()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """
-    Debian's or anybody's Chromium; CI has one, so a missing one fails there instead of skipping.
-
-    One for each module: while it is open its library keeps an event loop running in this thread, in which no other test
-    could start one of its own.
-    """
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have a browser; install the package chromium")
-        pytest.skip("no Chromium on this machine; install the package chromium")
-    with sync_playwright() as playwright:
-        loop = asyncio.get_running_loop()
-        started = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        yield started
-        asyncio._set_running_loop(loop)
-        started.close()
-
-
-@contextmanager
-def _no_loop_of_the_browser(used: bool) -> Iterator[None]:
-    """
-    Let tests and fixtures run loops of their own while a browser is open.
-
-    Playwright's synchronous door leaves its loop marked as the running one of this thread, and then `asyncio.run`
-    refuses to begin, also in tests that never heard of the browser.
-    """
-    loop = asyncio._get_running_loop()
-    if loop is None or used:
-        yield
-        return
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(None if loop.is_closed() else loop)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-    """A fixture is made without the browser's loop, unless it is made of the browser."""
-    with _no_loop_of_the_browser(bool({"browser", "page", "open_page"} & {fixturedef.argname, *fixturedef.argnames})):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The same for a test."""
-    with _no_loop_of_the_browser("browser" in getattr(item, "fixturenames", ())):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """And for what is taken down after it."""
-    with _no_loop_of_the_browser("browser" in getattr(item, "fixturenames", ())):
-        return (yield)
-
-
 @pytest.fixture
-def open_page(browser: Browser, site: RunningSite) -> Iterator[Callable[..., Seen]]:
+def open_page(open_window: OpenWindow, site: RunningSite) -> Iterator[Callable[..., Seen]]:
     """Opens signed-in pages of the site in the browser; nothing may leave it, and nothing may complain."""
-    seen: list[Seen] = []
+    watched: list[Seen] = []
 
     def open_one(path: str = "/", *, language: str = "en", width: int = 1280, theme: str = "light",
                  scripts: bool = True, at: RunningSite | None = None) -> Seen:  # fmt: skip
         place = at or site
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if theme == "dark" else "light",
-            locale="zh-CN" if language == "zh" else "en-GB",
-            java_script_enabled=scripts,
+        page = open_window(locale="zh-CN" if language == "zh" else "en-GB", width=width, scheme=theme, scripts=scripts)
+        found = Seen(page, place.address)
+        watched.append(found)
+        page.context.add_cookies(
+            [
+                {"name": name, "value": value, "url": place.address, "httpOnly": True, "sameSite": "Lax"}
+                for name, value in place.visitor().cookies.items()
+            ]
         )
-        found = Seen(context.new_page())
-        seen.append(found)
-        found.page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((place.address, "data:", "blob:"))
-                else found.elsewhere.append(request.url)
-            ),
-        )
-        found.page.on(
-            "console", lambda said: found.complaints.append(said.text) if said.type in ("error", "warning") else None
-        )
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.goto(place.server.new_link())
-        found.page.goto(place.address + path)
+        page.goto(place.address + path)
         return found
 
     yield open_one
-    for one in seen:
+    for one in watched:
+        one.look_away()
         assert one.elsewhere == []
         assert one.complaints == []
-        one.page.context.close()

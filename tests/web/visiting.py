@@ -12,7 +12,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from touchstone.config import Settings
 from touchstone.deployment.gateway.limits import DoorLimits
@@ -161,12 +161,33 @@ class RunningSite:
         self.site.close()
 
 
-@dataclass
 class Seen:
-    """An open page, with what it asked of others and complained about."""
+    """An open page of a site, with what it asked of others and complained about."""
 
-    page: Page
-    elsewhere: list[str] = field(default_factory=list)
-    """Requests that left the site; a test that ends with one fails."""
-    complaints: list[str] = field(default_factory=list)
-    """Errors of scripts and breaches of the content policy."""
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.elsewhere: list[str] = []
+        """Requests that left the site; a test that ends with one fails."""
+        self.complaints: list[str] = []
+        """Errors of scripts and breaches of the content policy."""
+        page.on("request", self._asked)
+        page.on("console", self._said)
+        page.on("pageerror", self._failed)
+
+    def look_away(self) -> None:
+        """What happens from now on is nobody's."""
+        self.page.remove_listener("request", self._asked)
+        self.page.remove_listener("console", self._said)
+        self.page.remove_listener("pageerror", self._failed)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
