@@ -145,6 +145,8 @@ def test_the_sentence_says_no_more_than_was_tested(
     assert ladder(tolerance=0.2).why.text().startswith("2 of these are shown to be within 20.0 points of the best")
     assert "nothing cheaper is shown to be as good" in ladder(tolerance=0.01).why.text()
     assert "shown to be better than everybody else" in ladder(qualifying={"plain", "rag"}).why.text()
+    unpriced = ladder(tolerance=0.2, stretch=Stretch()).why.text()
+    assert unpriced.endswith("it is taken because it is shown to be within 20.0 points of rag (0.820)")
     table = {"plain": scores(0.8, 300), "dear": scores(0.82, 300, first=False)}
     trials = [trial("plain", table["plain"]), trial("dear", table["dear"], usd=None)]
     found = make_ladder(trials, compare(table), baseline="plain", makings={}, stretch=YEAR)
@@ -341,6 +343,23 @@ def test_the_price_of_a_further_right_answer(ladder: Callable[..., Ladder]) -> N
     rag = ladder().rung("rag")
     assert rag.usd_per_further_right == pytest.approx((48 - 12) / (0.42 * 12_000))
     assert ladder().rung("plain").usd_per_further_right is None
+
+
+def test_a_further_right_answer_has_no_price_below_nothing(
+    ladder: Callable[..., Ladder], trial: Trial, compare: Compare
+) -> None:
+    """Who is better and cheaper sells none; and a gain in scores by degrees is no number of right answers."""
+    found = ladder(baseline="rag")
+    assert found.rung("plain").usd_per_further_right is None  # worse and cheaper
+    better = {"plain": [0.0] * 90, "cheap": [1.0] * 90, "half": [0.5] * 90}
+    for name, others in (("cheap", ("plain",)), ("half", ("plain", "cheap"))):
+        table = {one: better[one] for one in (*others, name)}
+        usd = {"plain": 0.002, "cheap": 0.001, "half": 0.003}
+        trials = [trial(one, values, usd=usd[one]) for one, values in table.items()]
+        rung = make_ladder(trials, compare(table), baseline="plain", makings={}, stretch=YEAR).rung(name)
+        assert rung.gain is not None
+        assert rung.gain.shown
+        assert rung.usd_per_further_right is None
 
 
 def test_a_baseline_that_nobody_measured_is_refused(ladder: Callable[..., Ladder]) -> None:

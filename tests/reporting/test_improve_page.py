@@ -169,6 +169,18 @@ def test_every_number_has_its_unit_and_its_interval(improvement: Made) -> None:
     assert "so what learned them is made again 12 times" in text
 
 
+def test_more_right_answers_for_less_are_said_in_words(improvement: Made) -> None:
+    """A price below nothing would be none."""
+    found = improvement()
+    dear = found.ladder.rung("m rag").model_copy(update={"usd_per_further_right": None})
+    assert dear.total is not None
+    cheap = dear.model_copy(update={"total": dear.total.model_copy(update={"usd": 1.0})})
+    rungs = tuple(cheap if one.candidate == "m rag" else one for one in found.ladder.rungs)
+    text = lines(found.model_copy(update={"ladder": found.ladder.model_copy(update={"rungs": rungs})}))
+    assert "better and cheaper" in text
+    assert "better and cheaper" not in lines(found)
+
+
 def test_a_note_has_no_minus_nothing_either() -> None:
     """What a decision says is kept as notes in the result."""
     assert Note(template="{points:.1f} points", values={"points": -0.004}).text() == "0.0 points"

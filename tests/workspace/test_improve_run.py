@@ -108,6 +108,10 @@ def test_a_sweep_over_two_things_has_a_curve_for_each_value_of_the_other(shop: L
     found = improve(shop, "--full")
     assert {one["name"] for one in found["curves"]} == {"few, choose=similar", "few, choose=random"}
     assert "learner few_shot" in found["plan"]["candidates"]
+    # A model that is swept stands in the names alone, and first.
+    both = {"strategy": "few_shot", "sweep": {"model": ["fake/a", "fake/b"], "k": [1, 2]}}
+    shop.task(shop.entry(), both, improve={"ways": ["prompt"]})
+    assert {one["name"] for one in improve(shop, "--full")["curves"]} == {"fake/a few_shot", "fake/b few_shot"}
 
 
 def test_examples_begin_at_the_same_candidate_without_them(shop: Learner) -> None:

@@ -73,7 +73,7 @@ def make_ladder(
                     "break_even_requests": requests,
                     "usd_per_further_right": None
                     if trial.name in stops
-                    else _per_further_right(rung, gain, first, stretch),
+                    else _per_further_right(rung, pair, gain, first, stretch),
                     "blocked": stops.get(trial.name, ()),
                 }
             )
@@ -126,14 +126,19 @@ def gain_of(candidate: str, baseline: str, contest: Contest) -> Gain | None:
     )
 
 
-def _per_further_right(rung: Rung, gain: Gain | None, baseline: Rung, stretch: Stretch) -> float | None:
-    """(total - total of the baseline) / further right answers over the stretch, where there are such."""
+def _per_further_right(
+    rung: Rung, pair: PairResult | None, gain: Gain | None, baseline: Rung, stretch: Stretch
+) -> float | None:
+    """(total - total of the baseline) / further right answers over the stretch, where there are such for money."""
     if (
         rung.total is None
         or baseline.total is None
         or gain is None
         or not gain.shown
+        or pair is None
+        or pair.discordance is None  # of graded scores a gain is no number of right answers
         or stretch.requests_per_month is None
+        or rung.total.usd < baseline.total.usd
     ):
         return None
     further = gain.mean * stretch.requests_per_month * stretch.months
@@ -210,6 +215,12 @@ def which_pays(
                 "taken because nobody has a higher score ({score:.3f})"
             )
             values.pop("best")
+        elif tolerance is not None:
+            template = N_(
+                "what {chosen} costs over time is not known: give a volume and the prices that are missing; it is "
+                "taken because it is shown to be within {points:.1f} points of {best} ({score:.3f})"
+            )
+            values["points"] = 100 * tolerance
         return Paying(chosen.candidate, best.candidate, (), Reason(template=template, values=values))
     level = tuple(rung.candidate for rung in priced if rung is not chosen and level_in_all(rung, chosen, stretch))
     values |= {"usd": chosen.total.usd, "count": len(good), "level": len(level), "points": 100 * (tolerance or 0.0)}

@@ -130,7 +130,10 @@ class Rung(Noun):
     break_even_requests: float | None = None
     """For `from` and `until`: requests over the whole stretch, with what is made again in it."""
     usd_per_further_right: float | None = None
-    """Further USD per further right answer, against the baseline; None where it brings none or a number is missing."""
+    """
+    Further USD per further right answer, against the baseline; None where it brings none, costs less, is scored by
+    degrees, or a number is missing.
+    """
     on_front: bool = False
     """Whether nobody is at least as good for less over the whole stretch."""
     blocked: tuple[Reason, ...] = ()

@@ -142,7 +142,7 @@ def _ladder(found: Improvement) -> Iterator[Block]:
             numbers.count(rung.making.labelled_cases) if rung.making.labelled_cases else "–",
             numbers.money(None if rung.usd_per_request is None else 1_000 * rung.usd_per_request),
             _crossing(rung, ladder),
-            "–" if rung.usd_per_further_right is None else numbers.money(rung.usd_per_further_right),
+            _further_right(rung, ladder),
         )
         for number, rung in enumerate(ladder.rungs, start=1)
     ]
@@ -188,6 +188,15 @@ def _making(rung: Rung) -> str:
     if usd == 0 and seconds == 0:
         return _("nothing")
     return f"{numbers.money(usd)}, {numbers.seconds(seconds)}"
+
+
+def _further_right(rung: Rung, ladder: Ladder) -> str:
+    """What a further right answer costs; in words where more of them cost less."""
+    if rung.usd_per_further_right is not None:
+        return numbers.money(rung.usd_per_further_right)
+    own, other = rung.total, ladder.rung(ladder.baseline).total
+    gains = rung.gain is not None and rung.gain.shown and not rung.blocked
+    return _("better and cheaper") if gains and own and other and own.usd < other.usd else "–"
 
 
 def _crossing(rung: Rung, ladder: Ladder) -> str:

@@ -32,8 +32,9 @@ def curves_of(specs: Sequence[CandidateSpec], comparison: Comparison, file: Task
             count, result = spec.swept.get(axis.key), results.get(spec.name)
             if not isinstance(count, int) or result is None or result.estimate is None:
                 continue
-            others = "".join(f", {key}={value}" for key, value in spec.swept.items() if key != axis.key)
-            name = spec.name.partition(f", {next(iter(spec.swept))}=")[0] + others
+            # The number of examples is what the points of one curve differ by; all else that is swept names the curve.
+            before, _ending, others = spec.name.rpartition(f", {axis.key}={count}")
+            name = before + others
             key = (name, axis, spec.model)
             points = groups.setdefault(key, [])
             points.append(CurvePoint(examples=count, candidate=spec.name, score=result.estimate))
