@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import Run
+from tests.deployment.api.process import Process
 from tests.deployment.gateway.house import Client, request
-from tests.faults.child import command, environment
 
 from touchstone.config import Settings
 from touchstone.deployment.govern.keys import Keys
@@ -24,23 +22,13 @@ from touchstone.workspace.workspace import Workspace
 
 
 @contextmanager
-def serving(folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    process = subprocess.Popen(
-        command("serve", "--port", "0", "--json", "--workspace", str(folder), "--stop-seconds", "1", *more),
-        env=environment(folder.parent),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def serving(folder: Path, *more: str) -> Iterator[tuple[Process, int]]:
+    process = Process(folder.parent, "--workspace", str(folder), *more)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        yield process, int(json.loads(line)["url"].rsplit(":", 1)[1].partition("/")[0])
+        yield process, int(process.url().rsplit(":", 1)[1].partition("/")[0])
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.send_signal(signal.SIGKILL)
+        process.wait(60)
 
 
 def keys_of(folder: Path) -> tuple[Workspace, Keys]:
@@ -72,8 +60,8 @@ def test_it_serves_a_workspace_that_changes_under_it(tmp_path: Path) -> None:
             assert status(port, "/v1/models", bearer) == 401
             keys.close()
         process.send_signal(signal.SIGTERM)
-        _out, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+        assert process.wait(60) == 0
+        said = process.err.read_text()
     assert f"serving on http://127.0.0.1:{port}/v1" in said
     assert bearer.encode() not in log.read_bytes()
     assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == [200, 403, 401]
@@ -88,7 +76,7 @@ def test_a_workspace_has_one_gateway(tmp_path: Path, touchstone: Run) -> None:
         assert second.returncode == 2
         assert "another gateway serves this workspace" in second.stderr
         assert touchstone("trials", "--workspace", folder).returncode == 0
-        os.kill(process.pid, signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)
         process.wait(60)
     with serving(folder) as (_process, port):
         assert status(port, "/healthz") == 200

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import orjson
 import sqlalchemy as sa
+from tests.deployment.laid import lay_store
 
 from touchstone.catalog.base import Price
 from touchstone.config import Settings
@@ -26,7 +27,6 @@ from touchstone.deployment.gateway.server import Gateway, listen
 from touchstone.deployment.govern.disk import Watermark
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.pepper import load_pepper
-from touchstone.deployment.govern.state import prepare_store
 from touchstone.deployment.govern.tables import charges, key_windows, safety_records, shadow_replies
 from touchstone.models.fake_server import FakeServer
 from touchstone.workspace.deploy import Order, deploy_model
@@ -197,8 +197,8 @@ def question(model: str, text: str = QUESTION, **fields: Any) -> dict[str, Any]:
 @asynccontextmanager
 async def open_house(folder: Path, *, watermark: Watermark | None = None, **limits: Any) -> AsyncIterator[House]:
     """A gateway over a workspace in a folder, for as long as a block lasts."""
+    lay_store(folder)
     workspace = Workspace(Settings(workspace=folder, workspace_from="test"))
-    prepare_store(workspace.ledger.engine)
     keys = Keys(workspace.ledger.engine, load_pepper(folder))
     observer = Observer()
     given = {"stop_s": 0.5, "settle_s": 2.0, **limits}

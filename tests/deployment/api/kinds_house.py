@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from openai import AsyncOpenAI
 from tests.deployment.api.house import House
+from tests.deployment.laid import lay_store
 
 from touchstone.config import Settings
 from touchstone.deployment.gateway.door import Door
@@ -22,7 +23,6 @@ from touchstone.deployment.gateway.own_routes import own_routes
 from touchstone.deployment.gateway.server import Gateway, listen
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.pepper import load_pepper
-from touchstone.deployment.govern.state import prepare_store
 from touchstone.workspace.deploy import Order, deploy_model
 from touchstone.workspace.serving import open_api
 from touchstone.workspace.workspace import Workspace
@@ -134,8 +134,8 @@ SELLS: Mapping[str, Any] = {
 @asynccontextmanager
 async def open_kinds(folder: Path, **limits: Any) -> AsyncIterator[House]:
     """A gateway over a workspace in a folder, with work on batches, for as long as a block lasts."""
+    lay_store(folder)
     workspace = Workspace(Settings(workspace=folder, workspace_from="test"))
-    prepare_store(workspace.ledger.engine)
     keys = Keys(workspace.ledger.engine, load_pepper(folder))
     observer = Observer()
     door_limits = DoorLimits(**{"stop_s": 2.0, "settle_s": 2.0, **limits})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.faults.child import command, environment
+from tests import warm
+from tests.deployment.laid import lay_store
+from tests.faults.child import environment
 
 from touchstone.catalog.base import Price
 from touchstone.config import Settings
 from touchstone.deployment.govern.keys import Keys
 from touchstone.deployment.govern.pepper import load_pepper
-from touchstone.deployment.govern.state import prepare_store
 from touchstone.deployment.govern.tables import charges
 from touchstone.workspace.deploy import Order, deploy_model
 from touchstone.workspace.workspace import Workspace
@@ -35,8 +38,8 @@ class Place:
     @contextmanager
     def opened(self) -> Iterator[Workspace]:
         """The workspace, for a moment."""
+        lay_store(self.folder)
         with Workspace(Settings(workspace=self.folder, workspace_from="test")) as place:
-            prepare_store(place.ledger.engine)
             yield place
 
     def deploy(self, name: str, base_url: str) -> None:
@@ -59,34 +62,64 @@ class Place:
             return [dict(row) for row in connection.execute(sa.select(charges)).mappings()]
 
 
+class Process:
+    """
+    `touchstone serve` in a process of its own (`warm.py`), with what a test does to it.
+
+    Args:
+        folder: Where its words are kept, in `serve-1.out`, `serve-1.err` and so on.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        number = 1 + sum(1 for _ in folder.glob("serve-*.out"))
+        self.out, self.err = (folder / f"serve-{number}.{end}" for end in ("out", "err"))
+        told = ("serve", "--port", "0", "--json", "--stop-seconds", "1", *arguments)
+        self._process = warm.start(told, folder=folder, environment=environment(folder), out=self.out, err=self.err)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Tell it something, where it still runs."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> int | None:
+        """How it ended, if it did within so many seconds."""
+        self._process.join(seconds)
+        return self.returncode
+
+    def url(self) -> str:
+        """Where it listens, up to `/v1`, once it does."""
+        while not (line := self.out.read_text() if self.out.exists() else "").endswith("\n"):
+            assert self.returncode is None, self.err.read_text()
+            time.sleep(0.005)
+        return str(json.loads(line)["url"])
+
+
 @dataclass
 class Running:
     """A gateway that runs."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     """Up to `/v1`."""
 
 
 @contextmanager
 def serving(place: Place, *more: str) -> Iterator[Running]:
-    """`touchstone serve` on a free port, ended at the end of the block; standard error goes into `serve.log`."""
-    log = place.folder.parent / "serve.log"
-    with log.open("a") as said:
-        process = subprocess.Popen(
-            command("serve", "--port", "0", "--json", "--workspace", str(place.folder), "--stop-seconds", "1", *more),
-            env=environment(place.folder.parent),
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, log.read_text()
-            yield Running(process, json.loads(line)["url"])
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(60)
-            process.communicate()
+    """`touchstone serve` on a free port, ended at the end of the block."""
+    process = Process(place.folder.parent, "--workspace", str(place.folder), *more)
+    try:
+        yield Running(process, process.url())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) is not None

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from tests.deployment.laid import lay_store
 
 from touchstone.deployment.base import Budget, Key, Usage, Window
 from touchstone.deployment.govern.meter import Ending, Hold, Intent, Meter
-from touchstone.deployment.govern.state import prepare_store, stamp
+from touchstone.deployment.govern.state import stamp
 from touchstone.deployment.govern.tables import charges, key_windows
 from touchstone.deployment.govern.writer import Writer
 from touchstone.storage.database import open_database
@@ -32,9 +33,7 @@ class Clock:
 
 def open_store(folder: Path) -> sa.Engine:
     """A store with the tables of the room."""
-    engine = open_database(folder / "touchstone.sqlite")
-    prepare_store(engine)
-    return engine
+    return open_database(lay_store(folder))
 
 
 def a_key(number: int = 1, cap_usd: float | None = 1.0, window: Window = "month", **more: Any) -> Key:

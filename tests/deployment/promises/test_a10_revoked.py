@@ -69,7 +69,7 @@ def test_a_new_key_works_at_once(engine: sa.Engine) -> None:
 def test_running_streams_are_cut_or_finish_by_policy(tmp_path: Path) -> None:
     """A real gateway, a key that is revoked by another process: one endpoint says `cut`, the other nothing."""
     place = Place(tmp_path / "place")
-    with serve_in_thread(FakeServer(FakeModel("parrot", reply=LONG), token_s=0.06)) as server:
+    with serve_in_thread(FakeServer(FakeModel("parrot", reply=LONG), token_s=0.03)) as server:
         for name in ("strict", "patient"):
             place.deploy(name, server.base_url)
         with place.opened() as workspace:

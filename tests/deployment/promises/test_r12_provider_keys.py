@@ -112,32 +112,29 @@ async def test_r12_nothing_of_a_clients_headers_reaches_the_provider(house: Hous
     assert house.secrets["ann"] not in str(head)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"base_url": "http://evil.example/v1"},
-        {"api_base": "http://evil.example/v1"},
-        {"api_key": "sk-other"},
-        {"key_env": "HOME"},
-        {"organization": "org-mine"},
-        {"project": "proj-mine"},
-        {"extra_headers": {"authorization": "x"}},
-        {"headers": {"authorization": "x"}},
-        {"custom_llm_provider": "x"},
-    ],
-    ids=lambda fields: next(iter(fields)),
+WHOM: tuple[dict[str, Any], ...] = (
+    {"base_url": "http://evil.example/v1"},
+    {"api_base": "http://evil.example/v1"},
+    {"api_key": "sk-other"},
+    {"key_env": "HOME"},
+    {"organization": "org-mine"},
+    {"project": "proj-mine"},
+    {"extra_headers": {"authorization": "x"}},
+    {"headers": {"authorization": "x"}},
+    {"custom_llm_provider": "x"},
 )
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"])
-async def test_r12_no_field_names_whom_is_asked(
-    house: House, provider: Provider, path: str, fields: dict[str, Any]
-) -> None:
+async def test_r12_no_field_names_whom_is_asked(house: House, provider: Provider, path: str) -> None:
     """Such a field is refused by its name; the provider hears nothing."""
     wanted = {"/v1/completions": {"prompt": "x"}, "/v1/chat/completions": question("helpdesk")}.get(
         path, {"input": "x"}
     )
-    reply = await house.ask({"model": "helpdesk", **wanted, **fields}, path)
-    assert reply.status == 400
-    assert provider.heads == []
+    for fields in WHOM:
+        reply = await house.ask({"model": "helpdesk", **wanted, **fields}, path)
+        assert reply.status == 400, fields
+        assert provider.heads == [], fields
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -154,13 +151,26 @@ def echoes() -> list[str]:
     return [KEY, f"Bearer {KEY}", KEY.replace("/", "\\/"), base64.b64encode(KEY.encode()).decode()]
 
 
-@pytest.mark.parametrize("echo", echoes())
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
 @pytest.mark.parametrize("stream", [False, True])
 async def test_r12_no_reply_gives_the_key_to_a_client(
-    house: House, provider: Provider, echo: str, status: int, stream: bool
+    house: House, provider: Provider, status: int, stream: bool
 ) -> None:
     """In an answer, an error or a header: it is taken out of the first, and of errors nothing is passed on."""
+    heard = 0
+    for echo in echoes():
+        provider.answer = echoing(echo, status, stream)
+        reply = await house.chat("helpdesk", stream=stream)
+        told = reply.body + str(sorted(reply.headers.items())).encode()
+        for spelling in (KEY, KEY.replace("/", "\\/"), base64.b64encode(KEY.encode()).decode()):
+            assert spelling.encode() not in told, echo
+        assert len(provider.heads) > heard, "the provider was asked"
+        heard = len(provider.heads)
+    assert KEY not in str(await house.rows())
+
+
+def echoing(echo: str, status: int, stream: bool) -> Callable[[], web.StreamResponse]:
+    """A provider's answer with the key in it."""
 
     def answer() -> web.StreamResponse:
         head = {"x-request-id": KEY, "openai-organization": KEY, "x-echo": KEY}
@@ -178,12 +188,7 @@ async def test_r12_no_reply_gives_the_key_to_a_client(
         text = "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events) + "data: [DONE]\n\n"
         return web.Response(text=text, content_type="text/event-stream", headers=head)
 
-    provider.answer = answer
-    reply = await house.chat("helpdesk", stream=stream)
-    told = reply.body + str(sorted(reply.headers.items())).encode()
-    for spelling in (KEY, KEY.replace("/", "\\/"), base64.b64encode(KEY.encode()).decode()):
-        assert spelling.encode() not in told
-    assert KEY not in str(await house.rows())
+    return answer
 
 
 async def test_r12_a_key_over_two_pieces_of_a_reply_is_still_taken_out(house: House, provider: Provider) -> None:
