@@ -74,6 +74,7 @@ def test_search_and_comparison_keep_to_one_cap(shop: Learner) -> None:
     assert build["usd"] == pytest.approx(build["calls"] * searched["expected_usd"] / searched["calls"])
     said = shop.run("compare", "task.yaml", "--dry-run").stdout
     assert f"built first: {build['calls']} calls, expected USD $0.0" in said
+    assert f"Building comes on top: {build['calls']} calls, expected USD ${build['usd']:.4f}" in said
     assert shop.sold == 0
     done = shop.run("compare", "task.yaml", "--offline")
     assert done.returncode == 2

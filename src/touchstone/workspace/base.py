@@ -252,9 +252,15 @@ class Plan(Noun):
         return found
 
     def _building(self, translate: Translate) -> Iterator[str]:
-        """How long building takes in all, as far as it is known."""
+        """What building takes in all, which the sum of the calls leaves out; time as far as it is known."""
         _ = translate
-        took = [one.build.took_s for one in self.candidates if one.build is not None]
+        builds = [one.build for one in self.candidates if one.build is not None]
+        usd = _sum([build.usd for build in builds])
+        if usd is None or usd > 0:
+            yield _("  Building comes on top: {calls:,} calls, expected USD {usd}").format(
+                calls=sum(build.calls for build in builds), usd=_("unknown") if usd is None else f"${usd:.4f}"
+            )
+        took = [build.took_s for build in builds]
         known = [seconds for seconds in took if seconds is not None]
         if not known:
             return

@@ -218,8 +218,9 @@ def _planned(
     sums = sums_of(candidate, ledger, dataset, options.repeats, has, expected_output, room)
     build = built
     if build.forecast and build.usd is not None and build.took_s is not None and not build.calls:
-        build = build.model_copy(update={"usd": build.usd + _machine_usd(prepared.task.file, build.took_s)})
-    if build.usd is None and price is not None and sums.calls:
+        machine = _machine_usd(prepared.task.file, build.took_s)
+        build = build.model_copy(update={"usd": None if machine is None else build.usd + machine})
+    if build.usd is None and build.calls and price is not None and sums.calls:
         # What variants ask is about as long as what the candidate will ask.
         build = build.model_copy(update={"usd": build.calls * sums.expected_usd / sums.calls})
     return PlannedCandidate(
@@ -255,10 +256,10 @@ def _told(finding: Finding) -> str:
     return finding.template.format(**finding.values)
 
 
-def _machine_usd(file: TaskFile, seconds: float) -> float:
-    """What this machine takes for so long, by the hour that the `improve` part states; nothing where it states none."""
+def _machine_usd(file: TaskFile, seconds: float) -> float | None:
+    """What this machine takes for so long, by the hour that the `improve` part states; None where it states none."""
     hourly = None if file.improve is None else file.improve.machine_usd_per_hour
-    return (hourly or 0.0) * seconds / 3_600
+    return 0.0 if seconds == 0 else None if hourly is None else hourly * seconds / 3_600
 
 
 def _judge_plan(prepared: Prepared, ledger: Ledger, options: CompareOptions, stored: _Stored) -> list[PlannedCandidate]:
