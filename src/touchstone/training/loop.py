@@ -15,6 +15,7 @@ from typing import Any
 
 from touchstone.errors import DataError
 from touchstone.training.checkpoint import Kept, forget, keep, resumed
+from touchstone.training.memory_peak import peak_mb
 from touchstone.training.objectives import NextToken, Objective
 from touchstone.training.rows import Rows, batches
 from touchstone.training.steps import LoopSettings as LoopSettings
@@ -193,8 +194,4 @@ def _loss(
 def _memory_mb(torch: Any, device: str) -> float | None:
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated()) / 2**20
-    try:
-        import resource
-    except ImportError:  # this system does not say
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_mb()
