@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import Field
@@ -29,11 +29,18 @@ class Measured(Noun):
     candidates: int
     comparison: str
     seconds: Mapping[ModelId, float] = Field(default_factory=dict)
-    """Median of an answer, by model of the catalog."""
+    """Median of an answer, by model of the catalog; of its own weights, not of what somebody trained from them."""
 
 
 _UNPROMPTED = ("baseline", "recorded")
 """Strategies whose candidates use no tokens of ours."""
+
+
+def _is_trained(strategy: str, settings: Mapping[str, Any]) -> bool:
+    """Whether other weights answered than those of the model that the entry names, perhaps on another machine."""
+    from touchstone.strategies.known_weights import WEIGHTS_LEARNED
+
+    return WEIGHTS_LEARNED in settings or not {"fine_tune", "pretrain"}.isdisjoint(strategy.split("+"))
 
 
 def may_have_measured(settings: Settings, digest: str | None = None) -> bool:
@@ -99,7 +106,8 @@ def _of(comparisons: Comparisons, identity: str) -> Measured | None:
             means.append((float(cells["input_tokens"][known].mean()), float(cells["output_tokens"][known].mean())))
         took = cells["latency_s"][~np.isnan(cells["latency_s"])]
         seller, _, served_name = str(recipe["model"]).partition("/")
-        model = find_model(seller, served_name)
+        trained = _is_trained(recipe["strategy"], orjson.loads(entry["settings"]))
+        model = None if trained else find_model(seller, served_name)
         if model is not None and took.size:
             seconds[model.model] = float(np.median(took))
     if not means:
