@@ -191,6 +191,18 @@ def test_after_the_facts_changed_it_is_measured_who_is_stale(shop: Learner) -> N
     assert "After the facts changed" in said
 
 
+def test_a_search_that_found_examples_is_made_again_when_facts_change(shop: Learner) -> None:
+    """Old right answers stand in what it shows, as in examples that the user asked for."""
+    shop.task(shop.entry(), improve={"ways": ["prompt_search"], "facts_change_days": 90}, **VOLUME)
+    ladder = improve(shop, "--full")["ladder"]
+    made = {one["way"]: one["making"] for one in ladder["rungs"]}
+    assert {way: one["renewal"] for way, one in made.items()} == {"prompt": "by-itself", "prompt_search": "again"}
+    [searched] = [one for one in ladder["rungs"] if one["way"] == "prompt_search"]
+    assert searched["total"]["usd"] == pytest.approx(
+        5 * made["prompt_search"]["usd"] + 12_000 * searched["usd_per_request"]
+    )
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [

@@ -23,7 +23,7 @@ from touchstone.training.run import can_train
 from touchstone.workspace.base import CompareOptions, Demands
 from touchstone.workspace.candidates import read_specs
 from touchstone.workspace.improve_checks import check_section, look_over, search_usd
-from touchstone.workspace.improve_costs import blocked_gains, making_of, taught, way_of
+from touchstone.workspace.improve_costs import blocked_gains, making_of, showing, taught, way_of
 from touchstone.workspace.improve_curves import curves_of
 from touchstone.workspace.improve_entries import (
     Base,
@@ -247,6 +247,7 @@ def ladder_of(planned: Planned, data: ReportData, place: Workspace, stretch: Str
     comparison, file = data.comparison, planned.task.file
     results, decision = comparison.candidates, comparison.decision
     trainings = taught(place.ledger, comparison.comparison_id)
+    shows = showing(place.ledger, comparison.comparison_id)
     specs = {spec.name: spec for spec in planned.specs}
     withheld = decision.why if decision.verdict == "insufficient" else None
     return make_ladder(
@@ -254,7 +255,10 @@ def ladder_of(planned: Planned, data: ReportData, place: Workspace, stretch: Str
         comparison.pairs,
         baseline=planned.baseline,
         makings={
-            one.name: making_of(one, specs.get(one.name), planned.look, trainings.get(one.name)) for one in results
+            one.name: making_of(
+                one, specs.get(one.name), planned.look, trainings.get(one.name), shows=one.name in shows
+            )
+            for one in results
         },
         stretch=stretch,
         qualifying=_qualifying(planned, data, place, stretch),

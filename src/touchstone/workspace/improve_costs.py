@@ -39,6 +39,14 @@ def taught(ledger: Ledger, comparison: str) -> dict[str, Taught]:
     return found
 
 
+def showing(ledger: Ledger, comparison: str) -> frozenset[str]:
+    """Candidates that show examples, those among them that a prompt search chose to."""
+    stored = Comparisons(ledger)
+    row = stored.find(comparison)
+    assert row is not None
+    return frozenset(one["name"] for one in stored.entries(row["id"]) if "pool_digest" in orjson.loads(one["settings"]))
+
+
 def way_of(strategy: str, learned: Taught | None) -> str:
     """A candidate's way of improving: its strategy, with the training of weights that its entry names by `folder`."""
     if learned is None or learned.way in strategy.split("+"):
@@ -56,7 +64,12 @@ _HOLDS_ANSWERS = ("few_shot", "fine_tune", "pretrain", "baseline")
 
 
 def making_of(
-    result: CandidateResult, spec: CandidateSpec | None, look: CasesLook, learned: Taught | None = None
+    result: CandidateResult,
+    spec: CandidateSpec | None,
+    look: CasesLook,
+    learned: Taught | None = None,
+    *,
+    shows: bool = False,
 ) -> Making:
     """
     What making a candidate took, hours of the own machine included; those are unknown where their price is.
@@ -66,6 +79,7 @@ def making_of(
         spec: Its entry; None where there is none.
         look: How many cases there are to learn from.
         learned: The training whose weights the entry names.
+        shows: Whether it shows examples, whoever chose them.
     """
     parts = way_of(result.strategy, learned).split("+")
     build, machine = result.build, result.cost.machine
@@ -86,7 +100,7 @@ def making_of(
         usd=usd,
         seconds=None if build is None else build.took_s,
         labelled_cases=swept if isinstance(swept, int) else cases,
-        renewal="again" if split is not None or any(part in _HOLDS_ANSWERS for part in parts) else "by-itself",
+        renewal="again" if shows or split is not None or any(part in _HOLDS_ANSWERS for part in parts) else "by-itself",
     )
 
 
