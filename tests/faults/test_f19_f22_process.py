@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests import warm
@@ -203,21 +203,29 @@ def test_f20_a_disk_that_fails_stops_the_run_and_loses_nothing(bill: Path, write
 # F22
 
 
-def _started(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command("compare", "task.yaml"),
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Started:
+    """A comparison in a process of its own (`warm.py`), which is sent signals."""
 
+    def __init__(self, folder: Path) -> None:
+        self.out, self.err = folder / "stdout.txt", folder / "stderr.txt"
+        told = ("compare", "task.yaml", "--json")
+        self._process = warm.start(told, folder=folder, environment=environment(folder), out=self.out, err=self.err)
 
-def _until(true: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
-    while not true():
-        assert process.poll() is None, "it ended too early"
-        time.sleep(0.002)
+    def tell(self, number: signal.Signals, when: Callable[[], bool]) -> None:
+        """Send it a signal as soon as something is true; it must still run then."""
+        while not when():
+            assert self._process.exitcode is None, self.err.read_text()
+            time.sleep(0.002)
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def ended(self) -> str:
+        """Wait for its end by a signal; what it said of it."""
+        self._process.join(60)
+        code = self._process.exitcode
+        self._process.kill()
+        assert code == 130, self.err.read_text()
+        return self.err.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -227,24 +235,14 @@ def test_f22_the_first_signal_lets_what_is_in_flight_arrive(
     """Nothing further is sent, nothing is in doubt, exit code 130; the same command asks only for what is missing."""
     with in_own_process(bill, "--latency", "0.3") as url:
         write_task(url, [f"say:yes {n}" for n in range(30)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
-        with subprocess.Popen(
-            command("compare", "task.yaml", "--json"),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            _until(lambda: len(sales(bill)) >= 2, process)
-            process.send_signal(number)
-            asked = requests(bill)
-            stdout, stderr = process.communicate(timeout=60)
-        assert process.returncode == 130, stderr
-        assert "the same command goes on" in stderr
+        process = Started(tmp_path)
+        process.tell(number, when=lambda: len(sales(bill)) >= 2)
+        asked = requests(bill)
+        assert "the same command goes on" in process.ended()
         assert requests(bill) <= asked + IN_FLIGHT
         attempts = Store.of(tmp_path).attempts()
         assert {attempt["state"] for attempt in attempts} == {"replied"}
-        outcomes = json.loads(stdout)["candidates"][0]["outcomes"]
+        outcomes = json.loads(process.out.read_text())["candidates"][0]["outcomes"]
         assert outcomes["scored"] == len(attempts)
         assert outcomes["scored"] + outcomes["skipped_cancel"] == 30
     before = requests(bill)
@@ -258,13 +256,11 @@ def test_f22_the_second_signal_stops_at_once(bill: Path, write_task: Write, tmp_
     """A provider that is silent is not waited for: what was in flight is in doubt, and no more than that."""
     with in_own_process(bill) as url:
         write_task(url, [f"fault:hang {n}" for n in range(30)], task=f"limits: {{concurrency: {IN_FLIGHT}}}\n")
-        with _started(tmp_path) as process:
-            _until(lambda: requests(bill) >= IN_FLIGHT, process)
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-            process.send_signal(signal.SIGINT)
-            _stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130, stderr
+        process = Started(tmp_path)
+        process.tell(signal.SIGINT, when=lambda: requests(bill) >= IN_FLIGHT)
+        time.sleep(0.2)
+        process.tell(signal.SIGINT, when=lambda: True)
+        process.ended()
     assert requests(bill) == IN_FLIGHT
     attempts = Store.of(tmp_path).attempts()
     assert [attempt["state"] for attempt in attempts] == ["in_doubt"] * IN_FLIGHT
@@ -290,12 +286,9 @@ def test_f22_a_signal_is_heard_while_the_judge_is_examined(bill: Path, write_tas
     verdict = 'say:fine verdict:say:{"score":5,"reason":"right"}'
     with in_own_process(bill, "--latency", "0.5") as url:
         _write_judged(write_task, url, verdict)
-        with _started(tmp_path) as process:
-            _until(lambda: requests(bill) >= 1, process)
-            process.send_signal(signal.SIGINT)
-            _stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130, stderr
-    assert "the same command goes on" in stderr
+        process = Started(tmp_path)
+        process.tell(signal.SIGINT, when=lambda: requests(bill) >= 1)
+        assert "the same command goes on" in process.ended()
     store = Store.of(tmp_path)
     assert requests(bill) == len(store.attempts()) <= 2
     assert {attempt["state"] for attempt in store.attempts()} == {"replied"}
@@ -312,13 +305,11 @@ def test_f22_a_second_signal_leaves_a_judge_that_is_silent(bill: Path, write_tas
     """The control row in flight is in doubt at its worst case, and the run ends at once."""
     with in_own_process(bill) as url:
         _write_judged(write_task, url, "say:fine verdict:fault:hang")
-        with _started(tmp_path) as process:
-            _until(lambda: requests(bill) >= 1, process)
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-            process.send_signal(signal.SIGINT)
-            _stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130, stderr
+        process = Started(tmp_path)
+        process.tell(signal.SIGINT, when=lambda: requests(bill) >= 1)
+        time.sleep(0.2)
+        process.tell(signal.SIGINT, when=lambda: True)
+        process.ended()
     [attempt] = Store.of(tmp_path).attempts()
     assert (attempt["state"], attempt["cost_usd"]) == ("in_doubt", attempt["hold_usd"])
     interrupted(Store.of(tmp_path), bill, in_flight=0)

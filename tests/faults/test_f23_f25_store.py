@@ -6,16 +6,16 @@ import hashlib
 import json
 import re
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.conftest import Run
 from tests.evaluation.test_migrations import VERSION_1
 from tests.faults.bill import requests, spent_usd
-from tests.faults.child import command, environment
+from tests.faults.child import environment
 from tests.faults.conftest import Measure, Write
 from tests.faults.provider import Provider, in_own_process, in_thread
 from tests.faults.store import Store
@@ -35,22 +35,19 @@ def test_f23_a_second_engine_is_refused_and_reading_goes_on(
         write_task(url, ["say:yes"])
         assert touchstone("compare", "task.yaml").returncode == 0
         write_task(url, [f"say:yes {n}" for n in range(200)], task="limits: {concurrency: 1}\n")
-        with subprocess.Popen(
-            command("compare", "task.yaml", "--new"),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as first:
-            try:
-                while requests(bill) < 3:
-                    assert first.poll() is None
-                    time.sleep(0.002)
-                second = touchstone("compare", "task.yaml")
-                listed = touchstone("trials", "--json")
-                report = touchstone("report", "latest", "--json")
-            finally:
-                first.kill()
+        out, err = tmp_path / "first.out", tmp_path / "first.err"
+        told = ("compare", "task.yaml", "--new")
+        first = warm.start(told, folder=tmp_path, environment=environment(tmp_path), out=out, err=err)
+        try:
+            while requests(bill) < 3:
+                assert first.exitcode is None
+                time.sleep(0.002)
+            second = touchstone("compare", "task.yaml")
+            listed = touchstone("trials", "--json")
+            report = touchstone("report", "latest", "--json")
+        finally:
+            first.kill()
+            first.join()
     assert second.returncode == 2
     assert f"process {first.pid}" in second.stderr
     assert second.stderr.count("\n") == 1

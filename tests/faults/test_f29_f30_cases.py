@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from touchstone.data.base import CaseSource
 from touchstone.data.cases import read_cases
 from touchstone.errors import DataError
 
-LARGE_MB = 100
+LARGE_MB, MORE_MIB = (100, 60) if "TOUCHSTONE_LOAD" in os.environ else (40, 30)
 ROW = "many words " * 5000
 
 
@@ -32,7 +33,10 @@ def _sized(path: Path, megabytes: int) -> int:
 def test_f29_a_large_file_is_streamed_and_its_cost_known_before_the_first_call(
     bill: Path, write_task: Write, tmp_path: Path
 ) -> None:
-    """The plan of 100 MB, in rows of 55 kB, takes less than 60 MiB more than that of two rows, and under 300 MB."""
+    """
+    The plan of a file in rows of 55 kB takes hardly more than that of two rows, and under 300 MB: of 100 MB less than
+    60 MiB more (`make test-thorough`), of 40 MB less than 30.
+    """
     peaks = []
     with in_thread(bill) as provider:
         write_task(provider.base_url, [])
@@ -45,7 +49,7 @@ def test_f29_a_large_file_is_streamed_and_its_cost_known_before_the_first_call(
             assert 0 < candidate["expected_usd"] < candidate["worst_usd"]
             peaks.append(plan.peak_mib)
     assert requests(bill) == 0
-    assert peaks[1] - peaks[0] < 60
+    assert peaks[1] - peaks[0] < MORE_MIB
     assert peaks[1] * 1.048576 < 300
 
 
