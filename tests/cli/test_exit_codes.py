@@ -63,18 +63,6 @@ def test_every_command_has_help_in_both_languages(touchstone: Run) -> None:
         assert not any("\u4e00" <= character <= "\u9fff" for character in english.stdout)
 
 
-def test_the_demo_decides(tmp_path: Path, touchstone_anew: Run) -> None:
-    """The first part really trains and measures, decides, writes its report and names commands to try next."""
-    result = touchstone_anew("demo", "intents")
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "touchstone-demo" / "report.html").stat().st_size > 10_000
-    listed = json.loads(touchstone_anew("trials", "--json").stdout)
-    for verb in (f"decide {listed[0]['id']}", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
-        assert f"touchstone {verb}" in result.stdout
-    assert listed[0]["task"] == "helpdesk-intents"
-    assert listed[0]["candidates"] == 4
-
-
 @pytest.mark.parametrize("arguments", [("compare",), ("compare", "task.yaml", "--nonsense"), ("nonsense",)])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], touchstone_anew: Run) -> None:
     """The command line itself is checked."""

@@ -28,7 +28,7 @@ from touchstone.workspace.taskfile import load_task
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-INSTALLED = {ROOT / "README.md", ROOT / "docs" / "guide" / "first-comparison.md"}
+INSTALLED = {ROOT / "README.md"}
 """Where a reader begins: run with the command as it was installed; the other pages with a forked one."""
 _BLOCK = re.compile(
     r"(?:<!-- (?P<comment>[^\n]*?) -->\n+)?(?P<fence>```+)(?P<language>\w*)\n(?P<body>.*?)^(?P=fence)$",

@@ -1,14 +1,14 @@
-"""The table in both READMEs is what the demo measures."""
+"""The table in both READMEs is what the demo measures, and the demo says how to go on."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.conftest import Run
+from tests.docs.conftest import Demo
 
 ROOT = Path(__file__).resolve().parents[2]
 _ROW = re.compile(r"^\| \d \| (.+?) \| ([\d.]+)% \| ([\d.]+)–([\d.]+)% \| (\d+) \| < (\d+) \| (.*?) ?\|$", re.MULTILINE)
@@ -25,15 +25,13 @@ _WORDS = {
 }
 
 
-def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_readme_shows_what_the_demo_measures(demo: Demo) -> None:
     """
     Scores, intervals, cases, costs, verdict, and who is chosen, tied or ruled out are those of `touchstone demo`.
 
     `--json` prints one comparison and nothing else.
     """
-    done = touchstone("demo", "intents", "--json")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    result = json.loads(demo.done.stdout)
     assert result["schema"] == "touchstone.comparison/1"
     decision = result["decision"]
     assert decision["verdict"] == "tie"
@@ -51,6 +49,19 @@ def test_readme_shows_what_the_demo_measures(touchstone: Callable[..., subproces
             assert 0 < measured[name]["cost"]["per_month_usd"] < float(usd)
             assert _WORDS[word] == _role(name, decision), f"{readme}: {name}"
         assert f"{decision['cases_needed']:,}" in text
+
+
+def test_the_demo_decides(demo: Demo, tmp_path: Path, touchstone: Run) -> None:
+    """The first part really trains and measures, decides, writes its report and names commands to try next."""
+    assert (demo.folder / "touchstone-demo" / "report.html").stat().st_size > 10_000
+    demo.copy(tmp_path)
+    result = touchstone("demo", "intents")
+    assert result.returncode == 0, result.stderr
+    listed = json.loads(touchstone("trials", "--json").stdout)
+    for verb in (f"decide {listed[0]['id']}", "compare touchstone-demo/task.yaml --dry-run", "init --from"):
+        assert f"touchstone {verb}" in result.stdout
+    assert listed[0]["task"] == "helpdesk-intents"
+    assert listed[0]["candidates"] == 4
 
 
 def _role(name: str, decision: dict[str, object]) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from tests import warm
+from tests.docs.conftest import Demo
 from tests.docs.test_blocks import ROOT, Block, blocks, run
 from tests.faults.child import command, environment
 
@@ -40,12 +41,11 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Served]:
     """What the README's block leaves running; of the demo the part that trains no language model."""
-    folder, key = tmp_path_factory.mktemp("reader"), ""
+    folder, key = demo.copy(tmp_path_factory.mktemp("reader")), ""
     (folder / "home").mkdir()
     with warm.on_path(tmp_path_factory.mktemp("warm")) as first_on_path:
-        run(["touchstone", "demo", "intents"], folder, "touchstone demo intents", first_on_path)
         *before, last = with_words(ROOT / "README.md", "touchstone serve", "bash").body.strip().splitlines()
         for line in before:
             printed = run(["bash", "-euo", "pipefail", "-c", line], folder, f"README.md: {line}", first_on_path)
