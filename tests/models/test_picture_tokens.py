@@ -1,4 +1,4 @@
-"""How many input tokens a request with pictures takes at most."""
+"""How many input tokens a request with pictures takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from touchstone.evaluation.ledger import canonical
 from touchstone.models.base import ChatRequest, ImagePart, Message, TextPart
 from touchstone.models.fake import FakeModel
-from touchstone.models.picture_tokens import PICTURE_TOKENS, most_input_tokens, picture_tokens
+from touchstone.models.picture_tokens import PICTURE_TOKENS, most_input_tokens, picture_tokens, usual_picture_tokens
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,40 @@ from touchstone.models.picture_tokens import PICTURE_TOKENS, most_input_tokens, 
 )
 def test_a_rule_is_its_models_own(name: str, tokens: int) -> None:
     """Whoever is not known by name may take as much as the dearest that is known."""
-    assert picture_tokens(name) == tokens
+    assert picture_tokens(name).most == tokens
 
 
 def test_the_dearest_known_rule_is_covered() -> None:
     """gpt-4o-mini: 2,833 tokens and 5,667 for each of eight tiles; gpt-4o: 85 and 170; gpt-4.1-nano: patches."""
-    assert picture_tokens("gpt-4o-mini") >= 2_833 + 8 * 5_667
-    assert picture_tokens("gpt-4o") >= 85 + 8 * 170
-    assert picture_tokens("gpt-4.1-nano") >= 1_536 * 2.46
-    assert picture_tokens("claude-opus-4-7") >= 4_784
+    assert picture_tokens("gpt-4o-mini").most >= 2_833 + 8 * 5_667
+    assert picture_tokens("gpt-4o").most >= 85 + 8 * 170
+    assert picture_tokens("gpt-4.1-nano").most >= 1_536 * 2.46
+    assert picture_tokens("claude-opus-4-7").most >= 4_784
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("claude-opus-5", 37 * 37),
+        ("gpt-4o", 85 + 4 * 170),
+        ("gpt-4o-mini", 2_833 + 4 * 5_667),
+        ("gpt-4.1", 32 * 32),
+        ("qwen3-vl", 37 * 37),
+    ],
+)
+def test_what_is_usual_is_what_the_guides_say_of_1024_pixels_each_way(name: str, tokens: int) -> None:
+    """Patches of 28 pixels, tiles, patches of 32 pixels; never more than the most."""
+    rule = picture_tokens(name)
+    assert rule.usual == tokens <= rule.most
+
+
+@given(number=st.integers(0, 5))
+def test_each_picture_counts_for_itself(number: int) -> None:
+    """Words beside it are counted elsewhere."""
+    parts = [TextPart(text="what is this?"), *[ImagePart(url="data:;base64,AAAA")] * number]
+    request = ChatRequest(messages=(Message(role="user", content=tuple(parts)),))
+
+    assert usual_picture_tokens(FakeModel("gpt-4o"), request) == 765 * number
 
 
 @given(texts=st.lists(st.text(max_size=30), max_size=4), sizes=st.lists(st.integers(0, 100_000), max_size=3))

@@ -157,7 +157,7 @@ def test_what_was_answered_is_not_asked_again(desk: Desk) -> None:
 
 def test_the_worst_case_of_a_picture_is_what_will_be_held_for_it(desk: Desk) -> None:
     """By the model's rule for pictures, however long the file: a price below the hold would be no worst case."""
-    least = picture_tokens("m") * PRICE["input_usd"] / 1e6
+    least = picture_tokens("m").most * PRICE["input_usd"] / 1e6
     picture = desk.file.parent / "one.png"
     desk.write([*DATA, {"id": "p", "input": "which is it?", "image": "one.png", "target": "a", "split": "test"}])
     found = []
@@ -170,6 +170,21 @@ def test_the_worst_case_of_a_picture_is_what_will_be_held_for_it(desk: Desk) -> 
     assert least < found[0].worst_call_usd < 1.2 * least
 
 
+def test_the_price_before_the_button_holds_what_a_picture_usually_costs(desk: Desk) -> None:
+    """By the model's rule too: texts alone would be the smallest part of it."""
+    (desk.file.parent / "one.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    case = {"id": "p", "input": "which is it?", "target": "a", "split": "test"}
+    desk.write([*DATA, case])
+    words = desk.asked()
+    desk.write([*DATA, {**case, "image": "one.png"}])
+    seen = desk.asked()
+
+    assert seen.input_tokens - words.input_tokens == picture_tokens("m").usual
+    assert words.expected_usd is not None
+    assert seen.expected_usd is not None
+    assert seen.expected_usd - words.expected_usd == pytest.approx(picture_tokens("m").usual * PRICE["input_usd"] / 1e6)
+
+
 def test_a_picture_within_a_conversation_counts_the_same(desk: Desk) -> None:
     """It lies in the case itself, so that its request is kept."""
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
@@ -177,7 +192,7 @@ def test_a_picture_within_a_conversation_counts_the_same(desk: Desk) -> None:
     desk.write([*DATA, {"id": "p", "messages": asked, "target": "a", "split": "test"}])
     first = desk.asked()
     assert first.worst_call_usd is not None
-    assert first.worst_call_usd > picture_tokens("m") * PRICE["input_usd"] / 1e6
+    assert first.worst_call_usd > picture_tokens("m").most * PRICE["input_usd"] / 1e6
     assert desk.asked() == first
 
 

@@ -24,7 +24,7 @@ from touchstone.evaluation.journal import Journal
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.models.base import ChatRequest, TextPart
-from touchstone.models.picture_tokens import most_input_tokens
+from touchstone.models.picture_tokens import most_input_tokens, usual_picture_tokens
 from touchstone.strategies.chat import PromptCandidate
 
 Value = TypeVar("Value")
@@ -73,8 +73,8 @@ class AskedCell(NamedTuple):
 
     ordinal: int
     draw: int
-    text_bytes: int
-    """Of its texts, in UTF-8."""
+    usual_tokens: int
+    """That it is probably read as; see `usually_read`."""
     most_tokens: int
     """That it is read as at most; see `most_read`."""
     key: str
@@ -149,7 +149,9 @@ def _cells(candidate: PromptCandidate, ledger: Ledger, dataset: str, draws: int)
                 continue  # a cell that will fail before anything is sent
             body = canonical(request)
             key = key_of(candidate.caller.endpoint, body)
-            found.append(AskedCell(ordinal, draw, text_bytes(request), most_read(candidate, request, body), key))
+            found.append(
+                AskedCell(ordinal, draw, usually_read(candidate, request), most_read(candidate, request, body), key)
+            )
     return found
 
 
@@ -167,6 +169,13 @@ def most_read(candidate: PromptCandidate, request: ChatRequest, body: bytes) -> 
     """No call has more input tokens than this; the same number is held for it when it is sent."""
     caller = candidate.caller
     return most_input_tokens(caller.model, request, len(body)) if isinstance(caller, Journal) else len(body)
+
+
+def usually_read(candidate: PromptCandidate, request: ChatRequest) -> int:
+    """Input tokens that a request probably has: a token for every four bytes of its texts, and its pictures."""
+    caller = candidate.caller
+    pictures = usual_picture_tokens(caller.model, request) if isinstance(caller, Journal) else 0
+    return text_bytes(request) // 4 + pictures
 
 
 def text_bytes(request: ChatRequest) -> int:

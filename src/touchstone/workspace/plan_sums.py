@@ -9,7 +9,7 @@ from touchstone.errors import RequestRejected
 from touchstone.evaluation.journal import worst_case_usd
 from touchstone.evaluation.ledger import Ledger, canonical, key_of
 from touchstone.strategies.chat import PromptCandidate
-from touchstone.workspace.plan_kept import asked_cells, most_read, stored_replies, text_bytes
+from touchstone.workspace.plan_kept import asked_cells, most_read, stored_replies, text_bytes, usually_read
 from touchstone.workspace.plan_room import Room
 
 
@@ -29,15 +29,14 @@ class Sums:
         self.calls = self.input_tokens = 0
         self.low_usd = self.expected_usd = self.worst_usd = self.worst_call_usd = 0.0
 
-    def add(self, size: int, most_tokens: int) -> None:
+    def add(self, tokens: int, most_tokens: int) -> None:
         """
         Add a request that would be sent.
 
         Args:
-            size: Bytes of its texts.
+            tokens: That it is probably read as.
             most_tokens: That it is read as at most.
         """
-        tokens = size // 4
         self.calls += 1
         self.input_tokens += tokens
         if self._price is None:
@@ -82,9 +81,9 @@ def sums_of(
     else:
         left = [cell for cell in cells if not has(cell.ordinal, cell.draw)]
         known = stored_replies(ledger, [cell.key for cell in left]) if candidate.caller.paid else frozenset()
-        sizes = ((cell.text_bytes, cell.most_tokens) for cell in left if cell.key not in known)
-    for size, most_tokens in sizes:
-        sums.add(size, most_tokens)
+        sizes = ((cell.usual_tokens, cell.most_tokens) for cell in left if cell.key not in known)
+    for usual_tokens, most_tokens in sizes:
+        sums.add(usual_tokens, most_tokens)
     return sums
 
 
@@ -96,7 +95,7 @@ def _one_by_one(
     has: Callable[[int, int], bool],
     room: Room | None,
 ) -> Iterator[tuple[int, int]]:
-    """(bytes of texts, most tokens) where requests must be made to be looked at, such as those with pictures."""
+    """(usual tokens, most tokens) where requests must be made to be looked at, such as those with pictures."""
     for ordinal, case in ledger.datasets.cases(dataset, "test"):
         for draw in range(draws):
             if has(ordinal, draw):
@@ -108,7 +107,6 @@ def _one_by_one(
             body = canonical(request)
             if candidate.caller.paid and ledger.reply(key_of(candidate.caller.endpoint, body)) is not None:
                 continue
-            size = text_bytes(request)
             if room is not None:
-                room.look(request, size)
-            yield size, most_read(candidate, request, body)
+                room.look(request, text_bytes(request))
+            yield usually_read(candidate, request), most_read(candidate, request, body)
