@@ -54,8 +54,8 @@ translations: $(VENV)/.dev
 
 # Training: torch first and pinned, so that pip takes the build for processors and not gigabytes for accelerators.
 $(VENV)/.train: pyproject.toml | $(VENV)/.dev
-	$(PIP) install 'torch==2.13.0'
-	$(PIP) install --no-build-isolation -e '.[train]'
+	$(PIP) install --no-compile 'torch==2.13.0'
+	$(PIP) install --no-compile --no-build-isolation -e '.[train]'
 	touch $@
 
 test-train: $(VENV)/.train

@@ -83,7 +83,7 @@ def quick_rendered(
 
     library = Tokenizer.from_file(str(tokenizer))
     roles = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
-    special = {name: library.token_to_id(name) for name in (END, *roles.values())}
+    special = {name: number for name in (END, *roles.values()) if (number := library.token_to_id(name)) is not None}
     for turns in talks:
         numbers: list[int] = []
         said: list[bool] = []
