@@ -76,6 +76,12 @@ def examples(few: int) -> settings:
     return settings(max_examples=few * settings.default.max_examples // 50)
 
 
+def seeded(few: int, promised: int) -> int:
+    """So many seeded runs where each is dear; as many as the promise names in `make test-thorough`."""
+    assert settings.default is not None
+    return few if settings.default.max_examples <= 50 else promised
+
+
 @pytest.fixture
 def touchstone(tmp_path: Path) -> Run:
     """Runs the command in a process of its own (`warm.py`), in an empty folder, with a clean environment."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+
+from tests import warm
+from tests.evaluation.journal_run import measure
 
 from touchstone.models.fake import FakeModel
 from touchstone.models.fake_server import FakeServer, serve_in_thread
@@ -17,71 +18,21 @@ from touchstone.models.fake_server import FakeServer, serve_in_thread
 CASES = 60
 IN_FLIGHT = 8
 
-RUN = """
-import asyncio, sys
-from touchstone.catalog.base import Price
-from touchstone.data.base import Case
-from touchstone.evaluation.engine import answer_cell
-from touchstone.evaluation.journal import Journal
-from touchstone.evaluation.ledger import Ledger
-from touchstone.evaluation.measure import Measurement
-from touchstone.evaluation.order import CaseOrder
-from touchstone.evaluation.purse import Purse
-from touchstone.evaluation.recovery import recover
-from touchstone.evaluation.scorecard import Scorecard
-from touchstone.models.base import ChatRequest, Message
-from touchstone.models.openai_compatible import OpenAICompatible
-from touchstone.scoring.base import Reading, Score
 
-class Asking:
-    name = "m"
-    def __init__(self, caller):
-        self.caller = caller
-    async def answer(self, case, *, draw=0):
-        return await self.caller.complete(
-            ChatRequest(messages=(Message(role="user", content=case.text),), max_tokens=50, draw=draw)
-        )
-
-class Whole:
-    name = "whole"
-    def read(self, text, case):
-        return Reading(answer=text, how="whole")
-
-class Same:
-    name, reads_answer, needs_target = "same", True, True
-    async def score(self, case, completion, reading):
-        return Score(scorer="same", value=float(reading.answer == case.input))
-
-async def main(place, url, count, in_flight):
-    ledger = Ledger(place)
-    recover(ledger)
-    purse = Purse(ledger, "run")
-    purse.open()
-    model = OpenAICompatible("m", url, price=Price(input_usd=1, output_usd=2))
-    candidate = Asking(Journal(model, purse))
-    card = Scorecard(CaseOrder.draw(int(count), 1), 1)
-    run = Measurement(
-        card,
-        purse,
-        lambda cell: answer_cell(candidate, cell.case, Whole(), [Same()]),
-        lambda ordinals: [Case(id=str(at), input=f"question {at}") for at in ordinals],
-        1,
-        concurrency=int(in_flight),
-    )
-    kinds = [answered.outcome.kind async for answered in run.run()]
-    await ledger.drain()
-    await model.close()
-    ledger.close()
-    print(*kinds)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
+def start(store: Path, url: str) -> ForkServerProcess:
+    return warm.begin(measure, str(store), url, CASES, IN_FLIGHT, str(said(store)))
 
 
-def start(store: Path, url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN, str(store), url, str(CASES), str(IN_FLIGHT)], stdout=subprocess.PIPE, text=True
-    )
+def said(store: Path) -> Path:
+    return store.with_name("said.txt")
+
+
+def run_on(store: Path, url: str) -> list[str]:
+    """Run to the end; what came of each cell."""
+    process = start(store, url)
+    process.join(120)
+    assert process.exitcode == 0
+    return said(store).read_text().split()
 
 
 def one(store: Path, query: str) -> int:
@@ -110,9 +61,10 @@ def test_a_killed_run_loses_no_committed_reply_and_buys_none_again(tmp_path: Pat
         deadline = time.monotonic() + 60
         while len(server.bill) < CASES // 3 and time.monotonic() < deadline:
             time.sleep(0.002)
-        os.kill(killed.pid, signal.SIGKILL)
-        assert killed.communicate(timeout=60)[0] == ""
-        assert killed.returncode == -signal.SIGKILL
+        killed.kill()
+        killed.join(60)
+        assert killed.exitcode == -signal.SIGKILL
+        assert not said(store).exists()
         time.sleep(0.2)  # what was in flight is billed to the end
 
         asked = server.requests
@@ -124,10 +76,7 @@ def test_a_killed_run_loses_no_committed_reply_and_buys_none_again(tmp_path: Pat
         assert in_doubt <= IN_FLIGHT
         assert asked <= one(store, "SELECT count(*) FROM attempt")
 
-        again = start(store, server.base_url)
-        kinds = again.communicate(timeout=120)[0].split()
-        assert again.returncode == 0
-        assert kinds == ["scored"] * CASES
+        assert run_on(store, server.base_url) == ["scored"] * CASES
         assert server.requests - asked == CASES - committed
         assert one(store, "SELECT count(*) FROM attempt WHERE state IN ('intent', 'unread')") == 0
         assert one(store, "SELECT count(*) FROM attempt WHERE state = 'in_doubt'") == in_doubt
@@ -141,6 +90,5 @@ def test_a_killed_run_loses_no_committed_reply_and_buys_none_again(tmp_path: Pat
         assert usd(store, "SELECT held_usd FROM budget") == 0.0
 
         asked = server.requests
-        third = start(store, server.base_url)
-        assert third.communicate(timeout=120)[0].split() == ["scored"] * CASES
+        assert run_on(store, server.base_url) == ["scored"] * CASES
         assert server.requests == asked

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import seeded
 
 from touchstone.evaluation.holm import holm
 from touchstone.evaluation.paired import compare_pairs, mcnemar_p, tango
@@ -171,10 +172,10 @@ def test_paired_graded_intervals_cover_93_to_97_percent(n: int) -> None:
 
 def test_identical_01_candidates_seldom_differ() -> None:
     """Shipped check: of 1,000 seeded runs of two equally good candidates at most 5 % come out significant."""
-    generator = np.random.default_rng(0)
-    scores = (generator.random((1000, 2, 200)) < 0.8).astype(float)
+    generator, runs = np.random.default_rng(0), seeded(200, 1000)
+    scores = (generator.random((runs, 2, 200)) < 0.8).astype(float)
     wrong = sum(compare_pairs(["a", "b"], run)[0].adjusted_p < 0.05 for run in scores)
-    assert wrong <= 50
+    assert wrong <= 0.05 * runs
 
 
 def test_identical_graded_candidates_seldom_differ() -> None:
@@ -193,20 +194,21 @@ def test_identical_graded_candidates_seldom_differ() -> None:
         return int((p < 0.05).sum())
 
     assert significant(1000, 100) <= 50
-    assert significant(8000, 40) <= 8000 * 0.05 + 3 * math.sqrt(8000 * 0.05 * 0.95)
+    further = seeded(2000, 8000)
+    assert significant(further, 40) <= further * 0.05 + 3 * math.sqrt(further * 0.05 * 0.95)
 
 
 def test_identical_grouped_candidates_seldom_differ() -> None:
     """Cells that repeat within a group do not count as new evidence; McNemar, told nothing, errs in over 15 %."""
-    generator = np.random.default_rng(1)
+    generator, runs = np.random.default_rng(1), seeded(100, 300)
     groups = [at // 8 for at in range(240)]
     wrong = naive = 0
-    for _ in range(300):
+    for _ in range(runs):
         scores = np.repeat((generator.random((2, 30)) < 0.7).astype(float), 8, axis=1)
         wrong += compare_pairs(["a", "b"], scores, groups=groups)[0].p < 0.05
         naive += compare_pairs(["a", "b"], scores)[0].p < 0.05
-    assert wrong <= 0.05 * 300 + 3 * math.sqrt(300 * 0.05 * 0.95)
-    assert naive > 0.15 * 300
+    assert wrong <= 0.05 * runs + 3 * math.sqrt(runs * 0.05 * 0.95)
+    assert naive > 0.15 * runs
 
 
 @given(

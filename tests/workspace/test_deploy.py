@@ -28,7 +28,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        rows = [(f"c{n}", f"question number {n}", LABELS[n % 3]) for n in range(120)]
+        rows = [(f"c{n}", f"question number {n}", LABELS[n % 3]) for n in range(48)]
         self.write("cases.csv", "id,input,target\n" + "".join(f"{i},{q},{t}\n" for i, q, t in rows))
         self.write("prompts/words.txt", "Which topic is this? {input}")
         answers = [{"input": f"Which topic is this? {q}", "reply": t} for _, q, t in rows]
