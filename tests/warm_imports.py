@@ -1,4 +1,4 @@
-"""What commands import and make, for the process that `warm.py` forks from; no command itself: each is in one language."""
+"""What commands import and make, for the process that `warm.py` forks from; no command: each is in one language."""
 
 from __future__ import annotations
 
