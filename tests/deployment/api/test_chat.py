@@ -119,18 +119,19 @@ async def test_images_come_as_data(house: House, url: str) -> None:
         assert (await house.chat("helpdesk", messages=body(pixel))).status == 200
 
 
-@pytest.mark.parametrize("kind", ["image_url", "video_url", "audio_url", "file", ["image_url"], None])
 @pytest.mark.parametrize("role", ["user", "assistant", "system", "tool"])
-async def test_no_turn_names_an_address(house: House, role: str, kind: object) -> None:
+async def test_no_turn_names_an_address(house: House, role: str) -> None:
     """Not by another kind of part, and not in an earlier turn either: some servers fetch what these name."""
     address = "http://169.254.169.254/latest/meta-data"
-    part = {"type": kind, "file": {"file_data": address}}
-    part |= {name: {"url": address} for name in ("image_url", "video_url", "audio_url")}
-    turns = [{"role": role, "content": [part], "tool_call_id": "c"}, {"role": "user", "content": "What is this?"}]
     async with FakeServer() as server:
         await house.deploy("helpdesk", server)
-        assert (await house.chat("helpdesk", messages=turns)).code == "invalid_value"
-        assert server.requests == 0
+        for kind in ("image_url", "video_url", "audio_url", "file", ["image_url"], None):
+            part = {"type": kind, "file": {"file_data": address}}
+            part |= {name: {"url": address} for name in ("image_url", "video_url", "audio_url")}
+            turn = {"role": role, "content": [part], "tool_call_id": "c"}
+            reply = await house.chat("helpdesk", messages=[turn, {"role": "user", "content": "What is this?"}])
+            assert (reply.status, reply.code) == (400, "invalid_value"), kind
+            assert server.requests == 0, kind
 
 
 async def test_shares_of_versions_are_kept(house: House) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from tests.deployment.api.house import House
 from tests.deployment.api.kinds_house import client, ended, lines, open_kinds, read_lines
@@ -93,29 +92,30 @@ async def test_a20_an_earlier_turn_names_no_address_either(house: House) -> None
         assert server.requests == 0
 
 
-@pytest.mark.parametrize(
-    ("url", "status"),
-    [
-        ("https://cdn.example/x.png", 200),
-        ("https://CDN.example/x.png", 200),
-        ("http://cdn.example/x.png", 400),
-        ("https://cdn.example:8443/x.png", 400),
-        ("https://cdn.example@127.0.0.1/x.png", 400),
-        ("https://user@cdn.example/x.png", 400),
-        ("https://cdn.example.evil.example/x.png", 400),
-        ("https://evil.example/?cdn.example", 400),
-        ("https://evil.example#cdn.example", 400),
-        ("https://evil.example\\@cdn.example/x.png", 400),
-        ("https://169.254.169.254/x.png", 400),
-    ],
+FROM: tuple[tuple[str, int], ...] = (
+    ("https://cdn.example/x.png", 200),
+    ("https://CDN.example/x.png", 200),
+    ("http://cdn.example/x.png", 400),
+    ("https://cdn.example:8443/x.png", 400),
+    ("https://cdn.example@127.0.0.1/x.png", 400),
+    ("https://user@cdn.example/x.png", 400),
+    ("https://cdn.example.evil.example/x.png", 400),
+    ("https://evil.example/?cdn.example", 400),
+    ("https://evil.example#cdn.example", 400),
+    ("https://evil.example\\@cdn.example/x.png", 400),
+    ("https://169.254.169.254/x.png", 400),
 )
-async def test_a20_only_hosts_that_the_policy_names(house: House, url: str, status: int) -> None:
+
+
+async def test_a20_only_hosts_that_the_policy_names(house: House) -> None:
     """By https, on the usual port, with no credential; nobody of ours looks the name up, the provider fetches it."""
     async with FakeServer() as server:
         await house.deploy("helpdesk", server, image_hosts=("cdn.example",))
-        turns = [{"role": "user", "content": [parts(url)[0], {"type": "text", "text": "What is this?"}]}]
-        assert (await house.chat("helpdesk", messages=turns)).status == status
-        assert server.requests == (1 if status == 200 else 0)
+        for url, status in FROM:
+            before = server.requests
+            turns = [{"role": "user", "content": [parts(url)[0], {"type": "text", "text": "What is this?"}]}]
+            assert (await house.chat("helpdesk", messages=turns)).status == status, url
+            assert server.requests - before == (1 if status == 200 else 0), url
 
 
 async def test_a20_nor_in_the_line_of_a_batch(house: House) -> None:
