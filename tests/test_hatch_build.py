@@ -23,7 +23,8 @@ class Yard:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tree = folder / "tree"
-        leave = shutil.ignore_patterns("__pycache__", "shipped.sqlite")
+        # What is compiled comes along, so that the build need not; weights are most of the bytes and no part of it.
+        leave = shutil.ignore_patterns("shipped.sqlite", "*.safetensors")
         shutil.copytree(ROOT / "src", self.tree / "src", ignore=leave)
         for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, self.tree / name)
