@@ -89,6 +89,22 @@ def test_the_ladder_says_what_each_way_brings_and_costs(shop: Learner) -> None:
     assert shop.sold == bought == 3 * 40
 
 
+def test_what_was_asked_in_full_is_no_race(shop: Learner) -> None:
+    """Without `--full` the same is said of the same answers; a further candidate races, and what raced stays a race."""
+    shop.task(shop.entry(), improve={"ways": ["few_shot"], "shots": [1]}, **VOLUME)
+    full, again = improve(shop, "--full"), improve(shop)
+    assert shop.sold == 2 * 40
+    assert again["comparison"]["race"]["finish"] == "full"
+    assert again["comparison"]["pairs"] == full["comparison"]["pairs"]
+    assert again["ladder"] == full["ladder"]
+    assert improve(shop)["comparison"] == again["comparison"]
+    shop.task(shop.entry(), improve={"ways": ["few_shot"], "shots": [1, 2]}, **VOLUME)
+    assert improve(shop)["comparison"]["race"]["finish"] == "proven"
+    # All of it raced to its end says no more than a race does.
+    shop.task(shop.entry(), improve={"ways": ["few_shot"], "shots": [1, 2]}, goal="cheapest-within: 0.5")
+    assert improve(shop)["comparison"]["race"]["finish"] != "full"
+
+
 def test_sweeps_become_learning_curves(shop: Learner) -> None:
     """Examples shown begin at none, which is the model as it is; examples learned from at the smallest share."""
     shop.task(shop.entry(), improve={"ways": ["prompt", "few_shot", "baseline"], "shots": [1, 4]}, **VOLUME)

@@ -230,6 +230,18 @@ class Comparisons:
         with store_errors(), self._ledger.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def asked_in_full(self, trial: int, repeats: int) -> bool:
+        """Whether a finished comparison asked a trial everything, so often at least, whatever was answered: no race."""
+        entered, table = tables.entries, tables.comparisons
+        query = (
+            sa.select(table.c.spec)
+            .join(entered, entered.c.comparison == table.c.id)
+            .where(entered.c.trial == trial, entered.c.closed.is_(None), table.c.state == "finished")
+        )
+        with store_errors(), self._ledger.engine.connect() as connection:
+            specs = [orjson.loads(spec) for spec in connection.execute(query).scalars()]
+        return any(not spec.get("racing") and spec["options"]["repeats"] >= repeats for spec in specs)
+
     # Cells
 
     def numbers(self, trial: int, run: str | None = None) -> dict[str, Vector]:

@@ -229,7 +229,7 @@ class Plan(Noun):
                     calls=self.race_calls
                 )
             )
-        elif self.race and remote:
+        elif self.race and self.remote_calls:
             found.append(
                 _("A race asks settled rivals no more: usually a tenth to a half of these calls; --full makes them all")
             )

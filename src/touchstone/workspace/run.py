@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 
 from touchstone import __version__
 from touchstone.errors import SettingsError, StoreFull
@@ -104,7 +105,7 @@ async def run(
             prepared.candidates, ledger, prepared.summary.digest, confidence=race.confidence, seed=race.seed
         )
         retrieval = await until_stopped(scores, prepared.purse, stop)
-    session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop)
+    session = _Session(prepared, ledger, comparisons, options, comparison, identity, progress, stop, before)
     session.open(before, command, retrieval)
     try:
         await session.measure(notice)
@@ -131,6 +132,7 @@ class _Session:
         identity: Identity,
         progress: Callable[[Progress], None],
         stop: StopSignal,
+        before: Mapping[str, Any] | None,
     ) -> None:
         self.prepared = prepared
         self.ledger = ledger
@@ -148,11 +150,12 @@ class _Session:
         self._may_go_on = rules.max_calls is None
         self._ruled_out = frozenset(ruled_out_beforehand(prepared))
         self.card = Scorecard(self.order, len(names), options.repeats, requirements)
-        self.race = Race(len(names), self.order.sizes.tolist(), rules) if prepared.race(options) else None
         self.trials = [
             comparisons.trial(digest, candidate.recipe)
             for digest, candidate in zip(identity.trials, prepared.candidates, strict=True)
         ]
+        races = prepared.race(options) and self._saves(before)
+        self.race = Race(len(names), self.order.sizes.tolist(), rules) if races else None
         purse = prepared.purse
         self.watch = Watch(names, self.card, lambda: purse.spent_usd, file.race.confidence, progress, self._ruled_out)
         self.measurement = Measurement(
@@ -172,6 +175,17 @@ class _Session:
         self._steps_kept = 0.0
         self._asked = False
         self._opened = False
+
+    def _saves(self, before: Mapping[str, Any] | None) -> bool:
+        """
+        Whether a race can save calls, which it cannot where everybody was asked everything, whatever was answered.
+
+        Intervals for a fixed number of cases hold then, and are narrower. Where a race bought all there is they do not:
+        when it stopped depended on the answers.
+        """
+        if before is not None:  # a run that goes on is what it was
+            return bool(orjson.loads(before["spec"]).get("racing", True))
+        return not all(self.comparisons.asked_in_full(trial, self.options.repeats) for trial in self.trials)
 
     def open(self, before: Mapping[str, Any] | None, command: str, retrieval: Sequence[RetrievalScores | None]) -> None:
         """Open or reopen the comparison, with what each candidate finds, and take over what is stored."""
