@@ -253,7 +253,8 @@ def test_every_place_is_usable_without_scripts(open_page: Callable[..., Seen], s
         for _step in range(200):
             if found.count():
                 return
-            page.wait_for_timeout(150)
+            while any(view.is_live for view in site.site.jobs("default").all()):
+                page.wait_for_timeout(100)
             link(page, "Look again").click()
         raise AssertionError(f"{found} never came")
 

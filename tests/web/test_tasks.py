@@ -52,7 +52,7 @@ def finished(visitor: Visitor, run: str) -> Reply:
         if "running" not in page.words and "stopping" not in page.words:
             return page
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.25)
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_money_needs_a_cap_and_the_race_stops_and_goes_on(
     refused = visitor.post(f"{task}/run", {"full": "1"})
     assert refused.status == 422
     assert "Somebody here takes money" in refused.words
-    seller.pause_s = 0.4
+    seller.pause_s = 0.2
     visitor.post(f"{task}/edit", {**ASKED, "concurrency": "2"})
     run = visitor.post(f"{task}/run", {"full": "1", "max_usd": "0.5"}).path
     second = visitor.post(f"{task}/run", {"full": "1", "max_usd": "0.5"})
@@ -297,7 +297,7 @@ def test_the_race_is_live_in_a_browser(
 ) -> None:
     """The page moves by itself, and ends by itself with what came out; the price comes without a click."""
     seller, _url = provider
-    seller.pause_s = 0.15
+    seller.pause_s = 0.05
     visitor.post(f"{task}/edit", {**ASKED, "instruction": "Name it now.", "concurrency": "2"})
     seen = open_page(f"{task}/run")
     seen.page.get_by_label("USD at most").fill("0.5", timeout=60_000)
