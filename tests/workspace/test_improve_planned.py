@@ -11,7 +11,7 @@ import pytest
 
 from touchstone.catalog.prices import OWN_MACHINE
 from touchstone.config import load_settings
-from touchstone.errors import TaskError
+from touchstone.errors import ExtraMissing, TaskError
 from touchstone.evaluation.base import BuildCost, Cost, MachineTime
 from touchstone.reporting.base import CandidateResult
 from touchstone.workspace.base import CompareOptions
@@ -48,13 +48,16 @@ def planned(tmp_path: Path) -> Iterator[Make]:
     (tmp_path / "handbook.md").write_text("# Lamps\n\nLamps are mended in May.\n")
     (tmp_path / "handbook-new.md").write_text("# Lamps\n\nLamps are mended in June.\n")
 
-    def made(*entries: Any, cases: str = rows(), max_usd: float | None = None, **section: Any) -> Planned:
+    def made(
+        *entries: Any, cases: str = rows(), max_usd: float | None = None, train: bool = False, **section: Any
+    ) -> Planned:
         (tmp_path / "cases.csv").write_text(cases)
         body: dict[str, Any] = {"task": "t", "instruction": "Name it.", "cases": "cases.csv"}
         body |= {"candidates": list(entries), "improve": section}
         body |= {"answer": {"kind": "label", "labels": list(LABELS)}}
         (tmp_path / "task.yaml").write_text(json.dumps(body))
-        return plan(place.load_task(tmp_path / "task.yaml"), place.ledger, CompareOptions(max_usd=max_usd))
+        task = place.load_task(tmp_path / "task.yaml")
+        return plan(task, place.ledger, CompareOptions(max_usd=max_usd), train=train)
 
     yield made
     place.close()
@@ -90,6 +93,16 @@ def test_fine_tuned_weights_of_nobody_are_a_slip(planned: Make) -> None:
     """A name that is mistyped would leave the weights out without a word."""
     with pytest.raises(TaskError, match=r"improve.fine_tuned names 'starter/S', .* closest: starter/s"):
         planned("starter/s", fine_tuned={"starter/S": "weights"})
+
+
+def test_to_train_without_what_trains_is_refused(planned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out in silence, whoever asks for it would get less than without asking."""
+    monkeypatch.setattr("touchstone.workspace.improve.can_train", lambda: False)
+    with pytest.raises(ExtraMissing, match=r"touchstone\[train\]"):
+        planned("starter/s", train=True, fine_tuned={"starter/s": "weights"})
+    monkeypatch.setattr("touchstone.workspace.improve.can_train", lambda: True)
+    [model] = planned("starter/s", train=True).plan.models
+    assert {way.way: way.rule for way in model.ways}["fine_tune"] == "asked"
 
 
 def test_a_network_from_nothing_is_planned_once(planned: Make, monkeypatch: pytest.MonkeyPatch) -> None:
