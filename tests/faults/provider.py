@@ -24,13 +24,14 @@ import json
 import random
 import re
 import signal
-import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -254,8 +255,8 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (one.rpartition("=") for one in given)}
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
+def main(arguments: Sequence[str] | None = None, say: Callable[[int], None] | None = None) -> None:
+    """Serve until SIGTERM; `say` is told the port, which is printed where nobody else is told."""
     parser = argparse.ArgumentParser(description="A provider made of bytes, on loopback, with its own bill.")
     parser.add_argument("--bill", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
@@ -266,7 +267,7 @@ def main() -> None:
     parser.add_argument("--mix", action="append", default=[], metavar="FAULT=SHARE")
     parser.add_argument("--at", action="append", default=[], metavar="FAULT=NUMBER")
     parser.add_argument("--key")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     terms = Terms(
         input_usd=given.input_usd,
         output_usd=given.output_usd,
@@ -281,8 +282,11 @@ def main() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         async with Provider(given.bill, terms, port=given.port) as provider:
-            sys.stdout.write(f"port {provider.port}\n")
-            sys.stdout.flush()
+            if say is None:
+                sys.stdout.write(f"port {provider.port}\n")
+                sys.stdout.flush()
+            else:
+                say(provider.port)
             await stop.wait()
 
     asyncio.run(serve())
@@ -290,17 +294,24 @@ def main() -> None:
 
 @contextmanager
 def in_own_process(bill: Path, *arguments: str) -> Iterator[str]:
-    """A provider in a process of its own while the block lasts; yields its base URL."""
-    with subprocess.Popen(
-        [sys.executable, str(Path(__file__)), "--bill", str(bill), *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            word, _, port = process.stdout.readline().partition(" ")
-            assert word == "port", f"the provider did not start: {word!r}"
-            yield f"http://127.0.0.1:{int(port)}/v1"
-        finally:
-            process.terminate()
+    """A provider in a process of its own (`warm.py`) while the block lasts; yields its base URL."""
+    from tests import warm
+
+    ours, theirs = Pipe(duplex=False)
+    process = warm.begin(_forked, ("--bill", str(bill), *arguments), theirs)
+    theirs.close()
+    try:
+        assert ours.poll(30), "the provider did not start"
+        yield f"http://127.0.0.1:{ours.recv()}/v1"
+    finally:
+        process.terminate()
+        process.join()
+        process.close()
+        ours.close()
+
+
+def _forked(arguments: Sequence[str], said: Connection) -> None:
+    main(arguments, said.send)
 
 
 @contextmanager

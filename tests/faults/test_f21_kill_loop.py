@@ -1,7 +1,7 @@
 """
 P1 to P7 under SIGKILL: a run that is killed again and again ends as if nobody had touched it, and buys nothing twice.
 
-Eight seeds by default: every number of kills, a small cap, both kinds of race, and a copy of the store are among them.
+Six seeds by default: every number of kills, a small cap, both kinds of race, and a copy of the store are among them.
 `TOUCHSTONE_KILL_SEEDS=200` for more (`make test-thorough`), with failing calls among them.
 """
 
@@ -22,7 +22,7 @@ from tests.faults.store import Store
 
 from touchstone.evaluation.crash_points import POINTS
 
-SEEDS = int(os.environ.get("TOUCHSTONE_KILL_SEEDS", "8"))
+SEEDS = int(os.environ.get("TOUCHSTONE_KILL_SEEDS", "6"))
 CASES = 24
 IN_FLIGHT = 6
 COMPARE = ("compare", "task.yaml", "--json", "--report", "report.html")

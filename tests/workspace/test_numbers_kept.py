@@ -21,7 +21,7 @@ from touchstone.workspace.case_changes import change_case, take_back
 from touchstone.workspace.numbers_kept import KeptNumbers
 from touchstone.workspace.workspace import Workspace
 
-CASES = 60
+CASES = 30
 SHARE = {"good": 0.9, "fair": 0.6, "poor": 0.2}
 
 Open = Callable[[], Workspace]
