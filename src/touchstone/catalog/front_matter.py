@@ -29,12 +29,28 @@ _CLOSING = re.compile(r"(?<=[\r\n])---[ \t]*(?=\r|\n|\Z)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
+class _TooDeepError(Exception):
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
 class _Loader(yaml.SafeLoader):
     """
     `SafeLoader` with YAML 1.2's idea of plain words, as the Hugging Face Hub reads cards.
 
     `no` is the code of Norwegian and not false; `2024-12-26` and `10:30` are text.
     """
+
+    depth = -1
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Ends a node that is too deep before what is in it: the library looks far ahead at every further level."""
+        if self.depth >= _DEEPEST:
+            raise _TooDeepError(self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 _PLAIN = (
@@ -125,8 +141,8 @@ def load_yaml(text: str, *, place: str, first_line: int = 1) -> Any:
             line=first_line + (mark.line if mark else 0),
             problem=getattr(error, "problem", None) or str(error).splitlines()[0],
         ) from None
-    except RecursionError:
-        raise _too_deep(place, first_line) from None
+    except _TooDeepError as error:
+        raise _too_deep(place, first_line + error.line) from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         # What the library's constructors let through when a value does not fit its tag, such as `!!int abc`, or
         # when a list is used as a key.
