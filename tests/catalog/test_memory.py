@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.catalog.memory import BITS_PER_WEIGHT, GIB, USABLE_SHARE, cache_shape, memory_need
 from touchstone.catalog.model import Network
@@ -469,6 +470,7 @@ def _cache(network: Network, context_tokens: int, sequences: int = 1, cache_bits
 
 
 @given(networks(), tokens, tokens, sizes, sizes, bits, bits)
+@examples(25)
 def test_more_never_needs_less(
     network: Network, fewer: int, more: int, few: int, many: int, low: float, high: float
 ) -> None:
@@ -486,6 +488,7 @@ def test_more_never_needs_less(
 
 
 @given(networks(), tokens)
+@examples(25)
 def test_a_window_never_needs_more(network: Network, context_tokens: int) -> None:
     """The same network without its window keeps at least as much."""
     assume(cache_shape(network) is not None)
@@ -495,6 +498,7 @@ def test_a_window_never_needs_more(network: Network, context_tokens: int) -> Non
 
 
 @given(networks(), tokens)
+@examples(25)
 def test_sharing_never_needs_more(network: Network, context_tokens: int) -> None:
     """The same network whose attention blocks all keep their own keys and values keeps at least as much."""
     network = network.model_copy(update={"attention_layers": None, "state_layers": None})
@@ -505,6 +509,7 @@ def test_sharing_never_needs_more(network: Network, context_tokens: int) -> None
 
 
 @given(networks(), st.integers(1, 10**12), st.sampled_from(sorted(BITS_PER_WEIGHT)), tokens, st.floats(0.1, 10_000))
+@examples(25)
 def test_it_fits_only_when_all_of_it_is_known(
     network: Network, parameters: int, precision: str, context_tokens: int, gib: float
 ) -> None:

@@ -104,7 +104,7 @@ def ids(index: CatalogIndex, query: Query, **more: Any) -> set[str]:
 
 
 @given(shelves(), _QUERIES)
-@examples(60)
+@examples(30)
 def test_filters_hold_together_as_plain_reading_says(models: list[Made], filters: dict[str, Any]) -> None:
     """A model is found when each of its facts meets the filter on it, and one of its offers meets all offer filters."""
     query = Query.model_validate(filters)
@@ -113,7 +113,7 @@ def test_filters_hold_together_as_plain_reading_says(models: list[Made], filters
 
 
 @given(shelves(), _QUERIES, _QUERIES)
-@examples(60)
+@examples(30)
 def test_a_tighter_query_never_adds_a_model(models: list[Made], first: dict[str, Any], second: dict[str, Any]) -> None:
     """Whatever is asked in addition, nothing appears that was not found before."""
     index = shelf(models)
@@ -124,7 +124,7 @@ def test_a_tighter_query_never_adds_a_model(models: list[Made], first: dict[str,
 
 
 @given(shelves(), _QUERIES)
-@examples(60)
+@examples(30)
 def test_a_facet_count_is_what_adding_the_value_leaves(models: list[Made], filters: dict[str, Any]) -> None:
     """Each number beside a value is the number of hits of the query with that value, and no other value has hits."""
     index, query = shelf(models), Query.model_validate(filters)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.retrieval.samples import HANDBOOK
 
 from touchstone.errors import InvalidValue, UnknownName
@@ -39,7 +40,7 @@ DOCUMENTS = st.lists(
 
 @pytest.mark.parametrize("kind", sorted(CHUNKERS))
 @given(document=DOCUMENTS, size=st.integers(2, 30))
-@settings(max_examples=60)
+@examples(30)
 def test_nothing_is_lost_and_places_are_true(kind: str, document: Document, size: int) -> None:
     """Every character that is not blank, headings too, is in a passage; each says truly where it stands; none is too
     long; the same document gives the same passages; ids differ.

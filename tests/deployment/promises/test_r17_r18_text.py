@@ -67,17 +67,19 @@ def test_r17_jinja_is_the_sandbox_or_our_own_pages() -> None:
 TEMPLATES = sorted(path for path in ROOT.rglob("*.j2"))
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_r18_no_template_lets_text_through(template: Path) -> None:
+def test_r18_no_template_lets_text_through() -> None:
     """
     No value is marked as safe, no handler and no address of a script stands in a tag, nothing is loaded.
 
     A frame shows a page of this site alone, without an origin.
     """
-    text = template.read_text(encoding="utf-8")
-    text = re.sub(r'<iframe class="[a-z]+" title="[^"]*(?:"[^"]*"[^"]*)*" sandbox="allow-scripts" src="/', "", text)
-    assert not re.search(r"\|\s*safe\b|autoescape\s+false|javascript:|\son[a-z]{4,}\s*=\s*['\"]", text)
-    assert not re.search(r"<(?:iframe|object|embed|base)\b|(?:src|href)\s*=\s*[\"']https?:", text)
+    for template in TEMPLATES:
+        text = template.read_text(encoding="utf-8")
+        text = re.sub(r'<iframe class="[a-z]+" title="[^"]*(?:"[^"]*"[^"]*)*" sandbox="allow-scripts" src="/', "", text)
+        lets = re.search(r"\|\s*safe\b|autoescape\s+false|javascript:|\son[a-z]{4,}\s*=\s*['\"]", text)
+        assert not lets, f"{template.name}: {lets}"
+        loads = re.search(r"<(?:iframe|object|embed|base)\b|(?:src|href)\s*=\s*[\"']https?:", text)
+        assert not loads, f"{template.name}: {loads}"
 
 
 def test_r18_every_whole_page_has_a_policy() -> None:
