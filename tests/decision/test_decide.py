@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import examples
 
@@ -427,7 +427,7 @@ def test_a_dominated_trial_never_wins(trial: Trial, compare: Compare, made_up: T
 
 
 @given(made_up=tables(), data=st.data())
-@settings(max_examples=40, deadline=None)
+@examples(20)
 def test_tightening_a_constraint_never_adds_a_candidate(
     trial: Trial, compare: Compare, made_up: Table, data: st.DataObject
 ) -> None:
@@ -449,7 +449,7 @@ def test_tightening_a_constraint_never_adds_a_candidate(
 
 
 @given(made_up=tables())
-@settings(max_examples=40, deadline=None)
+@examples(20)
 def test_everybody_is_accounted_for_once(trial: Trial, compare: Compare, made_up: Table) -> None:
     """Chosen, in the tie, passed over or rejected: each candidate is exactly one of them."""
     table, costs = made_up

@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.conftest import examples
 from tests.decision.market import (
     BACKGROUND,
     ERRORS,
@@ -136,7 +137,7 @@ _TIGHTER: tuple[dict[str, Any], ...] = (
 )
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs())
 def test_who_qualifies_is_who_meets_every_limit(cards: list[Card], needs: Needs) -> None:
     """Those who qualify are those of whom plain Python says so; nobody is lost between the lists."""
@@ -145,7 +146,7 @@ def test_who_qualifies_is_who_meets_every_limit(cards: list[Card], needs: Needs)
     assert sorted([*ids(found), *(one.model for one in found.excluded)]) == sorted(one.id for one in cards)
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs(), st.sampled_from(_TIGHTER))
 def test_a_tighter_limit_never_adds_a_model(cards: list[Card], needs: Needs, tighter: dict[str, Any]) -> None:
     """Who meets the tighter needs met the wider ones."""
@@ -159,7 +160,7 @@ def test_a_tighter_limit_never_adds_a_model(cards: list[Card], needs: Needs, tig
     assert set(ids(solve(cards, needs.model_copy(update=tighter)))) <= set(ids(solve(cards, needs)))
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs())
 def test_the_reason_of_an_exclusion_is_true(cards: list[Card], needs: Needs) -> None:
     """The limit that is told is missed; the numbers are the card's; `further` counts the others."""
@@ -186,7 +187,7 @@ def test_the_reason_of_an_exclusion_is_true(cards: list[Card], needs: Needs) -> 
         assert check.reason.text()
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs())
 def test_relaxing_brings_back_exactly_who_is_named(cards: list[Card], needs: Needs) -> None:
     """Without the limit, those named and nobody else come back; at `nearest` the first of them does."""
@@ -205,7 +206,7 @@ def test_relaxing_brings_back_exactly_who_is_named(cards: list[Card], needs: Nee
         assert before <= back
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs(), st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_how_cards_come(cards: list[Card], needs: Needs, dice: random.Random) -> None:
     """The same cards in another order give the same answer, word by word."""
@@ -639,7 +640,7 @@ def test_the_widest_of_own_conditions_counts() -> None:
     assert found.qualified[-1].standing is None
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(st.lists(st.sampled_from([20.0, 21.0, 50.0, 52.0, 90.0]), max_size=8))
 def test_nobody_stands_before_whoever_is_shown_to_be_better(values: list[float]) -> None:
     """By own results: a model whose worst possible place is before another's best one stands before it."""
@@ -738,7 +739,7 @@ def test_priorities_are_named_once() -> None:
 # One model ------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50)
+@examples(20)
 @given(_cards(), _needs())
 def test_an_explanation_agrees_with_the_list(cards: list[Card], needs: Needs) -> None:
     """Every limit asked is there in order; all are met by who qualifies, and not by who does not."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from tests.conftest import examples
 
 from touchstone.evaluation import tables
 from touchstone.evaluation.budget import Balance, Books, Hold, Settle
@@ -158,7 +159,7 @@ class Sums(RuleBasedStateMachine):
 
 
 TestSums = Sums.TestCase
-TestSums.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestSums.settings = settings(examples(15), stateful_step_count=20)
 
 
 @given(
@@ -166,7 +167,7 @@ TestSums.settings = settings(max_examples=40, stateful_step_count=20, deadline=N
     order=st.randoms(use_true_random=False),
     cap=st.none() | st.floats(0, 50),
 )
-@settings(max_examples=40, deadline=None)
+@examples(15)
 def test_when_everything_is_settled_nothing_is_held(holds: Sequence[float], order: Any, cap: float | None) -> None:
     """Not even a rest of a sum of floats: who waits for it to come free would wait for ever."""
     engine = in_memory()

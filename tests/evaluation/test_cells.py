@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.evaluation.base import STRICT_ZEROS, Outcome, OutcomeKind, Recipe
 from touchstone.evaluation.cells import Cells, further_scores, scorer_names
@@ -127,7 +128,7 @@ def test_cells_know_which_comparison_asked_for_them(ledger: Ledger) -> None:
         )
     )
 )
-@settings(max_examples=80, deadline=None)
+@examples(25)
 def test_repeats_are_averaged_case_by_case(
     ledger: Ledger, drawn: tuple[int, dict[tuple[int, int], tuple[str, float]]]
 ) -> None:

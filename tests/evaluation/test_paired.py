@@ -7,9 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import seeded
+from tests.conftest import examples, seeded
 
 from touchstone.evaluation.holm import holm
 from touchstone.evaluation.paired import compare_pairs, mcnemar_p, tango
@@ -30,7 +30,7 @@ def two_candidates(draw: st.DrawFn) -> tuple[Floats, npt.NDArray[np.bool_], list
 
 
 @given(drawn=two_candidates())
-@settings(max_examples=80, deadline=None)
+@examples(30)
 def test_swapping_a_and_b_mirrors_everything(
     drawn: tuple[Floats, npt.NDArray[np.bool_], list[int] | None],
 ) -> None:
@@ -52,7 +52,7 @@ def test_differences_that_mirror_themselves_have_a_symmetric_interval() -> None:
 
 
 @given(drawn=two_candidates())
-@settings(max_examples=80, deadline=None)
+@examples(30)
 def test_pair_is_taken_on_the_cells_both_have(
     drawn: tuple[Floats, npt.NDArray[np.bool_], list[int] | None],
 ) -> None:
@@ -68,7 +68,7 @@ def test_pair_is_taken_on_the_cells_both_have(
 
 
 @given(drawn=two_candidates(), data=st.data())
-@settings(max_examples=60, deadline=None)
+@examples(25)
 def test_order_of_cells_does_not_matter(
     drawn: tuple[Floats, npt.NDArray[np.bool_], list[int] | None], data: st.DataObject
 ) -> None:

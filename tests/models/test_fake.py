@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.catalog.base import Price
 from touchstone.errors import DataError, ModelError, RateLimited, SettingsError, UnknownName
@@ -108,7 +109,7 @@ def test_labels_alone_make_a_guesser() -> None:
     assert 150 <= found.count("a") <= 250
 
 
-@settings(deadline=None, max_examples=50)
+@examples(20)
 @given(st.text(max_size=20), st.integers(0, 3), st.integers(0, 5))
 def test_the_order_of_calls_changes_nothing(text: str, draw: int, calls_before: int) -> None:
     """The reply is a function of request, draw and seed (P6)."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.errors import SettingsError, TaskError
 from touchstone.workspace.task_text import (
@@ -123,7 +124,7 @@ VALUES = st.recursive(
 
 
 @given(value=VALUES)
-@settings(max_examples=150, deadline=None)
+@examples(50)
 def test_a_value_on_one_line_reads_back_as_itself(value: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever it is: quotes, colons, numbers that look like words, words that look like numbers."""
     file = tmp_path_factory.getbasetemp() / "value.yaml"
@@ -139,7 +140,7 @@ def test_a_value_on_one_line_reads_back_as_itself(value: Any, tmp_path_factory: 
     ends=st.sampled_from(["\n", "\r\n"]),
     remark=st.sampled_from(["", "  # why"]),
 )
-@settings(max_examples=200, deadline=None)
+@examples(50)
 def test_neighbours_stay_whatever_a_value_looks_like(old: str, new: Any, ends: str, remark: str) -> None:
     """Before and behind a key that changes, every line is as it was."""
     first = old if "\n" in old or not old else old + remark

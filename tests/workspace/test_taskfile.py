@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.errors import TaskError
 from touchstone.workspace.taskfile import load_task, parse_goal
@@ -300,7 +301,7 @@ anything = st.recursive(
     ),
     value=anything,
 )
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_any_value_anywhere_is_a_task_or_a_task_error(
     tmp_path_factory: pytest.TempPathFactory, key: str, value: Any
 ) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import examples
 
 from touchstone.errors import TaskError
 from touchstone.workspace.yaml_file import read_yaml
@@ -158,7 +159,7 @@ values = st.recursive(
 
 
 @given(value=st.dictionaries(st.sampled_from(["task", "race", "goal", "名字"]), values, min_size=1))
-@settings(max_examples=100, deadline=None)
+@examples(40)
 def test_what_was_written_as_yaml_is_read_back(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     """Whatever any writer of YAML quotes, we understand."""
     text = yaml.safe_dump(value, allow_unicode=True)
@@ -171,7 +172,7 @@ def test_what_was_written_as_yaml_is_read_back(tmp_path_factory: pytest.TempPath
         max_size=40,
     )
 )
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_any_text_is_a_value_or_a_task_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """No other error comes out, whatever is in the file."""
     with contextlib.suppress(TaskError):
