@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import warm
 from tests.conftest import examples
-from tests.retrieval.indexing import Learner, Letters, index_in, update, update_and_die
+from tests.retrieval.indexing import Learner, Letters, Told, index_in, update, update_and_die
 
 from touchstone.errors import StoreBusy, StoreDamaged, UserError
 from touchstone.retrieval.chunk import make_chunker
@@ -64,9 +64,9 @@ def test_history_leaves_no_trace(states: list[dict[str, str]]) -> None:
     with TemporaryDirectory() as folder:
         grown = index_in(Path(folder) / "grown")
         for texts in states:
-            grown.update(write(Path(folder) / "source", texts))
+            grown.update(Told(texts))
         built = index_in(Path(folder) / "built")
-        built.update(Source(Path(folder) / "source"))
+        built.update(Told(states[-1]))
         assert everything(grown.open()) == everything(built.open())
 
 
