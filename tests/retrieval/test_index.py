@@ -154,13 +154,13 @@ def test_many_changes_join_segments(tmp_path: Path) -> None:
     index = index_in(tmp_path / "index")
     texts = {f"{number}.txt": f"Document number {number} is about apples." for number in range(12)}
     for count in range(1, 13):
-        index.update(write(tmp_path / "source", dict(list(texts.items())[:count])))
+        index.update(Told(dict(list(texts.items())[:count])))
     opened = index.open()
     assert len(opened.parts) <= MOST_SEGMENTS
     assert len(list(index.folder.glob("segment-*"))) == len(opened.parts)
     assert opened.size == 24
     assert len(opened.documents()) == 12
-    index.update(write(tmp_path / "source", {"0.txt": texts["0.txt"]}))
+    index.update(Told({"0.txt": texts["0.txt"]}))
     assert sum(part.segment.size for part in index.open().parts) == 2
 
 
@@ -188,7 +188,7 @@ def files_of(index: Index) -> list[Path]:
 def test_damage_is_told_and_made_good(tmp_path: Path, harm: str) -> None:
     """Whatever file is flipped, cut or removed: opening says so, the next update repairs it, and nothing was lost."""
     texts = {"a.txt": "One apple. Two pears there.", "b.txt": "Three plums."}
-    source = write(tmp_path / "source", texts)
+    source = Told(texts)
     index = index_in(tmp_path / "index", embedder=Learner())
     index.update(source)
     whole = everything(index.open())
