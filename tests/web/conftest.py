@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +20,19 @@ from touchstone.workspace.workspace import Workspace
 
 @pytest.fixture(scope="session")
 def measured_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which the shipped intents were compared; made once, and copied by whoever changes it."""
-    folder = tmp_path_factory.mktemp("measured")
-    task = write_intents(folder / "task")
-    settings = Settings(workspace=folder / "workspace", workspace_from="test")
-    with Workspace(settings) as workspace:
-        workspace.compare(workspace.load_task(task), CompareOptions())
-    return folder / "workspace"
+    """A workspace in which the shipped intents were compared; made by one worker, and copied by whoever changes it."""
+    own = tmp_path_factory.getbasetemp()
+    place = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made = place / "measured" / "made"
+    with (place / "measured.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            task = write_intents(made.parent / "task")
+            settings = Settings(workspace=made.parent / "workspace", workspace_from="test")
+            with Workspace(settings) as workspace:
+                workspace.compare(workspace.load_task(task), CompareOptions())
+            made.touch()
+    return made.parent / "workspace"
 
 
 @pytest.fixture
