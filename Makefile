@@ -52,10 +52,10 @@ reference: $(VENV)/.dev
 translations: $(VENV)/.dev
 	$(BIN)/python scripts/translations.py
 
-# Training: torch first and pinned, so that pip takes the build for processors and not gigabytes for accelerators.
-$(VENV)/.train: pyproject.toml | $(VENV)/.dev
-	$(PIP) install --no-compile 'torch==2.13.0'
-	$(PIP) install --no-compile --no-build-isolation -e '.[train]'
+# Training: torch first, so that pip settles on one build of it before the others ask for it.
+$(VENV)/.train: pyproject.toml requirements/train.txt | $(VENV)/.dev
+	$(PIP) install --no-compile -c requirements/train.txt torch
+	$(PIP) install --no-compile -c requirements/train.txt --no-build-isolation -e '.[train]'
 	touch $@
 
 test-train: $(VENV)/.train
