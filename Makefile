@@ -23,7 +23,8 @@ test-thorough: export TOUCHSTONE_LOAD = 12x5x30
 test-thorough: export TOUCHSTONE_STRANGE = 1000
 test-thorough: export TOUCHSTONE_JOURNEYS = all
 test-thorough: export TOUCHSTONE_REAL_DATA = 1
-test-thorough: $(VENV)/.dev
+test-thorough: export TOUCHSTONE_TRAININGS = 1
+test-thorough: $(VENV)/.train
 	$(BIN)/pytest -q -n 2 --dist worksteal --hypothesis-profile=thorough
 
 # mypy is most of it and keeps one core busy; the others run beside it.
@@ -58,8 +59,10 @@ $(VENV)/.train: pyproject.toml requirements/train.txt | $(VENV)/.dev
 	$(PIP) install --no-compile -c requirements/train.txt --no-build-isolation -e '.[train]'
 	touch $@
 
+test-train: export TOUCHSTONE_TRAININGS = 1
 test-train: $(VENV)/.train
-	$(BIN)/pytest -q tests/training tests/models/starter tests/models/local tests/strategies
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/training tests/models/starter tests/models/local tests/strategies \
+		tests/cli/test_train.py tests/workspace/test_training_watched.py tests/deployment/compute/test_transformers.py
 
 # Minutes on an accelerator, many hours on two cores.
 starter-models: $(VENV)/.train

@@ -2,8 +2,8 @@
 Pictures of every page, in both languages and both themes, and a page that shows them: docs/screens and docs/screens.md.
 
 The site runs over a workspace made for this: the shipped intents, measured; what they chose, served and asked a few
-times; a task with a run and a gate; sessions of the playground, one of them blind. Nothing leaves the machine. Needs
-Chromium.
+times; a task with a run and a gate; the shipped handbook, improved and trained on; sessions of the playground, one of
+them blind; a second project. Nothing leaves the machine. Needs Chromium and the extra `train`.
 
     python scripts/screenshots.py            # all pages, some minutes
     python scripts/screenshots.py /tasks     # those whose address begins so
@@ -74,7 +74,10 @@ def _furnished(client: web_pages.Client, place: Path) -> list[str]:
     _ask_the_gateway(client)
     comparison = web_pages.shown_of(client, measured)
     asked = "task=chat&requests_per_month=50000&max_usd_per_month=200&input_tokens=800&output_tokens=200"
+    client.post("/settings/projects", {"name": "spare-parts"})
     more = (
+        *_improved(client),
+        "/settings/projects/one?project=spare-parts",
         "/catalog?q=qwen&view=table",
         f"/shortlist?{asked}",
         f"/tasks/{params['task']}/run?plan=1",
@@ -84,8 +87,31 @@ def _furnished(client: web_pages.Client, place: Path) -> list[str]:
         "/catalog/compare?models=" + "&models=".join(_models(client)),
     )
     bare = {f"/tasks/{params['task']}/run", "/catalog/compare", f"/playground/votes/{params['session']}"}
+    # Of the intents there are neither prompts nor passages to show; the pages of the handbook stand for them.
+    bare |= {f"/improve/ladders/{measured}{below}" for below in ("", "/prompts", "/examples")}
+    bare.add(f"/improve/tasks/{params['task']}")
     found = {*web_pages.addresses(params, (comparison,)), *more} - bare
     return [path for path in sorted(found) if client.get(path)[0] == 200]
+
+
+def _improved(client: web_pages.Client) -> list[str]:
+    """The handbook of the demo, its ladder with all that was shown to the models, and a training on it."""
+    task = client.post("/tasks/new/example", {"which": "handbook"}).rpartition("/")[2]
+    running = client.post(f"/improve/tasks/{task}/run", {"full": "1"})
+    _until(client, running, "/improve/ladders/", seconds=900)
+    found = re.search(r'href="(/improve/ladders/[^"/]+)"', client.page(running).decode())
+    assert found
+    ladder = found[1]
+    opened = re.search(r'href="([^"]+/document[^"]+)"', client.page(f"{ladder}/passages").decode())
+    assert opened
+    training = client.post(
+        "/improve/training/new", {"task": task, "way": "full", "base": "starter/s", "name": "handbook", "epochs": "4"}
+    )
+    _until(client, training, "/catalog/own/handbook", seconds=600)
+    done = re.search(r'href="(/improve/training/done/[^"]+)"', client.page("/improve/training").decode())
+    assert done
+    below = ("", "/prompts", "/examples", "/passages")
+    return [f"/improve/tasks/{task}", running, *(ladder + one for one in below), unescape(opened[1]), training, done[1]]
 
 
 def _models(client: web_pages.Client) -> list[str]:
@@ -111,8 +137,8 @@ def _ask_the_gateway(client: web_pages.Client) -> None:
     _until(client, "/endpoints/-/gateway", "gateway/start")
 
 
-def _until(client: web_pages.Client, path: str, words: str) -> None:
-    for _step in range(300):
+def _until(client: web_pages.Client, path: str, words: str, *, seconds: float = 60.0) -> None:
+    for _step in range(int(seconds / 0.2)):
         if words in client.page(path).decode():
             return
         time.sleep(0.2)

@@ -14,8 +14,8 @@ from hypothesis import settings
 from tests import browsing, warm
 
 # CI looks at the same examples every time, so that a change is judged by the change; elsewhere new ones are sought.
-# Both look at half of what the library would; `make test-thorough` looks at ten times as many.
-settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+# There they are few, for they find nothing new; `make test-thorough` looks at ten times as many as everybody else.
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=30)
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
@@ -80,6 +80,13 @@ def seeded(few: int, promised: int) -> int:
     """So many seeded runs where each is dear; as many as the promise names in `make test-thorough`."""
     assert settings.default is not None
     return few if settings.default.max_examples <= 50 else promised
+
+
+@pytest.fixture
+def every_training() -> None:
+    """Marks a training that says for a further way or place what others say at every run; `make test-train` has it."""
+    if not os.environ.get("TOUCHSTONE_TRAININGS"):
+        pytest.skip("a further training; `make test-train` runs it")
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ def test_a_mistake_is_one_line_with_the_next_step(task: Path, arguments: tuple[s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("every_training")
 @pytest.mark.skipif(sys.platform == "win32", reason="the signal is sent as a terminal of this system sends it")
 def test_interrupted_it_goes_on_and_the_result_is_in_the_catalog(task: Path) -> None:
     """The second run takes up the checkpoint; the card says base, rows and losses, the entry how to use it."""

@@ -109,10 +109,10 @@ def test_nothing_is_said_before_there_is_anything_to_say() -> None:
 
 def test_two_candidates_of_equal_skill_are_rarely_told_apart() -> None:
     """
-    Looked at after every batch, in at most 5 % of 1,000 races the rival was ever missing from the ties for future
-    cases; it is missing exactly when the anytime p of the two is at most 0.05.
+    Looked at after every batch, in at most 5 % of the races the rival was ever missing from the ties for future cases;
+    it is missing exactly when the anytime p of the two is at most 0.05. A thousand races in `make test-thorough`.
     """
-    # Two of the thousand are told apart, and both are among the hundred.
+    # Two of the thousand are told apart, and both are among this hundred: without them nothing would be seen of the p.
     winners, first, races = 0, seeded(250, 0), seeded(100, 1000)
     for seed in range(first, first + races):
         scores = coins(seed, [0.7, 0.7], 80, shared=0.5)

@@ -319,6 +319,7 @@ async def test_fine_tuned_for_real_it_is_stored_found_again_and_answers_byte_for
     assert settings[0]["build"]["took_s"] > 0
 
 
+@pytest.mark.usefixtures("every_training")
 async def test_an_encoder_from_nothing_says_labels(ledger: Ledger, tmp_path: Path) -> None:
     """Where the answer is one of a few labels, whatever model the entry names."""
     pytest.importorskip("torch", reason="the extra `train` is not installed")

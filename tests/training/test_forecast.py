@@ -126,6 +126,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
 
+@pytest.mark.usefixtures("every_training")
 def test_the_forecast_of_memory_is_near_what_a_training_took(tmp_path: Path) -> None:
     """Within a factor of 1.5, the libraries left out; 8.9 M parameters and 2,048 tokens a step on a processor."""
     pytest.importorskip("torch", reason="the extra `train` is not installed")

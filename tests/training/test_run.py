@@ -144,6 +144,7 @@ async def test_adapters_open_with_peft_and_the_whole_with_transformers(whole: Tr
     assert str(whole.folder) not in (trained.adapter / "adapter_config.json").read_text()
 
 
+@pytest.mark.usefixtures("every_training")
 async def test_all_weights_learn_from_sixteen_bits_and_are_written_so(whole: Trained, tmp_path: Path) -> None:
     """A fine-tune of a shipped starter model is as small as the model was, and runs where it ran."""
     from safetensors.numpy import load_file, save_file
@@ -175,6 +176,7 @@ async def test_a_finished_training_is_taken_as_it_is_without_its_libraries(
         await run_training(job(), EXAMPLES[:-1], HELD_BACK, folder)
 
 
+@pytest.mark.usefixtures("every_training")
 async def test_a_few_timed_steps_say_how_quick_this_machine_is(tmp_path: Path) -> None:
     """Tokens a second of the very same training; what the steps learned is thrown away."""
     device = await timed_device(job(), EXAMPLES, tmp_path, usd_per_hour=2.0)

@@ -68,6 +68,7 @@ async def test_nothing_is_written_where_nobody_watches(
     assert {one.name for one in tmp_path.iterdir()} - before <= {"workspace"}
 
 
+@pytest.mark.usefixtures("every_training")
 @pytest.mark.skipif(not can_train(), reason="the extra `train` is not installed")
 async def test_a_training_is_told_while_it_goes_on(place: Workspace, told: Path) -> None:
     """From its loop to the file."""

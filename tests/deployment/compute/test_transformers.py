@@ -62,6 +62,7 @@ def greedy(folder: Path, adapter: Path | None = None) -> str:
     return network.write([("user", "where is my parcel")], max_tokens=12).text
 
 
+@pytest.mark.usefixtures("every_training")
 async def test_an_adapter_is_served_killed_and_healed(folder: Path, tmp_path: Path) -> None:
     """Its answers are those of the adapted network, not those of the bare one; also after it was killed."""
     bare, adapted = greedy(folder / "qwen"), greedy(folder / "qwen", folder / "adapter")
