@@ -152,17 +152,16 @@ def test_a_product_manager_forwards_a_memo(
     slider.focus()
     for _step in range(3):
         slider.press("PageUp")
-    page.wait_for_url("**requests_per_month=**")
+    # Each step asks anew, and the address is that of the last one once its answer is there.
+    asked = page.locator("#requests_per_month").input_value()
+    page.wait_for_url(f"**requests_per_month={asked}*")
     page.locator("#memo .told").wait_for()
     assert page.locator("#memo").inner_text() != stored
-    asked = re.search(r"requests_per_month=(\d+)", page.url)
-    assert asked
-    assert page.locator("#requests_per_month").input_value() == asked[1]
     with page.expect_download() as download:
         link(page, say("PDF")).click()
     download.value.save_as(tmp_path / "memo.pdf")
     assert (tmp_path / "memo.pdf").read_bytes().startswith(b"%PDF-")
-    assert asked[1] in download.value.url
+    assert asked in download.value.url
 
 
 @languages("zh")
