@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Ends a node that is too deep before what is in it: the library looks far ahead at every further level."""
         if self.depth >= _DEEPEST:
-            raise _TooDeepError(self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]
+            raise _TooDeepError(self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]  # PyYAML says no types here
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -119,8 +119,9 @@ class PlannedFinding(Noun):
         text = self.text.text(_)
         if self.blocks:
             return _("No gain of {candidates} can be claimed: {reason}").format(candidates=named, reason=text)
-        # Some findings name their candidate themselves.
-        return text if text.startswith(f"{named}: ") else f"{named}: {text}"
+        # Some findings name their candidate themselves; the template tells, for other languages have other colons.
+        opening = "{name}: " if self.text.values.get("name") == named else f"{named}: "
+        return text if self.text.template.startswith(opening) else _("{name}: {text}").format(name=named, text=text)
 
 
 class PlannedCandidate(Noun):

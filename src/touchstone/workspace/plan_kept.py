@@ -149,9 +149,8 @@ def _cells(candidate: PromptCandidate, ledger: Ledger, dataset: str, draws: int)
                 continue  # a cell that will fail before anything is sent
             body = canonical(request)
             key = key_of(candidate.caller.endpoint, body)
-            found.append(
-                AskedCell(ordinal, draw, usually_read(candidate, request), most_read(candidate, request, body), key)
-            )
+            usual = usually_read(candidate, request, text_bytes(request))
+            found.append(AskedCell(ordinal, draw, usual, most_read(candidate, request, body), key))
     return found
 
 
@@ -171,11 +170,11 @@ def most_read(candidate: PromptCandidate, request: ChatRequest, body: bytes) -> 
     return most_input_tokens(caller.model, request, len(body)) if isinstance(caller, Journal) else len(body)
 
 
-def usually_read(candidate: PromptCandidate, request: ChatRequest) -> int:
-    """Input tokens that a request probably has: a token for every four bytes of its texts, and its pictures."""
+def usually_read(candidate: PromptCandidate, request: ChatRequest, size: int) -> int:
+    """Input tokens that a request probably has: a token for every four of the bytes of its texts, and its pictures."""
     caller = candidate.caller
     pictures = usual_picture_tokens(caller.model, request) if isinstance(caller, Journal) else 0
-    return text_bytes(request) // 4 + pictures
+    return size // 4 + pictures
 
 
 def text_bytes(request: ChatRequest) -> int:

@@ -107,6 +107,7 @@ def _one_by_one(
             body = canonical(request)
             if candidate.caller.paid and ledger.reply(key_of(candidate.caller.endpoint, body)) is not None:
                 continue
+            size = text_bytes(request)
             if room is not None:
-                room.look(request, text_bytes(request))
-            yield usually_read(candidate, request), most_read(candidate, request, body)
+                room.look(request, size)
+            yield usually_read(candidate, request, size), most_read(candidate, request, body)

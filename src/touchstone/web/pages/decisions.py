@@ -89,7 +89,7 @@ def _wait(ask: Ask, stored: StoredComparison) -> Answer:
 
 def report(ask: Ask) -> Answer:
     """The whole report, shown inside a page of ours, in a frame of its own."""
-    return Show("decisions/report.html.j2", {"comparison": _stored(ask)})
+    return Show("decisions/report.html.j2", {"comparison": comparison_of(ask)})
 
 
 def file(ask: Ask) -> Answer:
@@ -144,7 +144,7 @@ def _command(comparison: str, demands: Demands) -> str:
     return shlex.join(words)
 
 
-def _stored(ask: Ask) -> StoredComparison:
+def comparison_of(ask: Ask) -> StoredComparison:
     """The comparison of the address. Raises `NotHere` where there is none in this project."""
     comparison = ask.params["comparison"]
     stored = next((one for one in ask.workspace.comparisons() if one.id == comparison), None)
@@ -167,7 +167,7 @@ def _data(ask: Ask, demands: Demands, *, waits: bool = False) -> ReportData | St
     Raises:
         NotHere: there is no such comparison in this project.
     """
-    stored = _stored(ask)
+    stored = comparison_of(ask)
     found = ask.workspace.decide_at_once(stored.id, demands, most_answers=AT_ONCE)
     if not isinstance(found, str):
         return found

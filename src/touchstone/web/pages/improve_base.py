@@ -13,15 +13,6 @@ from touchstone.workspace.taskfile import Task, load_task
 from touchstone.workspace.tasks import FarTask, OwnTask, far_tasks, own_task, own_tasks
 
 
-def comparison_of(ask: Ask) -> StoredComparison:
-    """The comparison of the address. Raises `NotHere` where this project has none of that id."""
-    wanted = ask.params["comparison"]
-    found = next((one for one in ask.workspace.comparisons() if one.id == wanted), None)
-    if found is None:
-        raise NotHere
-    return found
-
-
 def task_folder(ask: Ask, one: StoredComparison) -> tuple[OwnTask | None, Path | None]:
     """
     The task of a comparison where it is one of this workspace, and its folder as far as who asks may look into it.

@@ -8,7 +8,8 @@ from touchstone.errors import SettingsError, UserError
 from touchstone.language import _
 from touchstone.reporting.improve_page import improve_page
 from touchstone.web.base import Answer, Ask, Route, Show
-from touchstone.web.pages.improve_base import comparison_of, tabs, task_folder
+from touchstone.web.pages.decisions import comparison_of
+from touchstone.web.pages.improve_base import tabs, task_folder
 from touchstone.workspace.improve_stored import Terms, stored_ladder, usual_terms
 
 _FIELDS = ("requests_per_month", "months", "facts_change_days")

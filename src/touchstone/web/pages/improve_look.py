@@ -20,7 +20,8 @@ from touchstone.reporting.word_diff import word_diff
 from touchstone.scoring.citations import cited
 from touchstone.strategies.passages_traced import whole_text
 from touchstone.web.base import Answer, Ask, NotHere, Route, Show
-from touchstone.web.pages.improve_base import asks_models, comparison_of, tabs, task_folder
+from touchstone.web.pages.decisions import comparison_of
+from touchstone.web.pages.improve_base import asks_models, tabs, task_folder
 from touchstone.workspace.answer_rows import AnswerRow, case_rows
 from touchstone.workspace.answers import OpenedAnswers, open_answers
 from touchstone.workspace.base import StoredComparison
