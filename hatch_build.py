@@ -27,8 +27,23 @@ class CatalogIndexHook(BuildHookInterface):
             from touchstone.catalog.catalog import build_shipped
             from touchstone.workspace.shortlist_fits import usual_fits
 
-            build_shipped(datetime.now(UTC).date(), derive=usual_fits)  # loads what it needs only now
+            # Loads what it needs only now. What is installed from a wheel stays as it is; a folder is worked in.
+            build_shipped(datetime.now(UTC).date(), derive=usual_fits, sealed=version == "standard")
         except ImportError as error:
             self.app.display_warning(f"The catalog is indexed at its first use: {error.name} is not here.")
+        finally:
+            sys.path.pop(0)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Called by hatchling when the wheel is written."""
+        if self.target_name != "wheel" or version != "standard":
+            return
+        sys.path.insert(0, str(Path(self.root) / "src"))
+        try:
+            from touchstone.catalog.catalog import unseal_shipped
+
+            unseal_shipped()
+        except ImportError:
+            return  # then there is no index
         finally:
             sys.path.pop(0)

@@ -57,15 +57,13 @@ def test_the_index_in_the_wheel_is_that_of_the_cards_in_it(yard: Yard) -> None:
         packed.extractall(unpacked)
     code = (
         "from datetime import UTC, datetime; from touchstone.catalog import catalog\n"
+        "from touchstone.catalog.shipped_stamp import shipped_digest\n"
         "found = catalog.Catalog(today=datetime.now(UTC).date())\n"
-        "print(catalog.SHIPPED_INDEX, catalog._key(catalog.shipped_digest(), []), found.index.meta['key'])\n"
+        "print(catalog.SHIPPED_INDEX, catalog._key(shipped_digest(), []), found.index.meta['key'])\n"
         "print(len(found.index), found._holds_today(found.index))"
     )
 
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=yard.folder, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(unpacked)},
-        capture_output=True, text=True, timeout=60, check=True,
-    ).stdout.split()  # fmt: skip
+    said = asked_of(unpacked, code)
 
     place, computed, answered, rows, holds = said
     assert place == str(unpacked / INDEX)
@@ -75,6 +73,45 @@ def test_the_index_in_the_wheel_is_that_of_the_cards_in_it(yard: Yard) -> None:
     assert len(index) == int(rows) > 150
     assert holds == "True"
     index.close()
+
+
+def asked_of(package: Path, code: str) -> list[str]:
+    """What a program prints that imports the package from there."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=package, env=environment, capture_output=True, text=True, timeout=60,
+        check=True,
+    ).stdout.split()  # fmt: skip
+
+
+def test_the_index_of_a_wheel_is_trusted_and_that_of_a_folder_is_looked_after(yard: Yard) -> None:
+    """
+    Files in a wheel have other times than those that it was made of, and change no more: no start reads a thousand.
+
+    In the folder itself people go on writing cards, also after a wheel was made of it.
+    """
+    wheel, _said = yard.build("sealed")
+    unpacked = yard.folder / "sealed-unpacked"
+    with ZipFile(wheel) as packed:
+        packed.extractall(unpacked)
+    source = yard.tree / "src"
+    code = (
+        "from datetime import UTC, datetime; from touchstone.catalog import catalog, shipped_stamp\n"
+        "read = []\n"
+        "shipped_stamp.Path.read_bytes, plain = lambda self: read.append(self) or plain(self), "
+        "shipped_stamp.Path.read_bytes\n"
+        "found = catalog.Catalog(today=datetime.now(UTC).date()).index\n"
+        "print(found._path == catalog.SHIPPED_INDEX, len(read) > 0)"
+    )
+    assert asked_of(unpacked, code) == ["True", "False"]
+    assert asked_of(source, code) == ["True", "False"]
+
+    for package in (unpacked, source):
+        card = next((package / "touchstone/catalog/cards").glob("*/*.toml"))
+        card.write_text(card.read_text("utf-8") + "\n", "utf-8")
+
+    assert asked_of(unpacked, code) == ["True", "False"]
+    assert asked_of(source, code) == ["False", "True"]
 
 
 def test_without_what_the_catalog_needs_the_package_is_built_all_the_same(yard: Yard) -> None:

@@ -69,6 +69,7 @@ def look_again() -> None:
     """Forget what was found: for whoever installs a package while the process runs."""
     _installed.cache_clear()
     _members.cache_clear()
+    version_of.cache_clear()
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -103,6 +104,7 @@ def origin(kind: str, name: str) -> str:
     return f"{point.value} {_version(point.dist) if point.dist is not None else ''}".strip()
 
 
+@cache
 def version_of(package: str) -> str | None:
     """The version of an installed package; None when it is not installed."""
     try:

@@ -14,6 +14,7 @@ import touchstone.catalog.benchmarks
 import touchstone.catalog.catalog
 import touchstone.catalog.offers
 import touchstone.catalog.shipped
+import touchstone.catalog.shipped_stamp
 from touchstone.catalog.catalog import Catalog, build_shipped
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.model import Model
@@ -57,9 +58,9 @@ class Package:
     def index(self) -> Path:
         return self.room / "shipped.sqlite"
 
-    def build(self, today: date = TODAY) -> None:
+    def build(self, today: date = TODAY, *, sealed: bool = False) -> None:
         """What building the package does."""
-        build_shipped(today, self.index)
+        build_shipped(today, self.index, sealed=sealed)
 
 
 @pytest.fixture
@@ -75,6 +76,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
     monkeypatch.setattr(touchstone.catalog.shipped, "shipped_models", models)
     monkeypatch.setattr(touchstone.catalog.offers, "shipped_offers", lambda *_: iter(found.offers))
     monkeypatch.setattr(touchstone.catalog.benchmarks, "shipped_claims", lambda: tuple(found.claims))
-    monkeypatch.setattr(touchstone.catalog.catalog, "_HERE", found.room)
+    monkeypatch.setattr(touchstone.catalog.shipped_stamp, "_HERE", found.room)
     monkeypatch.setattr(touchstone.catalog.catalog, "SHIPPED_INDEX", found.index)
     return found

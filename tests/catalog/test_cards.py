@@ -15,6 +15,7 @@ from tests.catalog.entries import claim, model, offer, reported
 from touchstone.catalog.assemble import assemble
 from touchstone.catalog.base import Price, PriceTier
 from touchstone.catalog.cards import OPEN_LICENCE, OPEN_WEIGHTS, PROPRIETARY, Card
+from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Rate
 from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.query import KIND_CARD, KIND_OFFER, KIND_REPORTED
@@ -309,6 +310,15 @@ def test_a_card_survives_being_stored() -> None:
 
     assert stored == card
     assert stored.fact("languages") == ("en",)
+
+
+_DAYS = st.dates(date(1000, 1, 1)).flatmap(lambda day: st.sampled_from((day.isoformat(), f"{day:%Y-%m}", f"{day:%Y}")))
+
+
+@given(st.lists(_DAYS, min_size=1))
+def test_the_last_of_some_partial_dates_is_the_last_as_text(days: list[str]) -> None:
+    """A shortlist finds the newest of a thousand results so: `2025`, `2025-01` and `2025-01-01` begin on one day."""
+    assert earliest(max(days)) == max(map(earliest, days))
 
 
 def test_a_model_is_not_made_from_itself() -> None:

@@ -214,10 +214,10 @@ def test_who_was_not_looked_at_is_not_spoken_of() -> None:
     found = shortlist([sold()], needs, BACKGROUND)
     aside = other_task("acme/e", "E", ("embedding",), needs)
     assert aside is not None
-    with_aside = found.model_copy(update={"excluded": (aside, *found.excluded)})
+    with_aside = found._replace(excluded=(aside, *found.excluded))
     (one,) = [one for one in advise(with_aside, {}, Situation()) if one.rule == "list.empty"]
     assert one.reason.text().endswith("each of the 1 who do this task misses at least two")
-    nobody = found.model_copy(update={"excluded": (aside,)})
+    nobody = found._replace(excluded=(aside,))
     (one,) = [one for one in advise(nobody, {}, Situation()) if one.rule == "list.empty"]
     assert one.reason.text() == "nobody qualifies: no model of the catalog is known to do this task"
 

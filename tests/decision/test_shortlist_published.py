@@ -210,7 +210,7 @@ def test_a_group_is_level_with_its_leader() -> None:
     """Two wins of five are level; who is level with a member and not with the leader leads the next group."""
 
     def standing(strength: float) -> Published:
-        return fit(board("one", FOUR))[0]["a"].model_copy(update={"at_least": strength})
+        return fit(board("one", FOUR))[0]["a"]._replace(at_least=strength)
 
     found = {"a": standing(1.0), "b": standing(0.6), "c": standing(0.59), "d": standing(0.2), "e": standing(0.1)}
     assert groups_of_published(found) == {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}

@@ -168,8 +168,8 @@ def test_unknown_facts_that_leave_out_many_are_warned_of() -> None:
 
 def test_what_a_source_wrote_is_text_and_nothing_else(found: Shortlist) -> None:
     """A name with an escape or a tag reaches no terminal and no browser as such."""
-    bad = found.qualified[0].model_copy(update={"model": "acme/\x1b[31m<script>alert(1)</script>"})
-    page = shortlist_page(found.model_copy(update={"qualified": (bad,)}), ())
+    bad = found.qualified[0]._replace(model="acme/\x1b[31m<script>alert(1)</script>")
+    page = shortlist_page(found._replace(qualified=(bad,)), ())
     assert "\x1b" not in terminal_page(page, colour=False)
     assert "<script>alert" not in html_page(page)
     assert "&lt;script&gt;alert" in html_page(page)

@@ -630,9 +630,7 @@ def test_another_offer_than_the_one_shown_is_said() -> None:
         ({"input_usd": 1.0, "output_usd": 2.0}, "at 1 USD a million input tokens and 2 a million output tokens"),
         ({}, "at a cost nobody knows"),
     ):
-        one = qualified("acme/a").model_copy(
-            update={"supplies": (Supply(offer=shown), Supply.model_validate({"offer": other, **cost}))}
-        )
+        one = qualified("acme/a")._replace(supplies=(Supply(offer=shown), Supply(other, **cost)))
         ((entry,), _) = entries_of(listed(one), {"acme/a": card("acme/a")}, 1, Constraints())
         assert entry.note is not None
         assert entry.note.text().startswith("acme/a is written as mistral/a2, ")
@@ -647,10 +645,10 @@ def test_what_leaves_the_wanted_place_is_not_written() -> None:
     leaving = [Supply(offer=offer("openai", name=name), leaves=("anywhere",)) for name in ("x1", "x2")]
     staying = Supply(offer=offer("mistral", name="m"))
     found = listed(
-        qualified("acme/a").model_copy(update={"supplies": (leaving[0], staying)}),
-        qualified("acme/b").model_copy(update={"supplies": (leaving[0],)}),
-        qualified("acme/c").model_copy(update={"supplies": (leaving[1],)}),
-    ).model_copy(update={"needs": Needs(regions=("eu",))})
+        qualified("acme/a")._replace(supplies=(leaving[0], staying)),
+        qualified("acme/b")._replace(supplies=(leaving[0],)),
+        qualified("acme/c")._replace(supplies=(leaving[1],)),
+    )._replace(needs=Needs(regions=("eu",)))
     new, left_out = entries_of(found, {one.model: card() for one in found.qualified}, 5, Constraints())
     assert [one.reference for one in new] == ["mistral/m"]
     assert new[0].note is not None

@@ -9,11 +9,10 @@ the second.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
@@ -21,10 +20,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from touchstone.catalog.index import INDEX_VERSION, CatalogIndex
+from touchstone.catalog.index import CatalogIndex
+from touchstone.catalog.shipped_stamp import sealed_stamp, shipped_digest, shipped_stamp
 from touchstone.errors import DataError, UnknownName
 from touchstone.language import N_
-from touchstone.plugins import version_of
 
 if TYPE_CHECKING:
     from touchstone.catalog.cards import Card
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-_HERE = Path(__file__).parent
-SHIPPED_INDEX = _HERE / "shipped.sqlite"
+SHIPPED_INDEX = Path(__file__).with_name("shipped.sqlite")
 
 
 class Catalog:
@@ -191,13 +189,13 @@ class Catalog:
         places = [SHIPPED_INDEX] if not own else []
         if self.folder is not None:
             places.append(self.folder / "index.sqlite")
-        stamp = shipped_stamp()
         shipped = None
         for place in places if not self._distrusted else ():
             found = CatalogIndex.open(place, today=self.today.toordinal())
             if found is None:
                 continue
-            if found.meta.get("stamp") == stamp:
+            stamp = found.meta.get("stamp")
+            if stamp == sealed_stamp() or stamp == shipped_stamp():
                 shipped = found.meta.get("shipped")
             shipped = shipped or shipped_digest()
             if found.meta.get("key") == _key(shipped, own) and self._holds_today(found):
@@ -316,41 +314,6 @@ def _since(today: date, starts: Iterable[date | None]) -> str:
     return max((start for start in starts if start is not None and start <= today), default=date.min).isoformat()
 
 
-def shipped_stamp() -> str:
-    """
-    Sizes and times of the data files of this room: while they are what they were, so are the contents.
-
-    Every command that needs the catalog waits here, and reading a thousand files takes eight times as long.
-    """
-    digest = blake2b(digest_size=16)
-    for name in _shipped_names():
-        about = os.stat(f"{_HERE}/{name}")  # noqa: PTH116 - see `_shipped_names`
-        digest.update(f"{name} {about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}\0".encode())
-    digest.update(f"{INDEX_VERSION} {version_of('genai-prices')}".encode())
-    return digest.hexdigest()
-
-
-def _shipped_names() -> list[str]:
-    # By plain text and not by `Path`, which takes three times as long.
-    names = [
-        f"{folder}/{name}"[len(f"{_HERE}/") :].replace(os.sep, "/")
-        for folder, _folders, files in os.walk(_HERE)
-        for name in files
-        if name.endswith(".toml")
-    ]
-    return sorted(names, key=lambda name: name.split("/"))
-
-
-def shipped_digest() -> str:
-    """What the shipped part of an index is made from: every data file of this room, and the version of the prices."""
-    digest = blake2b(digest_size=16)
-    for name in _shipped_names():
-        with open(f"{_HERE}/{name}", "rb") as file:  # noqa: PTH123 - see above
-            digest.update(name.encode() + b"\0" + file.read() + b"\0")
-    digest.update(f"{INDEX_VERSION} {version_of('genai-prices')}".encode())
-    return digest.hexdigest()
-
-
 def _key(shipped: str, own: Sequence[str]) -> str:
     digest = blake2b(shipped.encode(), digest_size=16)
     for said in own:
@@ -359,7 +322,11 @@ def _key(shipped: str, own: Sequence[str]) -> str:
 
 
 def build_shipped(
-    today: date, place: Path = SHIPPED_INDEX, *, derive: Callable[[Catalog], Mapping[str, bytes]] | None = None
+    today: date,
+    place: Path = SHIPPED_INDEX,
+    *,
+    derive: Callable[[Catalog], Mapping[str, bytes]] | None = None,
+    sealed: bool = False,
 ) -> None:
     """
     Write the index of what ships, with the prices of a day; called when the package is built.
@@ -367,6 +334,7 @@ def build_shipped(
     Args:
         derive: Works out from the catalog what takes long, by a digest of what it is worked out from. Rooms above this
             one know how; `Catalog.derived` gives it back.
+        sealed: Whether the files that it is made of can change no more, as those of a wheel.
     """
     from touchstone.catalog.index_write import write_index
 
@@ -378,5 +346,17 @@ def build_shipped(
         catalog.index = CatalogIndex(connection, today=today.toordinal())
         return derive(catalog) if derive is not None else {}
 
-    meta |= {"key": _key(shipped, []), "shipped": shipped, "stamp": shipped_stamp()}
+    meta |= {"key": _key(shipped, []), "shipped": shipped, "stamp": sealed_stamp() if sealed else shipped_stamp()}
     write_index(place, rows, meta, derive=derived)
+
+
+def unseal_shipped(place: Path = SHIPPED_INDEX) -> None:
+    """After a wheel was made of a folder that people go on working in: its files may change again."""
+    if place.is_file():
+        with closing(sqlite3.connect(place)) as connection, connection:
+            stamp = shipped_stamp()  # first, so that a change in between is seen by its time
+            connection.execute(
+                "UPDATE meta SET value = CASE (SELECT value FROM meta WHERE key = 'shipped') WHEN ? THEN ? ELSE '' END "
+                "WHERE key = 'stamp'",
+                (shipped_digest(), stamp),
+            )

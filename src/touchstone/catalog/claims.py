@@ -164,4 +164,4 @@ class Claim(Noun):
     def condition(self) -> tuple[str, ...]:
         """What claims must share to be ranked together: benchmark, subset, setting, harness, who measured."""
         harness = self.harness or f"as in {self.source}"
-        return tuple(part or "" for part in (self.benchmark, self.subset, self.setting, harness, self.measured_by))
+        return self.benchmark, self.subset or "", self.setting or "", harness, self.measured_by

@@ -20,6 +20,7 @@ _MODEL_ID = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9._:+-]*")
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
+@lru_cache(maxsize=4096)  # every offer and every result names a model
 def _check_model_id(text: str) -> str:
     if not _MODEL_ID.fullmatch(text):
         raise InvalidValue(

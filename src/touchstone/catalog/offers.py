@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from touchstone.catalog.model import ModelId, PartialDate
 from touchstone.catalog.units import MILLION, precision_in
@@ -50,13 +50,15 @@ class Rate(Noun):
     least: int | None = Field(default=None, ge=1)
     """As few units as a call is billed for when it uses any. Rates with it measure the same thing."""
 
-    @model_validator(mode="after")
-    def _ascends(self) -> Self:
-        if len(self.tiers) > 1 and any(
-            later.above_input_tokens <= tier.above_input_tokens for tier, later in pairwise(self.tiers)
-        ):
-            raise InvalidValue("the tiers of {unit} are not ascending; sort them by above_input_tokens", unit=self.unit)
-        return self
+    # Of the field, not of the noun: most rates have no tiers, and a catalog holds many thousand rates.
+    @field_validator("tiers")
+    @classmethod
+    def _ascend(cls, tiers: tuple[RateTier, ...], known: ValidationInfo) -> tuple[RateTier, ...]:
+        if any(later.above_input_tokens <= tier.above_input_tokens for tier, later in pairwise(tiers)):
+            raise InvalidValue(
+                "the tiers of {unit} are not ascending; sort them by above_input_tokens", unit=known.data.get("unit")
+            )
+        return tiers
 
 
 class Hours(Noun):

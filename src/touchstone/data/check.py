@@ -10,11 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-import orjson
-
 from touchstone.data.base import SPLITS, Case, CaseSource, CaseSummary
 from touchstone.data.cases import located_cases
 from touchstone.data.columns import flow_mapping, suggestion
+from touchstone.data.digests import canonical_bytes
 from touchstone.data.findings import Findings
 from touchstone.data.likeness import asked_text
 from touchstone.data.media import media_fault, media_folder
@@ -300,26 +299,6 @@ class _Check:
             line = reader.describe(Path(path), encoding=self.source.encoding)
             lines.append(f"{split}: {line}" if several else line)
         return "; ".join(lines)
-
-
-def canonical_bytes(case: Case) -> bytes:
-    """What a case says, as bytes for a digest; where it stands in its file does not count."""
-    return orjson.dumps(
-        [
-            case.id,
-            case.input,
-            [message.model_dump() for message in case.messages] if case.messages is not None else None,
-            case.image,
-            case.audio,
-            case.target,
-            case.options,
-            case.split,
-            case.group,
-            case.tags,
-            dict(case.fields),
-        ],
-        option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
-    )
 
 
 def _has_media(case: Case) -> bool:

@@ -7,6 +7,10 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
+from touchstone.data.base import Case
+
 _FIRST_SLOTS = 1 << 10
 
 
@@ -22,6 +26,26 @@ def digest64(*parts: str | None) -> int:
         state.update(b"%d:" % len(data))
         state.update(data)
     return int.from_bytes(state.digest(), "big") or 1
+
+
+def canonical_bytes(case: Case) -> bytes:
+    """What a case says, as bytes for a digest; where it stands in its file does not count."""
+    return orjson.dumps(
+        [
+            case.id,
+            case.input,
+            [message.model_dump() for message in case.messages] if case.messages is not None else None,
+            case.image,
+            case.audio,
+            case.target,
+            case.options,
+            case.split,
+            case.group,
+            case.tags,
+            dict(case.fields),
+        ],
+        option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
+    )
 
 
 class DigestCounts:

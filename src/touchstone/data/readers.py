@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,6 @@ from touchstone import plugins
 from touchstone.data.base import Reader
 from touchstone.errors import DataError
 
-_OURS = ("csv", "jsonl", "parquet", "datasets")
 _COMPRESSED = {".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar"}
 
 
@@ -30,9 +30,7 @@ def reader_for(path: Path, format: str | None = None) -> Reader:  # noqa: A002 -
     if path.is_dir():
         return _reader_of_folder(path)
     suffix = path.suffix.lower()
-    # Ours first: what reads a .csv may not depend on what else is installed; a guest is asked for by its name.
-    for name in (*_OURS, *(name for name in plugins.names("reader") if name not in _OURS)):
-        reader = cast("Reader", plugins.load("reader", name)())
+    for reader in _readers():
         if suffix in reader.suffixes:
             return reader
     if not path.exists():
@@ -47,6 +45,27 @@ def reader_for(path: Path, format: str | None = None) -> Reader:  # noqa: A002 -
         suffix=path.suffix,
         known=", ".join(plugins.names("reader")),
     )
+
+
+def _readers() -> Iterator[Reader]:
+    """
+    Ours first: what reads a .csv may not depend on what else is installed; a guest is asked for by its name.
+
+    They are not looked up among the plug-ins, for which the metadata of every installed package is read.
+    """
+    from touchstone.data.csv import CsvReader
+
+    yield CsvReader()
+    from touchstone.data.jsonl import JsonlReader
+
+    yield JsonlReader()
+    from touchstone.data.parquet import ParquetReader
+
+    yield ParquetReader()
+    ours = plugins.shipped("reader")
+    for name in plugins.names("reader"):
+        if name not in ours:
+            yield cast("Reader", plugins.load("reader", name)())
 
 
 def _reader_of_folder(path: Path) -> Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any
 
 from touchstone.errors import InvalidValue
@@ -103,15 +104,22 @@ def options_of(value: Any) -> tuple[str, ...]:
 
 def tags_of(value: Any) -> tuple[str, ...]:
     """Tags of a list, of JSON text of a list, or of text separated by `;` or, without one, by `,`; none twice."""
-    if isinstance(value, str):
-        text = value.strip()
-        if text.startswith("["):
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                value = text
-        if isinstance(value, str):
-            value = text.split(";" if ";" in text else ",")
+    return _tags_of_text(value) if isinstance(value, str) else _tags_of_value(value)
+
+
+@lru_cache(maxsize=1024)  # what stands in a column of tags stands there again and again
+def _tags_of_text(text: str) -> tuple[str, ...]:
+    text = text.strip()
+    value: Any = text
+    if text.startswith("["):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+    return _tags_of_value(text.split(";" if ";" in text else ",") if isinstance(value, str) else value)
+
+
+def _tags_of_value(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
         value = [] if value is None else [value]
     tags = ((text_of(item) or "").strip() for item in value)

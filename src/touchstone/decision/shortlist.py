@@ -105,7 +105,7 @@ def shortlist(
         else ({}, None)
     )
     entries = [
-        one.model_copy(update={"standing": placed.get(one.model), "published": known.get(one.model)})
+        one._replace(standing=placed.get(one.model), published=known.get(one.model))
         if one.model in placed or one.model in known
         else one
         for one in fitting
@@ -212,7 +212,7 @@ class _Judged:
             if name in self.checks:
                 return self._in_reach(found)
             # An offer that misses more is no way in at any value of this limit; only without it none is needed.
-            return found if {name} in self.by_offer else found.model_copy(update={"nearest": None})
+            return found if {name} in self.by_offer else found._replace(nearest=None)
         if mine is not None:
             return mine
         meeting = [stock for stock in self.stocks if stock.verdicts[name] == "met"]
@@ -221,9 +221,9 @@ class _Judged:
     def _in_reach(self, check: Check) -> Check:
         """A check of a limit on both the model and its offers, with the value at which one of the ways in meets it."""
         if check.limit == "context":
-            return check.model_copy(update={"nearest": self._context_in_reach()})
+            return check._replace(nearest=self._context_in_reach())
         if check.limit == "retirement":
-            return check.model_copy(update={"nearest": self._day_in_reach()})
+            return check._replace(nearest=self._day_in_reach())
         return check
 
     def _day_in_reach(self) -> str | None:

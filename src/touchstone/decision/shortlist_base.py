@@ -188,7 +188,10 @@ class Background(NamedTuple):
     """Whether `compare` can ask for an offer by name; the same test as of whoever writes candidates."""
 
 
-class Check(Noun):
+# What is said of each model. Named tuples: a long list makes many thousands, and none comes in from outside.
+
+
+class Check(NamedTuple):
     """One limit held against one model."""
 
     limit: LimitName
@@ -204,7 +207,7 @@ class Check(Noun):
     """The limit at which this model would meet it; None where it would have to be dropped."""
 
 
-class Supply(Noun):
+class Supply(NamedTuple):
     """One offer and what it costs these needs."""
 
     offer: Offer
@@ -223,7 +226,7 @@ class Supply(Noun):
     same codes as in `Needs.regions`."""
 
 
-class Standing(Noun):
+class Standing(NamedTuple):
     """A model's place on the board of own results."""
 
     claim: Claim
@@ -236,7 +239,7 @@ class Standing(Noun):
     """Rows of the board."""
 
 
-class Evidence(Noun):
+class Evidence(NamedTuple):
     """What one published test says of a model."""
 
     benchmark: str
@@ -254,7 +257,7 @@ class Evidence(Noun):
     """Whether the two have the same value, or their error does not tell them apart."""
 
 
-class Published(Noun):
+class Published(NamedTuple):
     """How a model stands by all published tests of the scenario together."""
 
     strength: float
@@ -283,7 +286,7 @@ class Published(Noun):
         return share, low, high
 
 
-class PublishedTests(Noun):
+class PublishedTests(NamedTuple):
     """What published quality was worked out from."""
 
     scenarios: tuple[str, ...]
@@ -296,11 +299,13 @@ class PublishedTests(Noun):
     """Of those that qualify, how many have a place."""
 
 
-class Qualified(Noun):
+class Qualified(NamedTuple):
     """A model that meets every limit."""
 
     model: ModelId
     name: str
+    reason: Reason
+    """Why it stands where it stands."""
     openness: str | None = None
     licence: str | None = None
     supplies: tuple[Supply, ...] = ()
@@ -315,8 +320,6 @@ class Qualified(Noun):
     """Measured median of an answer; None where nobody measured it here."""
     thinks: bool | None = None
     """Whether it can think before it answers, which is billed as output."""
-    reason: Reason
-    """Why it stands where it stands."""
 
     @property
     def supply(self) -> Supply | None:
@@ -324,7 +327,7 @@ class Qualified(Noun):
         return self.supplies[0] if self.supplies else None
 
 
-class Excluded(Noun):
+class Excluded(NamedTuple):
     """A model that misses a limit."""
 
     model: ModelId
@@ -335,7 +338,7 @@ class Excluded(Noun):
     """How many others it misses; None where it was not looked at further."""
 
 
-class Relaxed(Noun):
+class Relaxed(NamedTuple):
     """What giving up one limit alone brings back."""
 
     limit: LimitName
@@ -349,7 +352,7 @@ class Relaxed(Noun):
     """Who comes back at `nearest`."""
 
 
-class Shortlist(Noun):
+class Shortlist(NamedTuple):
     """Who fits, in which order and why; who does not, and by how much."""
 
     day: date

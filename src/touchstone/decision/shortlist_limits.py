@@ -160,7 +160,7 @@ def _language(had: tuple[str, ...], wanted: tuple[str, ...], unnamed_pass: bool)
     if _MANY in had:
         template = N_("unknown: its maker says that there are many languages, and does not name {missing}")
         check = missed("language", Reason(template=template, values={"missing": joined(missing)}), missing, had, wanted)
-        return check.model_copy(update={"verdict": "unknown", "gap": None})
+        return check._replace(verdict="unknown", gap=None)
     values = {"languages": joined(had), "missing": joined(missing)}
     reason = Reason(template=N_("its maker names the languages {languages}, not {missing}"), values=values)
     return missed("language", reason, missing, had, wanted)
@@ -183,7 +183,7 @@ def _ability(card: Card, wanted: Sequence[str]) -> Check:
         template=N_("unknown: nobody states whether it can: {missing}"), values={"missing": joined(missing)}
     )
     check = missed("ability", reason, missing, had, wanted)
-    return check.model_copy(update={"verdict": "unknown", "gap": None})
+    return check._replace(verdict="unknown", gap=None)
 
 
 @lru_cache(maxsize=4096)

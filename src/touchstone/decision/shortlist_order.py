@@ -131,7 +131,7 @@ def in_order(
                 None,
             )
             reason = _behind(one, before, apart, stick)
-        found.append(one.model_copy(update={"reason": reason}))
+        found.append(one._replace(reason=reason))
     return tuple(found)
 
 

@@ -202,7 +202,7 @@ def _day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None]
         or [day for claim in claims if (day := released.get(claim.model))]
         or [claim.as_of for claim in claims]
     )
-    return max(earliest(day).toordinal() for day in days)
+    return earliest(max(days)).toordinal()  # as texts `2025`, `2025-01` and `2025-01-01` are in order, or begin alike
 
 
 def _evidence(stands: Iterable[tuple[PublishedTest, int, int]]) -> tuple[Evidence, ...]:

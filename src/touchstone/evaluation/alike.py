@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from touchstone.catalog.claims import Benchmark, Claim
@@ -40,9 +41,13 @@ def of_one_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[
 
 def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[tuple[Claim, WhyApart]]]:
     """Of results of one condition those that can be ranked together, best first, and the others with the reason."""
-    sizes = [size for claim in claims if (size := question_count(benchmark, claim)) is not None]
+    sizes = {id(claim): question_count(benchmark, claim) for claim in claims}
     whole = max(
-        [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
+        [
+            *(size for size in sizes.values() if size is not None),
+            *([benchmark.questions] if benchmark.questions and claims[0].subset is None else []),
+        ],
+        default=0,
     )
     apart: list[tuple[Claim, WhyApart]] = []
     newest: dict[tuple[str | None, ...], Claim] = {}
@@ -53,7 +58,7 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
         for claim in claims
     }
     for claim in sorted(claims, key=lambda claim: (_age(claim), orders[id(claim)]), reverse=True):
-        size = question_count(benchmark, claim)
+        size = sizes[id(claim)]
         same = (claim.model, claim.snapshot, claim.mode)
         if size is not None and size < FEWEST:
             apart.append((claim, "few"))
@@ -76,11 +81,12 @@ def order(benchmark: Benchmark, claim: Claim) -> tuple[float, str]:
     return -merit(benchmark, claim), claim.model_dump_json()
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
+@lru_cache(maxsize=1024)  # a table is of one version, and a shortlist sorts many tables
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """Sorts 0.9 before 0.10."""
     parts = re.findall(r"\d+|\D+", text)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 
-def _age(claim: Claim) -> tuple[str, str, list[tuple[int, int, str]]]:
-    return claim.date or "", claim.as_of, natural(claim.harness_version) if claim.harness_version else []
+def _age(claim: Claim) -> tuple[str, str, tuple[tuple[int, int, str], ...]]:
+    return claim.date or "", claim.as_of, natural(claim.harness_version or "")

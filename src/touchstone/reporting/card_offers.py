@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 from touchstone.catalog.cards import Card
@@ -65,7 +64,7 @@ def _shortened(table: Table) -> Table:
     if left <= 0:
         return table
     more = _("{n} more rows with --all.").format(n=left)
-    return replace(table, rows=table.rows[:BRIEF_ROWS], note=f"{table.note} {more}" if table.note else more)
+    return table._replace(rows=table.rows[:BRIEF_ROWS], note=f"{table.note} {more}" if table.note else more)
 
 
 def _usd(rates: Sequence[Rate]) -> dict[str, float]:

@@ -3,26 +3,25 @@ A page for people, apart from where it is shown: sections of paragraphs, facts, 
 
 The catalog's pages are written once as these blocks; `page_terminal` prints them, `page_html` makes one file of them.
 All texts are in the reader's language already. What comes from outside is plain text here; each place makes it safe.
+Named tuples, because every short command that prints a page makes these classes at its start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 
-@dataclass(frozen=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """Sentences. `quiet` is small print; `warning` is what must not be missed."""
 
     text: str
     tone: str = "plain"
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A name, its value, and where the value was read."""
 
     name: str
@@ -30,15 +29,13 @@ class Fact:
     source: str = ""
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """Facts below each other."""
 
     rows: Sequence[Fact]
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of texts under heads; the columns in `numbers` are compared by their digits and stand to the right."""
 
     heads: Sequence[str]
@@ -54,31 +51,27 @@ class Table:
 def without_empty(table: Table, unknown: str = "–") -> Table:
     """The table without the columns in which no row says anything."""
     kept = [index for index in range(len(table.heads)) if any(row[index] not in ("", unknown) for row in table.rows)]
-    return replace(
-        table,
+    return table._replace(
         heads=[table.heads[index] for index in kept],
         rows=[[row[index] for index in kept] for row in table.rows],
         numbers=frozenset(place for place, index in enumerate(kept) if index in table.numbers),
     )
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """Text to be copied as it is."""
 
     label: str
     text: str
 
 
-@dataclass(frozen=True)
-class Bullets:
+class Bullets(NamedTuple):
     """Short points."""
 
     items: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A chart; where nothing can be drawn, the caption and what stands beside it must do."""
 
     title: str
@@ -86,8 +79,7 @@ class Picture:
     drawn: Markup
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """Where something was read: the mark by which a page names it, what it is, its date and its address."""
 
     mark: str
@@ -96,8 +88,7 @@ class Reference:
     url: str = ""
 
 
-@dataclass(frozen=True)
-class References:
+class References(NamedTuple):
     """Sources, in the order of their marks."""
 
     rows: Sequence[Reference]
@@ -106,8 +97,7 @@ class References:
 Block = Paragraph | Facts | Table | Code | Bullets | Picture | References
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """What belongs together."""
 
     title: str
@@ -115,8 +105,7 @@ class Section:
     anchor: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """A whole page."""
 
     title: str
@@ -126,5 +115,5 @@ class Page:
     """What kind of page it is, above the title."""
     closing: str = ""
     """The last line: where it comes from and when."""
-    warnings: Sequence[str] = field(default_factory=tuple)
+    warnings: Sequence[str] = ()
     """What stands before everything else."""

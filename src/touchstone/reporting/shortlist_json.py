@@ -7,7 +7,7 @@ from typing import Any
 
 from touchstone.decision.advice_base import Advice
 from touchstone.decision.base import Reason
-from touchstone.decision.shortlist_base import Check, Needs, Qualified, Shortlist
+from touchstone.decision.shortlist_base import Check, Evidence, Needs, Published, Qualified, Shortlist
 from touchstone.decision.shortlist_costs import is_lower_end
 from touchstone.reporting.shortlist_words import said
 
@@ -28,13 +28,13 @@ def as_json(
         "assumptions": [_sentence(reason) for reason in assumed],
         "yardstick": found.yardstick.id if found.yardstick else None,
         "condition": list(found.condition) if found.condition else None,
-        "published": found.published.model_dump(mode="json") if found.published else None,
+        "published": found.published._asdict() if found.published else None,
         "qualified": [_entry(one, at, found.needs) for at, one in enumerate(found.qualified, 1)],
         "excluded": [
             {"model": one.model, "name": one.name, "further": one.further, **check_json(one.check)}
             for one in found.excluded
         ],
-        "relaxed": [one.model_dump(mode="json") for one in found.relaxed],
+        "relaxed": [one._asdict() for one in found.relaxed],
         "advice": [{"rule": one.rule, "source": one.source, **_sentence(one.reason)} for one in advice],
     }
 
@@ -42,7 +42,12 @@ def as_json(
 def check_json(check: Check) -> dict[str, Any]:
     """A check, with its sentence."""
     return {
-        **check.model_dump(mode="json", include={"limit", "verdict", "actual", "required", "gap", "nearest"}),
+        "limit": check.limit,
+        "verdict": check.verdict,
+        "actual": check.actual,
+        "required": check.required,
+        "gap": check.gap,
+        "nearest": check.nearest,
         **_sentence(check.reason, check.limit),
         "among": None if check.among is None else said(check.among),
     }
@@ -87,6 +92,15 @@ def _entry(one: Qualified, place: int, needs: Needs) -> dict[str, Any]:
             "source": standing.claim.source,
             "as_of": standing.claim.as_of,
         },
-        "published": None if one.published is None else one.published.model_dump(mode="json", exclude_none=True),
+        "published": None if one.published is None else _published(one.published),
         **_sentence(one.reason),
     }
+
+
+def _published(one: Published) -> dict[str, Any]:
+    return {**one._asdict(), "evidence": [_evidence(test) for test in one.evidence]}
+
+
+def _evidence(test: Evidence) -> dict[str, Any]:
+    claims = {name: getattr(test, name).model_dump(mode="json", exclude_none=True) for name in ("claim", "rival")}
+    return {**test._asdict(), **claims}

@@ -9,7 +9,6 @@ from typing import Any
 from touchstone import plugins
 from touchstone.errors import SettingsError
 from touchstone.scoring.base import AnswerReader, AnswerSpec
-from touchstone.scoring.read_cited import CitedReader
 
 _PLAIN = ("auto", "whole", "last", "first_line", "json")
 _WITH_TEXT = ("after", "regex")
@@ -29,6 +28,8 @@ def make_reader(spec: AnswerSpec) -> AnswerReader:
         return reader
     if spec.kind == "json":
         raise SettingsError("answers of kind json have no room for marks such as [1]; leave `citations` out")
+    from touchstone.scoring.read_cited import CitedReader  # a task file is read without its patterns
+
     return CitedReader(reader, make(spec.model_copy(update={"citations": False})))
 
 

@@ -111,12 +111,10 @@ def answer(
         fit=lambda tests: kept_fit(catalog, tests, remember=remember),
     )
     if scope.aside:
-        found = found.model_copy(
-            update={
-                "excluded": (*scope.aside, *found.excluded),
-                # Who does another task was not looked at further, so nobody knows who misses that alone.
-                "relaxed": tuple(one for one in found.relaxed if one.limit not in ("task", "any-task")),
-            }
+        found = found._replace(
+            excluded=(*scope.aside, *found.excluded),
+            # Who does another task was not looked at further, so nobody knows who misses that alone.
+            relaxed=tuple(one for one in found.relaxed if one.limit not in ("task", "any-task")),
         )
     kept = scope.cards.only(one.model for one in found.qualified)
     return Answered(

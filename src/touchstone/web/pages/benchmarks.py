@@ -128,11 +128,9 @@ def _ranking(here: str, number: int) -> str:
 
 def _with_picture(sections: Sequence[Any], benchmark: Benchmark, chosen: Board | None) -> list[Any]:
     """The sections of the page with the ranking drawn before its table."""
-    from dataclasses import replace
-
     picture = ranking_picture(benchmark, chosen) if chosen else None
     return [
-        replace(section, blocks=[picture, *section.blocks]) if picture and section.anchor == "board1" else section
+        section._replace(blocks=[picture, *section.blocks]) if picture and section.anchor == "board1" else section
         for section in sections
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import get_args
 
@@ -163,8 +163,8 @@ def _told(section: Section, only: bool) -> Told:
     rows = [(row, sameness(row[1:])) for row in first.rows]
     if only:
         rows = [(row, same) for row, same in rows if same == "differ"]
-    table = replace(first, rows=[row for row, _same in rows])
-    return Told(replace(section, blocks=section.blocks[1:]), table, [same for _row, same in rows])
+    table = first._replace(rows=[row for row, _same in rows])
+    return Told(section._replace(blocks=section.blocks[1:]), table, [same for _row, same in rows])
 
 
 routes = (
