@@ -12,7 +12,8 @@ import pytest
 
 from touchstone.catalog.model import Model
 from touchstone.catalog.shipped import shipped_models
-from touchstone.catalog.taxonomy import Term, TermKind, find_term, labs, licences, read_shipped, terms, terms_of
+from touchstone.catalog.shipped_tables import read_shipped
+from touchstone.catalog.taxonomy import Term, TermKind, find_term, labs, licences, terms, terms_of
 from touchstone.errors import UnknownName
 
 KINDS: tuple[TermKind, ...] = get_args(TermKind)

@@ -15,10 +15,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
-import tomli
 from pydantic import ValidationError
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.errors import DataError, UnknownName, refusal
 from touchstone.language import N_
 from touchstone.noun import Noun
@@ -37,7 +37,7 @@ class Panel(Noun):
 def panel() -> Panel:
     """Every shipped benchmark and scenario, in the order of the file."""
     name = "benchmarks.toml"
-    return read_panel(files("touchstone.catalog").joinpath(name).read_text("utf-8"), place=name)
+    return _panel_of(read_shipped(name), name)
 
 
 @cache
@@ -101,7 +101,10 @@ def read_panel(text: str, *, place: str) -> Panel:
     Raises:
         DataError: it is no TOML, an id is given twice, or an entry has a key or a value that cannot be used.
     """
-    tables = _read_toml(text, place)
+    return _panel_of(_read_toml(text, place), place)
+
+
+def _panel_of(tables: Mapping[str, Any], place: str) -> Panel:
     tests = [_read(Benchmark, table, place, row) for row, table in enumerate(tables.get("benchmark", ()), 1)]
     uses = [_read(Scenario, table, place, row) for row, table in enumerate(tables.get("scenario", ()), 1)]
     for ids in ([one.id for one in tests], [one.id for one in uses]):
@@ -160,6 +163,8 @@ def read_claims(text: str, *, place: str, benchmarks: Mapping[str, Benchmark]) -
 
 
 def _read_toml(text: str, place: str) -> dict[str, Any]:
+    import tomli
+
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:

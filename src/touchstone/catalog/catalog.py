@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.shipped_stamp import sealed_stamp, shipped_digest, shipped_stamp
+from touchstone.catalog.shipped_tables import SHIPPED_INDEX, parsed_tables
 from touchstone.errors import DataError, UnknownName
 from touchstone.language import N_
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from touchstone.catalog.source_base import Reported
 
 Answer = TypeVar("Answer")
-
-SHIPPED_INDEX = Path(__file__).with_name("shipped.sqlite")
 
 
 class Catalog:
@@ -344,7 +343,7 @@ def build_shipped(
 
     def derived(connection: sqlite3.Connection) -> Mapping[str, bytes]:
         catalog.index = CatalogIndex(connection, today=today.toordinal())
-        return derive(catalog) if derive is not None else {}
+        return {**parsed_tables(), **(derive(catalog) if derive is not None else {})}
 
     meta |= {"key": _key(shipped, []), "shipped": shipped, "stamp": sealed_stamp() if sealed else shipped_stamp()}
     write_index(place, rows, meta, derive=derived)

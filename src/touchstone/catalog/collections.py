@@ -6,7 +6,7 @@ from functools import cache
 
 from touchstone.catalog.model import Words
 from touchstone.catalog.query import Query
-from touchstone.catalog.taxonomy import read_shipped
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.errors import UnknownName
 from touchstone.language import N_
 from touchstone.noun import Noun

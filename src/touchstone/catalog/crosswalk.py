@@ -15,7 +15,7 @@ from typing import Any
 from touchstone.catalog.model import ModelId
 from touchstone.catalog.providers import find_provider, provider_names
 from touchstone.catalog.sellers import seller_id
-from touchstone.catalog.taxonomy import read_shipped
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.noun import Noun
 
 

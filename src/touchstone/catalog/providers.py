@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from urllib.parse import urlsplit
-
-import tomli
 
 from touchstone.catalog.addresses import check_base_url, origin_of
 from touchstone.catalog.base import Provider
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.config import secret
 from touchstone.errors import SettingsError, UnknownName
 
@@ -27,8 +25,7 @@ OLLAMA_PORT = 11434
 @cache
 def providers() -> tuple[Provider, ...]:
     """Every preset, in the order of the file."""
-    text = files("touchstone.catalog").joinpath("providers.toml").read_text("utf-8")
-    return tuple(Provider.model_validate(table) for table in tomli.loads(text)["provider"])
+    return tuple(Provider.model_validate(table) for table in read_shipped("providers.toml")["provider"])
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import model_validator
 
 from touchstone.catalog.model import PartialDate, Words
-from touchstone.catalog.taxonomy import read_shipped
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.errors import InvalidValue, UnknownName
 from touchstone.noun import Noun
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
-import tomli
 from pydantic import Field
 
 from touchstone.catalog.model import ModelId, PartialDate, Words
+from touchstone.catalog.shipped_tables import read_shipped
 from touchstone.errors import UnknownName
 from touchstone.language import N_
 from touchstone.noun import Noun
@@ -76,11 +75,6 @@ class Lab(Noun):
     """ISO 3166-1 alpha-2 code of the seat."""
     url: str | None = None
     as_of: PartialDate
-
-
-def read_shipped(name: str) -> Mapping[str, Any]:
-    """A TOML file of this room, as tables."""
-    return tomli.loads(files("touchstone.catalog").joinpath(name).read_text("utf-8"))
 
 
 @cache

@@ -1,0 +1,73 @@
+"""
+The data files of this room, as tables.
+
+They are TOML, for people to read and mend. What is parsed of them when the package is built is kept in the index that
+ships, under a digest of the text: a short command would spend a twentieth of its time on parsing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from touchstone.catalog.index import CatalogIndex
+
+SHIPPED_INDEX = Path(__file__).with_name("shipped.sqlite")
+"""The index of what ships, which lies beside the files."""
+
+_PARSED = "toml "
+"""The keys of parsed files begin so, among whatever else lies in the index."""
+
+
+def read_shipped(name: str) -> dict[str, Any]:
+    """A TOML file of this room, as tables."""
+    text = _text_of(name)
+    kept = _parsed().get(_key(text))
+    return _parse(text) if kept is None else orjson.loads(kept)
+
+
+def parsed_tables() -> dict[str, bytes]:
+    """Every file of this room by its key, as JSON that says all that the file says; for whoever makes the index."""
+    found = {}
+    for file in files("touchstone.catalog").iterdir():
+        if file.name.endswith(".toml"):
+            text = _text_of(file.name)
+            tables = _parse(text)
+            body = orjson.dumps(tables)
+            if orjson.loads(body) == tables:  # a moment or an infinite number would not come back
+                found[_key(text)] = body
+    return found
+
+
+@cache
+def _parsed() -> Mapping[str, bytes]:
+    index = CatalogIndex.open(SHIPPED_INDEX)
+    if index is None:
+        return {}
+    with closing(index):
+        try:
+            return index.derived_under(_PARSED)
+        except sqlite3.DatabaseError:  # of another version, or damaged
+            return {}
+
+
+def _text_of(name: str) -> str:
+    return files("touchstone.catalog").joinpath(name).read_text("utf-8")
+
+
+def _key(text: str) -> str:
+    return _PARSED + blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _parse(text: str) -> dict[str, Any]:
+    import tomli
+
+    return tomli.loads(text)
