@@ -21,7 +21,8 @@ from touchstone.decision.shortlist import DEFAULT_PRIORITIES, explain, shortlist
 from touchstone.decision.shortlist_base import Background, Check, Needs, Priority, Shortlist
 from touchstone.errors import SettingsError
 from touchstone.noun import Noun
-from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
+from touchstone.workspace.looks_kept import kept_look
+from touchstone.workspace.shortlist_cases import CasesLook
 from touchstone.workspace.shortlist_entries import can_call
 from touchstone.workspace.shortlist_fits import Remember, kept_fit
 from touchstone.workspace.shortlist_measured import Measured, may_have_measured, measured_before
@@ -64,7 +65,9 @@ def ask(wishes: Wishes, settings: Settings, *, today: date, task: Task | None = 
     """
     if task is None and wishes == Wishes():
         raise SettingsError("nothing is asked for; name a task file, or a limit such as --task-type chat")
-    look = look_at_cases(task, digest=may_have_measured(settings)) if task is not None else None
+    look = None
+    if task is not None:
+        look = kept_look(task, settings.workspace, digest=may_have_measured(settings))
     measured = measured_before(settings, look.digest) if look is not None else None
     needs = needs_of(wishes, today=today, task=task, look=look, measured=measured)
     known = scenarios()
