@@ -1,7 +1,5 @@
 """Nouns of what a call costs and where it goes: a provider that serves models, and what it charges."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ A claim restates a published fact with its source and date. Two claims are alike
 setting and measurer are; `Claim.condition` is what they must share to stand in one ranking.
 """
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import Field, model_validator

@@ -4,8 +4,6 @@ Nouns of what exists: a model, its card's facts, and where each was read.
 The fields are the keys of a card file, `cards/LAB/NAME.toml`. What nobody wrote down is None, never a guess.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import date
 from functools import cache, lru_cache

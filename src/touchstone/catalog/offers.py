@@ -5,8 +5,6 @@ The package is imported only inside functions and never updates itself here. Wha
 JSON and priced by `touchstone.catalog.costs` without the package.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -153,7 +151,7 @@ def shipped_offers() -> Iterator[Offer]:
             )
 
 
-def find_listed(provider_id: str, served_name: str) -> tuple[PricedProvider, ModelInfo] | None:
+def find_listed(provider_id: str, served_name: str) -> "tuple[PricedProvider, ModelInfo] | None":
     """
     The entry of `genai-prices` that stands for a served name, by the package's own matching rules.
 
@@ -166,7 +164,7 @@ def find_listed(provider_id: str, served_name: str) -> tuple[PricedProvider, Mod
         return None
 
 
-def periods_of(provider_id: str, model: ModelInfo) -> tuple[PricePeriod, ...]:
+def periods_of(provider_id: str, model: "ModelInfo") -> tuple[PricePeriod, ...]:
     """The prices of one entry of the package, as plain data."""
     return _periods(provider_id, model, _package_units())
 
@@ -184,7 +182,7 @@ def _version() -> str:
 
 
 @cache
-def price_snapshot() -> DataSnapshot:
+def price_snapshot() -> "DataSnapshot":
     """The prices that came with the installed package."""
     # Built here, not asked of the package: somebody else in this process may have switched its updating on.
     from genai_prices.data import providers
@@ -201,7 +199,7 @@ def _package_units() -> Mapping[str, tuple[str, int]]:
     return {unit["price_key"]: (name, unit["per"]) for name, unit in unit_data.items()}
 
 
-def _periods(provider_id: str, model: ModelInfo, units: Mapping[str, tuple[str, int]]) -> tuple[PricePeriod, ...]:
+def _periods(provider_id: str, model: "ModelInfo", units: Mapping[str, tuple[str, int]]) -> tuple[PricePeriod, ...]:
     least = _BILLED_AT_LEAST.get((provider_id, model.id))
     if isinstance(model.prices, list):
         found = [
@@ -238,7 +236,7 @@ def _utc(moment: time) -> time:
     return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
 
 
-def _rates(prices: ModelPrice, units: Mapping[str, tuple[str, int]], least: int | None) -> tuple[Rate, ...]:
+def _rates(prices: "ModelPrice", units: Mapping[str, tuple[str, int]], least: int | None) -> tuple[Rate, ...]:
     return tuple(_rate(value, *units[key], least) for key, value in prices.__dict__.items() if value is not None)
 
 

@@ -5,8 +5,6 @@ Everything here is data that people can read, in English and Chinese. An id that
 card that uses it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache

@@ -1,7 +1,5 @@
 """`touchstone catalog search`: find models by words and facts."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

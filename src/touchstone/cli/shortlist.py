@@ -1,7 +1,5 @@
 """`touchstone shortlist`: which models fit a scenario, why, and why the others do not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -255,7 +253,7 @@ def _check_together(*, explain: str | None, write: bool, replace: bool) -> None:
         raise SettingsError("--replace goes with --write, which puts others in the place of what it takes out")
 
 
-def _task(file: Path | None, *, write: bool) -> Task | None:
+def _task(file: Path | None, *, write: bool) -> "Task | None":
     from touchstone.errors import SettingsError
     from touchstone.workspace.taskfile import load_task
 
@@ -267,7 +265,7 @@ def _task(file: Path | None, *, write: bool) -> Task | None:
 # What is shown --------------------------------------------------------------------------------------------------------
 
 
-def _write(answered: Answered, task: Task, top: int, *, replace: bool) -> Written:
+def _write(answered: "Answered", task: "Task", top: int, *, replace: bool) -> "Written":
     from touchstone.workspace.shortlist_entries import entries_of
     from touchstone.workspace.shortlist_write import write_candidates
 
@@ -277,7 +275,7 @@ def _write(answered: Answered, task: Task, top: int, *, replace: bool) -> Writte
     return write_candidates(task, entries, left_out=left_out, replace=replace)
 
 
-def _show(answered: Answered, written: Written | None, top: int, *, json: bool, html: Path | None) -> None:
+def _show(answered: "Answered", written: "Written | None", top: int, *, json: bool, html: Path | None) -> None:
     from touchstone.reporting.shortlist_words import said
 
     asked, found = answered.asked, answered.shortlist
@@ -312,7 +310,7 @@ def _show(answered: Answered, written: Written | None, top: int, *, json: bool, 
         )
 
 
-def _say_left_out(left_out: Sequence[Reason]) -> None:
+def _say_left_out(left_out: "Sequence[Reason]") -> None:
     from touchstone.reporting.shortlist_words import said
 
     for one in left_out[:_LEFT_OUT]:
@@ -321,7 +319,7 @@ def _say_left_out(left_out: Sequence[Reason]) -> None:
         say(_("… {count:,} more").format(count=len(left_out) - _LEFT_OUT))
 
 
-def _write_page(answered: Answered, html: Path) -> None:
+def _write_page(answered: "Answered", html: Path) -> None:
     from touchstone.reporting.shortlist_page import shortlist_page
 
     found = answered.shortlist
@@ -338,7 +336,7 @@ def _write_page(answered: Answered, html: Path) -> None:
     )
 
 
-def _show_explained(asked: Asked, catalog: Any, model: str, *, json: bool, html: Path | None) -> None:
+def _show_explained(asked: "Asked", catalog: Any, model: str, *, json: bool, html: Path | None) -> None:
     from touchstone.reporting.shortlist_json import check_json
     from touchstone.reporting.shortlist_page import explanation_page
     from touchstone.workspace.shortlist import explained

@@ -1,7 +1,5 @@
 """The user's cases: Case, where they come from, and what a reader of files promises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self

@@ -1,7 +1,5 @@
 """What a decision is asked and what it says: goal, constraints, volume, reasons, verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Literal

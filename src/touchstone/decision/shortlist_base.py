@@ -1,7 +1,5 @@
 """What a shortlist is asked and what it says: needs, limits, who qualifies, who does not and by how much."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from datetime import date

@@ -5,8 +5,6 @@ A call has two halves so that the raw reply can be stored before anything is rea
 returns a `Reply` (bytes and clocks), `read` is pure and turns a `Reply` into a `Completion`, today or from the store.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 

@@ -6,8 +6,6 @@ All texts are in the reader's language already. What comes from outside is plain
 Named tuples, because every short command that prints a page makes these classes at its start.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """From a task file and flags to needs: flags win over the file, the file over what the cases look like."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -138,7 +136,7 @@ def needs_of(
     wishes: Wishes,
     *,
     today: date,
-    task: Task | None = None,
+    task: "Task | None" = None,
     look: CasesLook | None = None,
     measured: Measured | None = None,
 ) -> Needs:
@@ -192,7 +190,7 @@ def _languages(wishes: Wishes, look: CasesLook | None) -> tuple[str, ...]:
     return ("zh",) if look is not None and is_chinese(look) else ()
 
 
-def _calls(wishes: Wishes, task: Task | None, look: CasesLook | None, measured: Measured | None) -> dict[str, Any]:
+def _calls(wishes: Wishes, task: "Task | None", look: CasesLook | None, measured: Measured | None) -> dict[str, Any]:
     """Volume, tokens and the month's limit."""
     given: dict[str, Figure | None] = {
         name: None if getattr(wishes, name) is None else Figure(value=getattr(wishes, name), basis="given")
@@ -232,7 +230,7 @@ def _calls(wishes: Wishes, task: Task | None, look: CasesLook | None, measured: 
     return {**given, "max_usd_per_month": limit}
 
 
-def _finite(value: float | None, most: float, task: Task, key: str) -> float | None:
+def _finite(value: float | None, most: float, task: "Task", key: str) -> float | None:
     """A number of the task file, which may hold one that nothing can be worked out with."""
     if value is not None and not (math.isfinite(value) and value <= most):
         raise TaskError(
@@ -254,7 +252,7 @@ def _input_figure(look: CasesLook | None, measured: Measured | None) -> Figure |
     return Figure(value=look.mean_tokens, basis="estimated", at_least=look.images or look.audio)
 
 
-def situation_of(wishes: Wishes, task: Task | None, look: CasesLook | None) -> Situation:
+def situation_of(wishes: Wishes, task: "Task | None", look: CasesLook | None) -> Situation:
     """What advice needs besides."""
     return Situation(
         train_cases=look.train if look else None,
@@ -268,7 +266,7 @@ def situation_of(wishes: Wishes, task: Task | None, look: CasesLook | None) -> S
     )
 
 
-def scenario_ids(wishes: Wishes, task: Task | None, needs: Needs) -> tuple[str, ...]:
+def scenario_ids(wishes: Wishes, task: "Task | None", needs: Needs) -> tuple[str, ...]:
     """
     Scenarios whose benchmarks speak for these needs, the closest first.
 

@@ -1,12 +1,10 @@
 """The task file: what is measured, on which cases, with which candidates, and what is wanted of the winner."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -54,7 +52,7 @@ class SplitSection(Noun):
     dev: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _leaves_test_cases(self) -> SplitSection:
+    def _leaves_test_cases(self) -> Self:
         if self.train + self.dev >= 1:
             raise InvalidValue("train and dev together must leave something for test")
         return self
@@ -101,7 +99,7 @@ class GateSection(Noun):
     """Minimum of the lower end of the score's interval."""
 
     @model_validator(mode="after")
-    def _asks_something(self) -> GateSection:
+    def _asks_something(self) -> Self:
         if self.baseline is None and self.min_score is None:
             raise InvalidValue("a gate needs `baseline` (with `margin`) or `min_score`")
         return self
