@@ -28,6 +28,8 @@ _PRICES = ("input_usd", "output_usd", "blended_output_usd")
 _MOST_COMPUTED = 8
 _MOST_OUTER = 64
 _MOST_WORDS = 32
+_MAPPED_BYTES = 1 << 26
+"""Of a file; the pages of a large one would count as memory of the process."""
 
 V = TypeVar("V")
 
@@ -111,8 +113,8 @@ class CatalogIndex:
         found = cls(connection, today=today)
         found._path = path
         try:
-            # A page is then read where it lies in the system's cache; asking for each takes thousands of calls.
-            connection.execute(f"PRAGMA mmap_size = {path.stat().st_size}")
+            # What ships is then read where it lies in the system's cache: a short command makes few calls for it.
+            connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             _ = found.meta
         except sqlite3.DatabaseError:
             connection.close()
