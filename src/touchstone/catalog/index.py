@@ -28,7 +28,7 @@ _PRICES = ("input_usd", "output_usd", "blended_output_usd")
 _MOST_COMPUTED = 8
 _MOST_OUTER = 64
 _MOST_WORDS = 32
-_MAPPED_BYTES = 1 << 26
+_MAPPED_BYTES = 1 << 28
 """Of a file; the pages of a large one would count as memory of the process."""
 
 V = TypeVar("V")
