@@ -10,13 +10,19 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CatalogIndexHook(BuildHookInterface):
-    """Writes `src/touchstone/catalog/shipped.sqlite` for wheels and editable installations."""
+    """
+    Makes `touchstone/catalog/shipped.sqlite`, for wheels and for editable installations.
+
+    What is installed from a wheel stays as it is, so its index is sealed: no start looks at the cards again. It is made
+    elsewhere, for in this folder people go on writing cards, whatever becomes of the build.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it collects files."""
@@ -27,8 +33,14 @@ class CatalogIndexHook(BuildHookInterface):
             from touchstone.catalog.catalog import build_shipped
             from touchstone.workspace.shortlist_fits import usual_fits
 
-            # Loads what it needs only now. What is installed from a wheel stays as it is; a folder is worked in.
-            build_shipped(datetime.now(UTC).date(), derive=usual_fits, sealed=version == "standard")
+            today = datetime.now(UTC).date()
+            if version == "editable":
+                build_shipped(today, derive=usual_fits)  # loads what it needs only now
+            else:
+                self._made = TemporaryDirectory(prefix="touchstone-index-")  # gone with this process at the latest
+                place = Path(self._made.name) / "shipped.sqlite"
+                build_shipped(today, place, derive=usual_fits, sealed=True)
+                build_data["force_include"][str(place)] = "touchstone/catalog/shipped.sqlite"
         except ImportError as error:
             self.app.display_warning(f"The catalog is indexed at its first use: {error.name} is not here.")
         finally:
@@ -36,14 +48,6 @@ class CatalogIndexHook(BuildHookInterface):
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Called by hatchling when the wheel is written."""
-        if self.target_name != "wheel" or version != "standard":
-            return
-        sys.path.insert(0, str(Path(self.root) / "src"))
-        try:
-            from touchstone.catalog.catalog import unseal_shipped
-
-            unseal_shipped()
-        except ImportError:
-            return  # then there is no index
-        finally:
-            sys.path.pop(0)
+        made = getattr(self, "_made", None)
+        if made is not None:
+            made.cleanup()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import plugins
+from touchstone.data.readers import is_ours, reader_for
 from touchstone.errors import SettingsError, UnknownName
 
 Install = Callable[..., None]
@@ -54,6 +55,20 @@ def test_a_guest_is_found_by_name(install: Install) -> None:
 
     assert "polite" in plugins.names("scorer")
     assert plugins.load("scorer", "polite").name == "polite"
+
+
+def test_a_reader_is_found_by_the_suffix_of_a_file(install: Install, tmp_path: Path) -> None:
+    """Every one of ours by each of its own, and a guest by its own; a guest never by one of ours."""
+    code = "class Logs:\n    name = 'logs'\n    suffixes = ('.log', '.csv')\n"
+    install("guestlogs", "[touchstone.reader]\nlogs = guestlogs:Logs\n", code)
+    for name in plugins.shipped("reader"):
+        ours = plugins.load("reader", name)()
+        assert is_ours(ours)
+        for suffix in ours.suffixes:
+            assert reader_for(tmp_path / f"cases{suffix}").name == name
+    guest = reader_for(tmp_path / "cases.log")
+    assert guest.name == "logs"
+    assert not is_ours(guest)
 
 
 def test_nothing_is_imported_until_it_is_named(install: Install) -> None:

@@ -2,8 +2,7 @@
 The base of every noun: frozen, closed, documented.
 
 Modules of many nouns that short commands load do without `from __future__ import annotations`: annotations that are
-texts are compiled one by one when a class is made, a fortieth of what `touchstone shortlist` takes. So do commands with
-many flags.
+texts are compiled one by one when a class is made. So do commands with many flags.
 """
 
 from __future__ import annotations

@@ -17,14 +17,14 @@ import pytest
 from tests.catalog.conftest import TODAY, Package
 from tests.catalog.entries import claim, copy_of, model, offer, reported
 
-from touchstone.catalog.catalog import Catalog, build_shipped, unseal_shipped
+import touchstone.catalog.shipped_stamp
+from touchstone.catalog.catalog import Catalog, build_shipped
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_write import write_index
 from touchstone.catalog.offers import PricePeriod, Rate
 from touchstone.catalog.own import OwnCard, write_card, write_claims
 from touchstone.catalog.own_offer import OwnOffer
 from touchstone.catalog.query import Query
-from touchstone.catalog.shipped_stamp import shipped_stamp
 from touchstone.catalog.source_store import Shelf
 from touchstone.errors import UnknownName
 
@@ -71,27 +71,28 @@ def team(tmp_path: Path) -> Team:
 class TestIndex:
     """It is made when it is missing or out of date, and only then."""
 
-    def test_one_that_was_sealed_is_trusted_until_it_is_unsealed(self, package: Package, team: Team) -> None:
-        """In a wheel nobody looks at the cards again; where the wheel was made people go on writing them."""
+    @pytest.mark.parametrize("own", [False, True])
+    def test_one_that_was_sealed_is_trusted(
+        self, package: Package, team: Team, own: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in a wheel, whose files change no more: no start looks at the cards, also beside those of the team."""
+        package.build(sealed=True)
+        if own:
+            team.card()
+        before = set(team.ids())
+        package.ship(model("acme/three"))
+        monkeypatch.setattr(touchstone.catalog.shipped_stamp, "_HERE", package.room / "nobody looks here")
+        assert set(team.ids()) == before
+        assert "acme/three" not in before
+
+    def test_one_that_was_sealed_for_other_prices_is_not(
+        self, package: Package, team: Team, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The package of prices is installed by itself, and may be a newer one."""
         package.build(sealed=True)
         package.ship(model("acme/three"))
-        assert "acme/three" not in team.ids()
-
-        unseal_shipped(package.index)
+        monkeypatch.setattr(touchstone.catalog.shipped_stamp, "version_of", lambda _name: "99.0")
         assert "acme/three" in team.ids()
-
-    def test_what_was_unsealed_answers_while_nothing_changes(self, package: Package, team: Team) -> None:
-        """Then the times of the files say so, as where it was never sealed."""
-        package.build(sealed=True)
-        unseal_shipped(package.index)
-        with team.open() as catalog:
-            assert catalog.index.meta["stamp"] == shipped_stamp()
-            assert not team.workspace.exists(), "nothing was made"
-
-    def test_unsealing_what_was_never_built_is_nothing(self, tmp_path: Path) -> None:
-        """Where the build had no libraries there is no index."""
-        unseal_shipped(tmp_path / "none.sqlite")
-        assert not (tmp_path / "none.sqlite").exists()
 
     def test_the_shipped_index_answers_where_there_is_nothing_of_ones_own(self, package: Package, team: Team) -> None:
         """Nothing is made and nothing is written, with a workspace and without."""

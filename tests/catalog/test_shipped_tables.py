@@ -54,13 +54,23 @@ def test_what_was_parsed_when_the_package_was_built_is_not_parsed_again(place: P
     assert read_shipped("labs.toml") == {"lab": ["kept"]}
 
 
-def test_what_was_parsed_of_another_text_is_not_taken(place: Path) -> None:
-    """A file that was changed since then speaks for itself; so does one of which nothing was kept."""
-    keep(place, {"toml of another text": b'{"lab": ["old"]}', "models": b"2"})
-    assert read_shipped("labs.toml") == LABS
+def test_what_was_parsed_of_another_text_is_not_taken(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was changed since the package was built speaks for itself."""
+    keep(place, parsed_tables())
+    changed = {name: (ROOM / name).read_text("utf-8") for name in FILES}
+    changed["labs.toml"] = changed["labs.toml"].replace(LABS["lab"][0]["name"], "Renamed", 1)
+    monkeypatch.setattr(shipped_tables, "_text_of", changed.__getitem__)
+    assert read_shipped("labs.toml") == tomli.loads(changed["labs.toml"]) != LABS
+    assert read_shipped("sellers.toml") == tomli.loads(changed["sellers.toml"])
 
 
-@pytest.mark.parametrize("damage", ["no index", "other version", "torn"])
+def test_whatever_else_lies_in_the_index_is_no_file(place: Path) -> None:
+    """Rooms above lay there what they work out."""
+    keep(place, {**parsed_tables(), "models": b"2", "a digest": b"3", "zebra": b"4"})
+    assert len(shipped_tables._parsed()) == len(FILES)
+
+
+@pytest.mark.parametrize("damage", ["no index", "other version", "torn", "torn inside"])
 def test_a_bad_index_hides_nothing(place: Path, damage: str) -> None:
     """It is derived: what it cannot say stands in the files."""
     if damage == "no index":
@@ -73,4 +83,6 @@ def test_a_bad_index_hides_nothing(place: Path, damage: str) -> None:
     if damage == "torn":
         body = place.read_bytes()
         place.write_bytes(body[:8192] + b"\xff" * (len(body) - 8192))
+    if damage == "torn inside":
+        keep(place, {key: body[: len(body) // 2] for key, body in parsed_tables().items()})
     assert read_shipped("labs.toml") == LABS

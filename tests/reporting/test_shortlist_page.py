@@ -166,6 +166,36 @@ def test_unknown_facts_that_leave_out_many_are_warned_of() -> None:
     assert "3 models are left out only because nobody states" in shortlist_page(found, ()).warnings[0]
 
 
+def test_a_field_of_the_json_has_one_type_in_all_rows(found: Shortlist) -> None:
+    """Whoever loads it into a table finds numbers with a point, whatever they count, or texts."""
+    long = shortlist(_cards(), Needs(tasks=("chat",), context_tokens=10**6), BACKGROUND)
+    for one in (found, long):
+        body = orjson.loads(orjson.dumps(as_json(one, (), task=None, assumed=())))
+        told = [row[key] for row in body["excluded"] for key in ("actual", "required", "gap", "nearest")]
+        told += [row["nearest"] for row in body["relaxed"]]
+        assert {type(value) for value in told} <= {float, str, type(None)}
+        assert any(isinstance(value, float) for value in told)
+
+
+def test_the_json_says_everything_of_a_check_and_of_published_tests(found: Shortlist) -> None:
+    """Its keys are what programs go by."""
+    body = orjson.loads(orjson.dumps(as_json(found, (), task="t", assumed=())))
+    assert set(body["relaxed"][0]) == {"limit", "models", "unknown", "nearest", "first"}
+    assert set(body["excluded"][0]) == {
+        *("model", "name", "further", "limit", "verdict", "actual", "required", "gap", "nearest"),
+        *("text", "template", "values", "among"),
+    }
+    assert set(body["published"]) == {"scenarios", "tests", "pairs", "models", "known"}
+    known = next(row["published"] for row in body["qualified"] if row["published"])
+    assert set(known) == {
+        *("strength", "at_least", "low", "high", "place", "best_place", "worst_place", "of", "tests", "pairs"),
+        "evidence",
+    }
+    test = known["evidence"][0]
+    assert set(test) == {"benchmark", "claim", "place", "of", "told_apart", "rival", "level"}
+    assert {"model", "benchmark", "value", "measured_by", "source", "as_of"} <= set(test["claim"]) & set(test["rival"])
+
+
 def test_what_a_source_wrote_is_text_and_nothing_else(found: Shortlist) -> None:
     """A name with an escape or a tag reaches no terminal and no browser as such."""
     bad = found.qualified[0]._replace(model="acme/\x1b[31m<script>alert(1)</script>")

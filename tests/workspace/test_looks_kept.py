@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.workspace.test_shortlist import ROWS, TASK, task_in
 
+from touchstone.data.csv import CsvReader
 from touchstone.errors import DataError
 from touchstone.workspace.looks_kept import kept_look
-from touchstone.workspace.shortlist_cases import look_at_cases
+from touchstone.workspace.shortlist_cases import CasesLook, look_at_cases
+from touchstone.workspace.taskfile import Task
 
 
 @pytest.fixture
@@ -53,12 +55,77 @@ def test_the_second_look_reads_no_case(tmp_path: Path, place: Path) -> None:
     ],
 )
 def test_another_task_looks_for_itself(tmp_path: Path, place: Path, old: str, new: str) -> None:
-    """Whatever a look depends on tells it from others."""
+    """What a look depends on tells it from others."""
     rows = ROWS.replace(",split", "").replace(",train", "").replace(",test", "") if "split" in new else ROWS
     kept_look(task_in(tmp_path, rows=rows), place)
     mark(place, 77)
     changed = task_in(tmp_path, TASK.replace(old, new), rows=rows)
     assert kept_look(changed, place) == look_at_cases(changed) != look_at_cases(task_in(tmp_path, rows=rows))
+
+
+def test_another_kind_of_answer_and_another_version_look_for_themselves(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without labels only the kind of answer differs; and another version may look in another way."""
+    asked = {
+        kind: TASK.replace("kind: label, labels: [refund, delivery]", f"kind: {kind}") for kind in ("number", "text")
+    }
+    task = task_in(tmp_path, asked["number"])
+    kept_look(task, place)
+    mark(place, 77)
+    assert kept_look(task, place).labels == 77
+    assert kept_look(task_in(tmp_path, asked["text"]), place).labels != 77
+    monkeypatch.setattr("touchstone.workspace.looks_kept.__version__", "99.0")
+    assert kept_look(task, place).labels != 77
+
+
+def test_cases_that_changed_while_they_were_read_are_not_kept(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would answer for what stood there before, and may stand there again."""
+    task = task_in(tmp_path)
+
+    def look_and_save(task: Task, *, digest: bool) -> CasesLook:
+        task_in(tmp_path, rows=ROWS + "q9,a late one,delivery,test\n")
+        return look_at_cases(task, digest=digest)
+
+    monkeypatch.setattr("touchstone.workspace.looks_kept.look_at_cases", look_and_save)
+    assert kept_look(task, place).test == 4
+    monkeypatch.undo()
+    assert kept_look(task_in(tmp_path), place).test == 3
+
+
+def test_what_a_guest_read_is_not_kept(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of it may read the same bytes otherwise, and nobody here sees its version change."""
+
+    class Guest(CsvReader):
+        suffixes = (".log",)
+
+    monkeypatch.setattr("touchstone.data.readers.plugins.names", lambda _kind: ("logs",))
+    monkeypatch.setattr(
+        "touchstone.data.readers.plugins.load", lambda _kind, name: Guest if name == "logs" else CsvReader
+    )
+    (tmp_path / "cases.log").write_text(ROWS, "utf-8")
+    task = task_in(tmp_path, TASK.replace("cases.csv", "cases.log"))
+    assert kept_look(task, place) == look_at_cases(task)
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["instruction", "label", "folder"])
+def test_half_a_character_is_no_obstacle(tmp_path: Path, place: Path, where: str) -> None:
+    """Not in a text of the task, nor in a name on the disk that is no UTF-8."""
+    folder, text = tmp_path, TASK
+    if where == "folder":
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/half-\xff"))
+        folder.mkdir()
+    if where == "instruction":
+        text = TASK.replace("Name the intent.", '"half \\ud83d"')
+    if where == "label":
+        text = TASK.replace("refund", '"half \\ud83d"')
+    task = task_in(folder, text)
+    assert kept_look(task, place) == look_at_cases(task) == kept_look(task, place)
+    mark(place, 77)
+    assert kept_look(task, place).labels == 77
 
 
 def test_other_cases_are_looked_at_though_size_and_time_are_the_same(tmp_path: Path, place: Path) -> None:

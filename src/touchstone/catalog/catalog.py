@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property
@@ -185,22 +185,18 @@ class Catalog:
     def index(self) -> CatalogIndex:
         """The index of everything, made first where it is missing or out of date."""
         own = self._own_seen = self._own_files()
-        places = [SHIPPED_INDEX] if not own else []
-        if self.folder is not None:
-            places.append(self.folder / "index.sqlite")
-        shipped = None
-        for place in places if not self._distrusted else ():
-            found = CatalogIndex.open(place, today=self.today.toordinal())
-            if found is None:
+        places = [SHIPPED_INDEX] if self.folder is None else [SHIPPED_INDEX, self.folder / "index.sqlite"]
+        found = [] if self._distrusted else [CatalogIndex.open(place, today=self.today.toordinal()) for place in places]
+        shipped = _shipped_now(found)
+        fitting = None
+        for index in found:
+            if index is None:
                 continue
-            stamp = found.meta.get("stamp")
-            if stamp == sealed_stamp() or stamp == shipped_stamp():
-                shipped = found.meta.get("shipped")
-            shipped = shipped or shipped_digest()
-            if found.meta.get("key") == _key(shipped, own) and self._holds_today(found):
-                return found
-            found.close()
-        return self._made(shipped or shipped_digest(), own)
+            if fitting is None and index.meta.get("key") == _key(shipped, own) and self._holds_today(index):
+                fitting = index
+            else:
+                index.close()
+        return self._made(shipped, own) if fitting is None else fitting
 
     def _holds_today(self, index: CatalogIndex) -> bool:
         """Whether today is not before the day of its prices; those that begin later are in it."""
@@ -313,6 +309,21 @@ def _since(today: date, starts: Iterable[date | None]) -> str:
     return max((start for start in starts if start is not None and start <= today), default=date.min).isoformat()
 
 
+def _shipped_now(found: Sequence[CatalogIndex | None]) -> str:
+    """
+    Digest of what ships, as an index says that is still of it, else of the files themselves.
+
+    Args:
+        found: The index of the package, then that of the workspace; None where there is none.
+    """
+    package = found[0] if found else None
+    if package is not None and package.meta.get("stamp") == sealed_stamp():
+        return package.meta["shipped"]
+    stamp = shipped_stamp()
+    said = (index.meta["shipped"] for index in found if index is not None and index.meta.get("stamp") == stamp)
+    return next(said, None) or shipped_digest()
+
+
 def _key(shipped: str, own: Sequence[str]) -> str:
     digest = blake2b(shipped.encode(), digest_size=16)
     for said in own:
@@ -347,15 +358,3 @@ def build_shipped(
 
     meta |= {"key": _key(shipped, []), "shipped": shipped, "stamp": sealed_stamp() if sealed else shipped_stamp()}
     write_index(place, rows, meta, derive=derived)
-
-
-def unseal_shipped(place: Path = SHIPPED_INDEX) -> None:
-    """After a wheel was made of a folder that people go on working in: its files may change again."""
-    if place.is_file():
-        with closing(sqlite3.connect(place)) as connection, connection:
-            stamp = shipped_stamp()  # first, so that a change in between is seen by its time
-            connection.execute(
-                "UPDATE meta SET value = CASE (SELECT value FROM meta WHERE key = 'shipped') WHEN ? THEN ? ELSE '' END "
-                "WHERE key = 'stamp'",
-                (shipped_digest(), stamp),
-            )

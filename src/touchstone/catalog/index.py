@@ -28,8 +28,6 @@ _PRICES = ("input_usd", "output_usd", "blended_output_usd")
 _MOST_COMPUTED = 8
 _MOST_OUTER = 64
 _MOST_WORDS = 32
-_MAPPED_BYTES = 1 << 28
-"""Of a file; the pages of a large one would count as memory of the process."""
 
 V = TypeVar("V")
 
@@ -113,8 +111,6 @@ class CatalogIndex:
         found = cls(connection, today=today)
         found._path = path
         try:
-            # What ships is then read where it lies in the system's cache: a short command makes few calls for it.
-            connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
             _ = found.meta
         except sqlite3.DatabaseError:
             connection.close()

@@ -2,14 +2,14 @@
 The data files of this room, as tables.
 
 They are TOML, for people to read and mend. What is parsed of them when the package is built is kept in the index that
-ships, under a digest of the text: a short command would spend a twentieth of its time on parsing.
+ships, under a digest of the text: a short command would else parse them at every start.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -31,7 +31,11 @@ def read_shipped(name: str) -> dict[str, Any]:
     """A TOML file of this room, as tables."""
     text = _text_of(name)
     kept = _parsed().get(_key(text))
-    return _parse(text) if kept is None else orjson.loads(kept)
+    if kept is not None:
+        with suppress(orjson.JSONDecodeError):  # damaged
+            tables: dict[str, Any] = orjson.loads(kept)
+            return tables
+    return _parse(text)
 
 
 def parsed_tables() -> dict[str, bytes]:

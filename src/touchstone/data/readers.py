@@ -51,21 +51,23 @@ def _readers() -> Iterator[Reader]:
     """
     Ours first: what reads a .csv may not depend on what else is installed; a guest is asked for by its name.
 
-    They are not looked up among the plug-ins, for which the metadata of every installed package is read.
+    Those that read nearly all cases are not looked up among the plug-ins, for which the metadata of every installed
+    package is read.
     """
     from touchstone.data.csv import CsvReader
-
-    yield CsvReader()
     from touchstone.data.jsonl import JsonlReader
 
-    yield JsonlReader()
-    from touchstone.data.parquet import ParquetReader
-
-    yield ParquetReader()
+    usual: tuple[type[Reader], ...] = (CsvReader, JsonlReader)
+    yield from (make() for make in usual)
     ours = plugins.shipped("reader")
-    for name in plugins.names("reader"):
-        if name not in ours:
+    for name in (*ours, *(name for name in plugins.names("reader") if name not in ours)):
+        if name not in {make.name for make in usual}:
             yield cast("Reader", plugins.load("reader", name)())
+
+
+def is_ours(reader: Reader) -> bool:
+    """Whether a reader came with this package, so that the version of this package tells how it reads."""
+    return type(reader).__module__.startswith("touchstone.data.")
 
 
 def _reader_of_folder(path: Path) -> Reader:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
-
-import orjson
 
 from touchstone.data.base import CaseSource
 from touchstone.errors import DataError
@@ -25,9 +25,9 @@ def source_digest(source: CaseSource, checks: Sequence[object]) -> str:
     Raises:
         DataError: a file cannot be read.
     """
-    digest = hashlib.sha256(
-        orjson.dumps([source.model_dump(mode="json"), checks], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
-    )
+    # The standard library's JSON, for it can say half a character: names of folders and texts of tasks may hold one.
+    said = json.dumps([source.model_dump(), checks], sort_keys=True, default=os.fspath)
+    digest = hashlib.sha256(said.encode("ascii"))
     for path in source.files.values():
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
@@ -38,7 +38,7 @@ def source_digest(source: CaseSource, checks: Sequence[object]) -> str:
 def _add(digest: hashlib._Hash, file: Path) -> None:
     try:
         with file.open("rb") as stream:
-            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            digest.update(os.fsencode(file.name) + f"\0{file.stat().st_size}\0".encode())
             while block := stream.read(_BLOCK):
                 digest.update(block)
     except OSError as error:

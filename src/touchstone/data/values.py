@@ -22,6 +22,9 @@ SPLIT_NAMES = {
 }
 """Names of splits in use, in lower case."""
 
+_SHORT_CHARS = 200
+"""Longer texts are not kept in memory."""
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -104,10 +107,16 @@ def options_of(value: Any) -> tuple[str, ...]:
 
 def tags_of(value: Any) -> tuple[str, ...]:
     """Tags of a list, of JSON text of a list, or of text separated by `;` or, without one, by `,`; none twice."""
-    return _tags_of_text(value) if isinstance(value, str) else _tags_of_value(value)
+    if not isinstance(value, str):
+        return _tags_of_value(value)
+    return _tags_of_short(value) if len(value) <= _SHORT_CHARS else _tags_of_text(value)
 
 
 @lru_cache(maxsize=1024)  # what stands in a column of tags stands there again and again
+def _tags_of_short(text: str) -> tuple[str, ...]:
+    return _tags_of_text(text)
+
+
 def _tags_of_text(text: str) -> tuple[str, ...]:
     text = text.strip()
     value: Any = text

@@ -34,7 +34,7 @@ def as_json(
             {"model": one.model, "name": one.name, "further": one.further, **check_json(one.check)}
             for one in found.excluded
         ],
-        "relaxed": [one._asdict() for one in found.relaxed],
+        "relaxed": [{**one._asdict(), "nearest": _value(one.nearest)} for one in found.relaxed],
         "advice": [{"rule": one.rule, "source": one.source, **_sentence(one.reason)} for one in advice],
     }
 
@@ -44,13 +44,18 @@ def check_json(check: Check) -> dict[str, Any]:
     return {
         "limit": check.limit,
         "verdict": check.verdict,
-        "actual": check.actual,
-        "required": check.required,
-        "gap": check.gap,
-        "nearest": check.nearest,
+        "actual": _value(check.actual),
+        "required": _value(check.required),
+        "gap": _value(check.gap),
+        "nearest": _value(check.nearest),
         **_sentence(check.reason, check.limit),
         "among": None if check.among is None else said(check.among),
     }
+
+
+def _value(one: str | float | None) -> str | float | None:
+    """Of a limit: a number is a float whatever it counts, so that a field is of one type in all rows."""
+    return float(one) if isinstance(one, int) else one
 
 
 def _sentence(reason: Reason, limit: str = "") -> dict[str, Any]:

@@ -8,7 +8,6 @@ changes makes another stamp, and what was kept under the old one is not read aga
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections import OrderedDict
@@ -16,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -30,6 +28,7 @@ from touchstone.evaluation.comparisons import Comparisons
 from touchstone.evaluation.ledger import Ledger
 from touchstone.evaluation.recovery import balance_of
 from touchstone.noun import Noun
+from touchstone.storage.whole_file import replace_whole
 from touchstone.workspace.measured import Measured, Numbers
 from touchstone.workspace.standings import Raced
 from touchstone.workspace.stored import load
@@ -187,19 +186,11 @@ def _write(file: Path, entry: _Entry, races: Mapping[str, Raced]) -> bool:
             return False
     except ValidationError:
         return False
-    part: Path | None = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=file.parent, prefix=".", suffix=".part", delete=False) as stream:
-            part = Path(stream.name)
-            stream.write(body)
-        part.replace(file)
+        replace_whole(file, body)
     except OSError:
-        # A folder that cannot be written to costs time and nothing else.
-        if part is not None:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-        return False
+        return False  # a folder that cannot be written to costs time and nothing else
     return True
 
 
