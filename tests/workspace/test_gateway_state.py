@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from touchstone.config import Settings
 from touchstone.deployment.gateway.lock import GatewayLock, gateway_runs
 from touchstone.errors import SettingsError
 from touchstone.workspace.gateway_state import check_port, gateway_job, gateway_state, suggested_port, told_of
+from touchstone.workspace.job_child import birth
 from touchstone.workspace.jobs import Jobs
 from touchstone.workspace.workspace import Workspace
 
@@ -54,6 +57,27 @@ def test_it_says_where_it_listens_while_it_does(workspace: Workspace, tmp_path: 
             assert gateway_state(workspace).address is None
         assert not (tmp_path / "gateway.json").exists()
     assert gateway_state(workspace).is_running is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells what has ended from what runs")
+def test_one_that_was_killed_says_nothing_though_nobody_has_looked_after_it(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """Until its parent asks how it ended it keeps number and birth; its successor listens nowhere yet."""
+    with (
+        GatewayLock(workspace.ledger.engine),
+        told_of(workspace, "http://127.0.0.1:8123"),
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other,
+    ):
+        left = orjson.loads((tmp_path / "gateway.json").read_bytes())
+        born = birth(other.pid)
+        said = {**left, "process": other.pid, "process_birth": born}
+        (tmp_path / "gateway.json").write_bytes(orjson.dumps(said))
+        assert gateway_state(workspace).address == "http://127.0.0.1:8123"
+        other.kill()
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        assert birth(other.pid) == born
+        assert gateway_state(workspace).address is None
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"[]", b'{"process": "x"}', b'{"process": 1e400}', b"null"])

@@ -25,7 +25,7 @@ from touchstone.deployment.govern.tables import charges, unsettled
 from touchstone.errors import SettingsError
 from touchstone.evaluation.store_errors import store_errors
 from touchstone.noun import Noun
-from touchstone.workspace.job_child import birth
+from touchstone.workspace.job_child import birth, lives
 from touchstone.workspace.jobs import Jobs, JobView
 from touchstone.workspace.workspace import Workspace
 
@@ -121,8 +121,7 @@ def _said(workspace: Path) -> dict[str, Any] | None:
     """What a gateway that lives has written down."""
     try:
         said: dict[str, Any] = orjson.loads((workspace / _FILE).read_bytes())
-        alive = birth(int(said["process"]))
-        return said if alive is not None and alive == said["process_birth"] else None
+        return said if lives(int(said["process"]), said["process_birth"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -73,10 +73,25 @@ def birth(process: int) -> int | None:
             return 0
         return None
     try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        return int(text.rpartition(")")[2].split()[19])
+        return int(_stat(process)[19])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def lives(process: int, born: int | None) -> bool:
+    """Whether the process of this birth still runs. One that ended keeps its number until its parent has looked."""
+    if born is None or birth(process) != born:
+        return False
+    try:
+        return sys.platform != "linux" or _stat(process)[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _stat(process: int) -> list[str]:
+    """What proc(5) says of a process behind its name: its state, its parent, and so on."""
+    text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    return text.rpartition(")")[2].split()
 
 
 def _stay(_number: int, _frame: object) -> None:
