@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchstone.data.values import _tags_of_short, options_of, split_of, tags_of, text_of
+from touchstone.data.values import options_of, split_of, tags_of, text_of
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,3 @@ def test_options_of_a_list_stay_as_they_are(options: list[str]) -> None:
 def test_tags(value: Any, tags: tuple[str, ...]) -> None:
     """Lists and separated texts give tags without space around them and without repeats."""
     assert tags_of(value) == tags
-
-
-def test_long_texts_are_not_kept_in_memory() -> None:
-    """Tags repeat, so those of short texts are remembered; a cell may have millions of characters."""
-    before = _tags_of_short.cache_info().currsize
-    assert tags_of("long;" * 100) == ("long",)
-    assert _tags_of_short.cache_info().currsize == before
-    assert tags_of("never seen;before") == ("never seen", "before")
-    assert _tags_of_short.cache_info().currsize == before + 1 or before == 1024

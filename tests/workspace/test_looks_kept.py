@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.workspace.test_shortlist import ROWS, TASK, task_in
+from tests.workspace.small_task import ROWS, TASK, task_in
 
 from touchstone.data.csv import CsvReader
 from touchstone.errors import DataError

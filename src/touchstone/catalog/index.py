@@ -291,11 +291,6 @@ class CatalogIndex:
         found = self._connection.execute("SELECT body FROM derived WHERE key = ?", (key,)).fetchone()
         return None if found is None else bytes(found[0])
 
-    def derived_under(self, prefix: str) -> dict[str, bytes]:
-        """All that was worked out under keys that begin so."""
-        sql = "SELECT key, body FROM derived WHERE key >= ? AND substr(key, 1, ?) = ?"
-        return dict(self._connection.execute(sql, (prefix, len(prefix), prefix)))
-
     def claim_counts(self) -> dict[str, tuple[int, int]]:
         """By benchmark, how many results there are and of how many models."""
         sql = "SELECT benchmark, count(*), count(DISTINCT row) FROM claim GROUP BY benchmark"

@@ -8,9 +8,7 @@ ships, under a digest of the text: a short command would else parse them at ever
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing, suppress
-from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
@@ -23,14 +21,11 @@ from touchstone.catalog.index import CatalogIndex
 SHIPPED_INDEX = Path(__file__).with_name("shipped.sqlite")
 """The index of what ships, which lies beside the files."""
 
-_PARSED = "toml "
-"""The keys of parsed files begin so, among whatever else lies in the index."""
-
 
 def read_shipped(name: str) -> dict[str, Any]:
     """A TOML file of this room, as tables."""
     text = _text_of(name)
-    kept = _parsed().get(_key(text))
+    kept = _kept(_key(text))
     if kept is not None:
         with suppress(orjson.JSONDecodeError):  # damaged
             tables: dict[str, Any] = orjson.loads(kept)
@@ -51,16 +46,13 @@ def parsed_tables() -> dict[str, bytes]:
     return found
 
 
-@cache
-def _parsed() -> Mapping[str, bytes]:
+def _kept(key: str) -> bytes | None:
     index = CatalogIndex.open(SHIPPED_INDEX)
     if index is None:
-        return {}
-    with closing(index):
-        try:
-            return index.derived_under(_PARSED)
-        except sqlite3.DatabaseError:  # of another version, or damaged
-            return {}
+        return None
+    with closing(index), suppress(sqlite3.DatabaseError):  # of another version, or damaged
+        return index.derived(key)
+    return None
 
 
 def _text_of(name: str) -> str:
@@ -68,7 +60,7 @@ def _text_of(name: str) -> str:
 
 
 def _key(text: str) -> str:
-    return _PARSED + blake2b(text.encode(), digest_size=16).hexdigest()
+    return "toml " + blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`touchstone shortlist`: which models fit a scenario, why, and why the others do not."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -214,7 +213,7 @@ def shortlist(
         gpu_usd_per_hour=gpu_usd_per_hour,
     )
     task = _task(task_file, write=write)
-    with _no_looking_for_garbage(), open_catalog(workspace) as catalog:
+    with open_catalog(workspace) as catalog:
         from touchstone.config import load_settings
         from touchstone.workspace import shortlist as front
         from touchstone.workspace.shortlist_codes import check_codes
@@ -230,18 +229,6 @@ def shortlist(
         _write_page(answered, html)
     written = _write(answered, task, top or _WRITTEN, replace=replace) if write and task is not None else None
     _show(answered, written, top or _SHOWN, json=json, html=html)
-
-
-@contextmanager
-def _no_looking_for_garbage() -> Iterator[None]:
-    """Hundreds of cards are made and all are kept to the end; looking through them took a tenth of the run."""
-    import gc
-
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _check_together(*, explain: str | None, write: bool, replace: bool) -> None:

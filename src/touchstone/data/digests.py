@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from touchstone.data.base import Case
+if TYPE_CHECKING:
+    from touchstone.data.base import Case
 
 _FIRST_SLOTS = 1 << 10
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import lru_cache
 from typing import Any
 
 from touchstone.errors import InvalidValue
@@ -21,9 +20,6 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 """Names of splits in use, in lower case."""
-
-_SHORT_CHARS = 200
-"""Longer texts are not kept in memory."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -107,28 +103,15 @@ def options_of(value: Any) -> tuple[str, ...]:
 
 def tags_of(value: Any) -> tuple[str, ...]:
     """Tags of a list, of JSON text of a list, or of text separated by `;` or, without one, by `,`; none twice."""
-    if not isinstance(value, str):
-        return _tags_of_value(value)
-    return _tags_of_short(value) if len(value) <= _SHORT_CHARS else _tags_of_text(value)
-
-
-@lru_cache(maxsize=1024)  # what stands in a column of tags stands there again and again
-def _tags_of_short(text: str) -> tuple[str, ...]:
-    return _tags_of_text(text)
-
-
-def _tags_of_text(text: str) -> tuple[str, ...]:
-    text = text.strip()
-    value: Any = text
-    if text.startswith("["):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = text
-    return _tags_of_value(text.split(";" if ";" in text else ",") if isinstance(value, str) else value)
-
-
-def _tags_of_value(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("["):
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):
+                value = text
+        if isinstance(value, str):
+            value = text.split(";" if ";" in text else ",")
     if not isinstance(value, (list, tuple)):
         value = [] if value is None else [value]
     tags = ((text_of(item) or "").strip() for item in value)

@@ -56,8 +56,7 @@ def _read_media(inputs: tuple[str, ...], tasks: tuple[str, ...], sees: bool) -> 
 def supply_of(offer: Offer, card: Card, needs: Needs, seller: Seller | None, day: date) -> Supply:
     """One offer of a card with what it costs these needs on a day, in its dearest hour."""
     rates = _rates(offer, day)
-    by_unit = {rate.unit: rate for rate in rates}
-    read, written = _per_million(by_unit.get("input_tokens")), _per_million(by_unit.get("output_tokens"))
+    read, written = (_per_million(rates, unit) for unit in ("input_tokens", "output_tokens"))
     media = writes_media(needs) or bills_media(rates, read_media(needs))
     per_call = per_month = compared = None
     input_only = False
@@ -91,10 +90,11 @@ def _rates(offer: Offer, day: date) -> Sequence[Rate]:
     return dearest_rates(periods, day)[0] if periods else ()
 
 
-def _per_million(rate: Rate | None) -> float | None:
-    if rate is None:
-        return None
-    return float(rate.usd if rate.per == MILLION else rate.usd * MILLION / rate.per)
+def _per_million(rates: Sequence[Rate], unit: str) -> float | None:
+    for rate in rates:
+        if rate.unit == unit:
+            return float(rate.usd if rate.per == MILLION else rate.usd * MILLION / rate.per)
+    return None
 
 
 def bills_media(rates: Sequence[Rate], modalities: frozenset[str]) -> bool:
@@ -118,18 +118,11 @@ def _same_price(rate: Rate, plain: Rate | None) -> bool:
 
 def usd_per_call(rates: Sequence[Rate], input_tokens: float, output_tokens: float) -> float | None:
     """What a call of so many tokens of text costs; None where the rates do not price them."""
-    # Most prices are two numbers; the general rules say the same of them and take ten times as long.
-    read = written = None
-    for rate in rates:
-        if rate.tiers or rate.least or rate.unit == "requests":
-            break
-        if rate.unit == "input_tokens":
-            read = rate
-        elif rate.unit == "output_tokens":
-            written = rate
-    else:
-        if read is not None and written is not None:
-            return float(read.usd / read.per) * input_tokens + float(written.usd / written.per) * output_tokens
+    by_unit = {rate.unit: rate for rate in rates}
+    read, written = by_unit.get("input_tokens"), by_unit.get("output_tokens")
+    if read and written and "requests" not in by_unit and not any(rate.tiers or rate.least for rate in rates):
+        # Most prices are two numbers; the general rules say the same of them and take ten times as long.
+        return float(read.usd / read.per) * input_tokens + float(written.usd / written.per) * output_tokens
     used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
     cost = price_usage(rates, {unit: count for unit, count in used.items() if count})
     return None if cost.usd is None else float(cost.usd)

@@ -41,13 +41,9 @@ def of_one_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[
 
 def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Claim], list[tuple[Claim, WhyApart]]]:
     """Of results of one condition those that can be ranked together, best first, and the others with the reason."""
-    sizes = {id(claim): question_count(benchmark, claim) for claim in claims}
+    sizes = [size for claim in claims if (size := question_count(benchmark, claim)) is not None]
     whole = max(
-        [
-            *(size for size in sizes.values() if size is not None),
-            *([benchmark.questions] if benchmark.questions and claims[0].subset is None else []),
-        ],
-        default=0,
+        [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
     )
     apart: list[tuple[Claim, WhyApart]] = []
     newest: dict[tuple[str | None, ...], Claim] = {}
@@ -58,7 +54,7 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
         for claim in claims
     }
     for claim in sorted(claims, key=lambda claim: (_age(claim), orders[id(claim)]), reverse=True):
-        size = sizes[id(claim)]
+        size = question_count(benchmark, claim)
         same = (claim.model, claim.snapshot, claim.mode)
         if size is not None and size < FEWEST:
             apart.append((claim, "few"))
