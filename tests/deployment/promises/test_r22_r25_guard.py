@@ -144,7 +144,8 @@ async def test_r25_records_hold_no_text() -> None:
         "jane.doe@example.com": {"x": "call 13800138000"},
     }
     assert (await screen.request(body, "req-1")).action == "block"
-    written = records[0].model_dump_json()
+    # Without what the clock said: its digits may be those of the number by chance.
+    written = records[0].model_dump_json(exclude={"seconds", "at"})
     assert not any(word in written for word in ("jane", "ignore", "fruit", "138"))
     assert {one.rule for one in records[0].findings} >= {"pii.email", "pii.phone", "injection.override", "blocked"}
     assert orjson.loads(written)["findings"]
