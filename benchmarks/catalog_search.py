@@ -150,6 +150,7 @@ def _invented(rows: int) -> Iterator:  # type: ignore[type-arg]  # of IndexRow, 
                 "values_per_token": rng.choice((None, 16_384, 65_536, 131_072)),
                 "windowed_values_per_token": 0,
                 "state_values": 0,
+                "four_bit_bits": rng.choice((4.82, 5.17, 6.4)),
             },
             offers=[
                 OfferRow(

@@ -16,7 +16,7 @@ from touchstone.catalog.cards import Card
 from touchstone.catalog.index import CatalogIndex
 from touchstone.catalog.index_rows import index_rows
 from touchstone.catalog.index_write import fill_index
-from touchstone.catalog.memory import cache_shape
+from touchstone.catalog.memory import BITS_PER_WEIGHT, bits_per_weight, cache_shape
 from touchstone.catalog.model import Model, Network
 from touchstone.catalog.offers import Offer
 from touchstone.catalog.query import Query
@@ -209,6 +209,14 @@ class TestMemory:
         for name in ("values_per_token", "windowed_values_per_token", "window_tokens", "state_values"):
             (kept,), said = index.number(name).tolist(), getattr(shape, name)
             assert math.isnan(kept) if said is None else kept == said
+
+    @pytest.mark.parametrize("vocabulary", [None, 128_256])
+    def test_4_bit_are_those_of_the_card(self, vocabulary: int | None) -> None:
+        """Vocabulary and all; a model without sizes of its layers has the bits of a large one."""
+        network = Network(layers=16, hidden_size=2048, attention_heads=32, vocabulary=vocabulary)
+
+        kept = [one(parameters=10**9, network=said).number("four_bit_bits").tolist() for said in (network, None)]
+        assert kept == [[bits_per_weight("4bit", 10**9, network)], [BITS_PER_WEIGHT["4bit"]]]
 
     def test_a_network_that_says_too_little_leaves_them_unknown(self) -> None:
         """No cache is computed out of nothing, so no device is said to hold it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from tests.conftest import examples
 
 from touchstone.catalog.index import CatalogIndex, match_expression
 from touchstone.catalog.index_write import LaterPrice, ScoreRow
-from touchstone.catalog.memory import memory_need
+from touchstone.catalog.memory import Precision, bits_per_weight, memory_need
 from touchstone.catalog.model import Network
 from touchstone.catalog.query import Query
 from touchstone.catalog.search import FACETS, search
@@ -380,16 +381,24 @@ def test_a_page_is_a_part_of_the_same_order() -> None:
 
 def test_fitting_into_memory_agrees_with_the_card() -> None:
     """The filter on memory is the calculation that the card shows, and unknown sizes do not fit."""
-    network = Network(layers=32, hidden_size=4096, attention_heads=32, key_value_heads=8, head_size=128)
-    numbers = {"parameters": 8e9, "values_per_token": 32 * 8 * 256, "windowed_values_per_token": 0, "state_values": 0}
+    network = Network(
+        layers=32, hidden_size=4096, attention_heads=32, key_value_heads=8, head_size=128, vocabulary=256_000
+    )
+    numbers = {
+        "parameters": 8e9,
+        "values_per_token": 32 * 8 * 256,
+        "windowed_values_per_token": 0,
+        "state_values": 0,
+        "four_bit_bits": bits_per_weight("4bit", 8e9, network),
+    }
     index = shelf([Made("known", numbers=numbers), Made("unknown", numbers={"parameters": 8e9})])
 
-    for gib in (16.0, 17.5, 18.0, 20.0, 24.0, 48.0):
-        for tokens in (1_000, 32_000, 128_000):
-            query = Query(fits_gib=gib, fit_context_tokens=tokens)
-            expected = memory_need(8_000_000_000, network, context_tokens=tokens).fits(gib)
-            assert ("acme/known" in ids(index, query)) == expected
-            assert "acme/unknown" not in ids(index, query)
+    precisions: tuple[Precision, ...] = ("16bit", "8bit", "4bit")
+    for gib, tokens, precision in product((5.3, 5.4, 16.0, 17.5, 18.0, 24.0, 48.0), (1_000, 32_000), precisions):
+        query = Query(fits_gib=gib, fit_context_tokens=tokens, precision=precision)
+        expected = memory_need(8_000_000_000, network, precision=precision, context_tokens=tokens).fits(gib)
+        assert ("acme/known" in ids(index, query)) == expected
+        assert "acme/unknown" not in ids(index, query)
 
 
 def test_a_text_that_finds_nothing_gets_close_names() -> None:

@@ -351,6 +351,20 @@ def test_memory_is_told_by_precision_and_context_where_the_layers_are_known() ->
     assert table.rows[-1][5] == "12 GB"
 
 
+def test_weights_published_in_4_bit_say_so() -> None:
+    """So that nobody buys memory for 16 bit that nobody has."""
+    network = Network(layers=32, hidden_size=4096, attention_heads=32, key_value_heads=8, published_bits=4.25)
+    of = model(weights="open", parameters=8_000_000_000, context_tokens=8_192, network=network)
+    (table,) = tables(page(of), "memory")
+
+    assert [row[2] for row in table.rows] == ["14.9 GiB", "7.9 GiB", "4.0 GiB"]
+    assert "published the weights in 4 bit" in table.note
+    (other,) = tables(
+        page(of.model_copy(update={"network": network.model_copy(update={"published_bits": None})})), "memory"
+    )
+    assert "published the weights" not in other.note
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -195,6 +195,9 @@ def test_tokens_are_written_whole_up_to_a_million(tokens: int | None, said: str)
         (None, None, "–"),
         (671 * 10**9, 37 * 10**9, "671B (37B active)"),
         (110 * 10**6, None, "110M"),
+        (999_400_000, None, "999M"),
+        (999_885_952, None, "1B"),  # Gemma 3 1B
+        (1_500 * 10**12, None, "1,500T"),
         (999, None, "999"),
     ],
 )

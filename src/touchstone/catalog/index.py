@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     """One truth value per row."""
 
-INDEX_VERSION = 8
+INDEX_VERSION = 9
 """Part of the key: raise it when the tables or what they mean change."""
 RELEVANCE_LIMIT = 5_000
 """More matches than this are not ordered by relevance: words that stand everywhere tell nothing apart."""

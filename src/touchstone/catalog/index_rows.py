@@ -13,7 +13,7 @@ from touchstone.catalog.cards import Card
 from touchstone.catalog.claims import Claim
 from touchstone.catalog.costs import dearest_rates
 from touchstone.catalog.index_write import IndexRow, LaterPrice, OfferRow, ScoreRow
-from touchstone.catalog.memory import cache_shape
+from touchstone.catalog.memory import bits_per_weight, cache_shape
 from touchstone.catalog.model import earliest
 from touchstone.catalog.offers import Offer
 from touchstone.catalog.query import LICENCE_CLASSES
@@ -147,6 +147,8 @@ def _numbers(card: Card) -> dict[str, float | None]:
     found["released"] = earliest(released).toordinal() if released else None
     found["retired"] = card.retires.toordinal() if card.retires else None
     network = card.model.network if card.model else None
+    if (parameters := found["parameters"]) is not None:
+        found["four_bit_bits"] = bits_per_weight("4bit", parameters, network)
     shape = cache_shape(network) if network else None
     if shape is not None:
         found |= {

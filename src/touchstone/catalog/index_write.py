@@ -31,8 +31,10 @@ NUMBERS = (
     "windowed_values_per_token",
     "window_tokens",
     "state_values",
+    "four_bit_bits",
 )
-"""Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals."""
+"""Columns of a row that hold a number, NaN where it is unknown. Dates are day ordinals; `four_bit_bits` are those that
+one weight takes at 4 bit (`memory.bits_per_weight`)."""
 
 OFFER_NUMBERS = ("entry", "provider", "input_usd", "output_usd", "blended_output_usd", "context_tokens", "ends")
 

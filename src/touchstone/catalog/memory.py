@@ -1,7 +1,7 @@
 """
 How much memory a model needs to answer on one's own machine: its weights, and what it keeps per token of context.
 
-    weights = parameters x bits per weight / 8
+    weights = parameters x bits per weight / 8, at 4 bit: blocks x their bits / 8 + vocabulary x its bits / 8
     cache   = sequences x (tokens x bytes per token
                            + min(tokens, window) x bytes per token of windowed blocks
                            + bytes that do not grow: recurrent state, encoded input of fixed length)
@@ -24,7 +24,7 @@ Against published figures: `docs/experiments.md`, and each row in `tests/catalog
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -35,9 +35,27 @@ Precision = Literal["32bit", "16bit", "8bit", "4bit"]
 
 BITS_PER_WEIGHT: Mapping[Precision, float] = {"32bit": 32.0, "16bit": 16.0, "8bit": 8.5, "4bit": 4.89}
 """8 and 4 bit as llama.cpp's Q8_0 and Q4_K_M take them, scales and unquantised layers included: the table of Llama 3.1
-8B in `tools/quantize/README.md` of ggml-org/llama.cpp (8.5008 and 4.8944). Whole files of 8B to 405B agree within 1 %,
-and weights published in MXFP4 (gpt-oss) within 10 %. Below some 2 billion parameters the embeddings, which most formats
-keep at more bits, are a large share: such a model needs more at 4 bit than this says."""
+8B in `tools/quantize/README.md` of ggml-org/llama.cpp (8.5008 and 4.8944). What a network needs at 4 bit depends on its
+vocabulary, so that this figure stands only where the vocabulary is unknown: `bits_per_weight`."""
+
+
+class _FourBit(NamedTuple):
+    """What Q4_K_M takes per weight, in bits."""
+
+    block: float
+    """Of a weight of a block, those that are kept at more bits counted in: what is left of the size of whole files
+    without their vocabulary."""
+    vocabulary: float
+
+
+_FOUR_BIT = _FourBit(block=4.80, vocabulary=6.5625)
+"""The output matrix, and embeddings that are used as such, are Q6_K (`llama_tensor_get_type` in llama.cpp's
+`src/llama-quant.cpp`). Embeddings beside an output matrix of their own are Q4_K, which is as much as a block, so that
+counting one of both is right within 0.1 bits of the whole."""
+_FOUR_BIT_ODD_ROWS = _FourBit(block=5.60, vocabulary=8.5)
+"""Rows that do not fill blocks of 256 weights fall back to Q5_0 and Q8_0 (the same file)."""
+_SUPER_BLOCK = 256
+"""Weights that Q4_K and Q6_K quantise together (`QK_K` in llama.cpp's `ggml-common.h`)."""
 
 USABLE_SHARE = 0.9
 """How much of a device's memory weights and cache may fill; the rest is for activations and the runtime. vLLM's
@@ -151,6 +169,25 @@ def _values_per_token(network: Network, key_value_heads: int | None, head_size: 
     return key_value_heads * (head_size + (network.value_head_size or head_size)) + indexed
 
 
+def bits_per_weight(precision: Precision, parameters: float, network: Network | None) -> float:
+    """
+    Bits that one weight takes on average.
+
+    At 4 bit the vocabulary is kept at more bits than the blocks, so that small models with large vocabularies need
+    a third more than large models. Weights that their maker published in 4 bit are taken as they are.
+    """
+    if precision != "4bit" or network is None:
+        return BITS_PER_WEIGHT[precision]
+    if network.published_bits is not None:
+        return network.published_bits
+    if network.vocabulary is None or parameters <= 0:
+        return BITS_PER_WEIGHT[precision]
+    bits = _FOUR_BIT_ODD_ROWS if network.hidden_size % _SUPER_BLOCK else _FOUR_BIT
+    # Factorised embeddings are smaller than that: ALBERT's would be more than all of it.
+    share = min(network.vocabulary * network.hidden_size / parameters, 1.0)
+    return bits.block + share * (bits.vocabulary - bits.block)
+
+
 def memory_need(
     parameters: int,
     network: Network | None,
@@ -165,7 +202,7 @@ def memory_need(
 
     Args:
         parameters: All of them, those of every expert included.
-        network: Sizes of its layers; without them the cache is unknown.
+        network: Sizes of its layers; without them the cache is unknown, and 4 bit are those of a large model.
         precision: Of the weights.
         context_tokens: Input and output together, of each sequence; of a model that hears, those it writes.
         sequences: How many are answered at once.
@@ -177,7 +214,7 @@ def memory_need(
         precision=precision,
         context_tokens=context_tokens,
         sequences=sequences,
-        weight_bytes=round(parameters * BITS_PER_WEIGHT[precision] / 8),
+        weight_bytes=round(parameters * bits_per_weight(precision, parameters, network) / 8),
         cache_bytes=None if shape is None else _cache_bytes(shape, context_tokens, sequences, cache_bits),
     )
 

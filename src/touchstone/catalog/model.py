@@ -113,6 +113,9 @@ class Network(Noun):
     encoder_tokens: int | None = Field(default=None, ge=1)
     """Positions of the encoded input where they are always as many, such as 1,500 for the 30 seconds of Whisper."""
     vocabulary: int | None = Field(default=None, ge=1)
+    """Tokens that embeddings stand for."""
+    published_bits: float | None = Field(default=None, gt=0, le=5.5)
+    """Bits per weight in the files of the maker, where it trained them for 4 bit (MXFP4), all weights counted."""
 
 
 class Snapshot(Noun):

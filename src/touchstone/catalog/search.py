@@ -215,7 +215,8 @@ class _Selection:
                 + np.where(windowed > 0, window * windowed, 0.0)
                 + number("state_values")
             )
-            needed = number("parameters") * (BITS_PER_WEIGHT[query.precision] / 8) + values * _CACHE_BYTES
+            bits = number("four_bit_bits") if query.precision == "4bit" else BITS_PER_WEIGHT[query.precision]
+            needed = number("parameters") * bits / 8 + values * _CACHE_BYTES
             self.index.computed[key] = needed
         with np.errstate(invalid="ignore"):
             self.rows &= needed <= gib * GIB * USABLE_SHARE

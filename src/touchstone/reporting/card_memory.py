@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from touchstone.catalog.memory import USABLE_SHARE, MemoryNeed, Precision, memory_need
-from touchstone.catalog.model import Model
+from touchstone.catalog.model import Model, Network
 from touchstone.language import _
 from touchstone.reporting import catalog_words as words
 from touchstone.reporting import numbers
@@ -25,7 +25,8 @@ def memory_section(model: Model) -> Section:
     keeps = memory_need(model.parameters, model.network).cache_bytes
     writes = bool({"text", "code"} & set(model.output_types))
     if not writes or not keeps:
-        return Section(title, [_weights_alone(model.parameters, _beside(writes and keeps is None))], anchor="memory")
+        alone = _weights_alone(model.parameters, model.network, _beside(writes and keeps is None))
+        return Section(title, [alone], anchor="memory")
     longest = model.context_tokens
     contexts = sorted({*(c for c in _CONTEXTS if longest is None or c <= longest), *([longest] if longest else [])})
     rows = []
@@ -43,9 +44,13 @@ def memory_section(model: Model) -> Section:
                 )
             )
     note = _(
-        "Computed for one sequence from the published sizes of the layers, cache in 16 bit; a device counts when "
-        "{share:.0%} of it holds both. More sequences at once need as many caches."
+        "Computed for one sequence from the published sizes of the layers, cache in 16 bit; 8 and 4 bit as "
+        "llama.cpp's Q8_0 and Q4_K_M. A device counts when {share:.0%} of it holds both. More sequences at once "
+        "need as many caches."
     ).format(share=USABLE_SHARE)
+    if model.network is not None and model.network.published_bits is not None:
+        said = _("Its maker published the weights in 4 bit; nothing is gained by taking more.")
+        note = _("{first} {second}").format(first=note, second=said)
     heads = (_("Weights in"), _("Context"), _("Weights"), _("Cache"), _("Together"), _("Fits on"))
     return Section(title, [Table(heads, rows, numbers=frozenset({1, 2, 3, 4}), note=note)], anchor="memory")
 
@@ -98,11 +103,11 @@ def memory_answer(
     return blocks
 
 
-def _weights_alone(parameters: int, beside: str) -> Table:
+def _weights_alone(parameters: int, network: Network | None, beside: str) -> Table:
     """Of a model that keeps nothing from token to token, or of which nobody says what it keeps."""
     rows = []
     for precision in _PRECISIONS:
-        need = memory_need(parameters, None, precision=precision).model_copy(update={"cache_bytes": 0})
+        need = memory_need(parameters, network, precision=precision).model_copy(update={"cache_bytes": 0})
         rows.append((_bits(precision), words.gib(need.weight_bytes), _smallest(need)))
     note = _("The weights alone; a device counts when {share:.0%} of it holds them. {beside}").format(
         share=USABLE_SHARE, beside=beside

@@ -221,10 +221,14 @@ def parameters(total: int | None, active: int | None = None) -> str:
 
 def _short(value: int) -> str:
     for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if value >= size:
-            text = f"{value / size:.3g}" if value / size < 1000 else f"{value / size:.0f}"
-            return text + unit
+        # From where three digits round up to it, so that 999.9 million are one billion.
+        if value >= 0.9995 * size:
+            return _three_digits(value / size) + unit
     return str(value)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
 
 
 def tokens(value: int | None) -> str:
@@ -234,7 +238,7 @@ def tokens(value: int | None) -> str:
     if value < 1_000_000:
         return f"{value:,}"
     mega = value / 2**20 if value % 2**16 == 0 else value / 10**6
-    return f"{mega:.3g}M" if mega < 1000 else f"{mega:,.0f}M"
+    return f"{_three_digits(mega)}M"
 
 
 def gib(size_bytes: float | None) -> str:
