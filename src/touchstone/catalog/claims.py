@@ -7,7 +7,7 @@ setting and measurer are; `Claim.condition` is what they must share to stand in 
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from touchstone.catalog.model import ModelId, PartialDate, Words
 from touchstone.errors import InvalidValue
@@ -163,3 +163,7 @@ class Claim(Noun):
         """What claims must share to be ranked together: benchmark, subset, setting, harness, who measured."""
         harness = self.harness or f"as in {self.source}"
         return self.benchmark, self.subset or "", self.setting or "", harness, self.measured_by
+
+
+CLAIMS = TypeAdapter(tuple[Claim, ...])
+"""Reads many at once."""

@@ -71,7 +71,7 @@ def key_of(tests: Sequence[PublishedTest]) -> str:
         )
         for test in tests
     ]
-    return blake2b(f"{FIT_VERSION} {seen!r}".encode(), digest_size=16).hexdigest()
+    return blake2b(orjson.dumps((FIT_VERSION, seen)), digest_size=16).hexdigest()
 
 
 def fit_as_json(fit: Fit) -> bytes:

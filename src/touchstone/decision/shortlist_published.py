@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.decision.shortlist_base import Evidence, Published, PublishedTests
 from touchstone.decision.shortlist_fit import Fit, PublishedTest, fit_of, is_won
-from touchstone.evaluation.alike import alike
+from touchstone.evaluation.alike import of_one_condition, sorted_out
 from touchstone.evaluation.claim_interval import known_value
 
 RECENT_DAYS = 730
@@ -131,16 +131,17 @@ def _tests_of(
     found: dict[tuple[str, ...], PublishedTest] = {}
     used: list[str] = []
     measured: defaultdict[ModelId, _Measured] = defaultdict(_Measured)
+    boards: dict[str, list[_Board]] = {}  # a benchmark may speak for several scenarios
     for scenario in scenarios:
         weight = FURTHER_WEIGHT if used else 1.0
         tests = []
         for fit in scenario.benchmarks:
             benchmark = benchmarks.get(fit.benchmark)
-            for rows in alike(benchmark, by_benchmark[fit.benchmark]) if benchmark else ():
-                best = {claim.model: claim for claim in reversed(rows)}  # the later one stays, and the best is the last
-                results = tuple(claim for claim in rows if best[claim.model] is claim)
-                if benchmark is not None and len(results) > 1:
-                    tests.append(PublishedTest(benchmark, results, _day(rows, released), weight))
+            if benchmark is None:
+                continue
+            if benchmark.id not in boards:
+                boards[benchmark.id] = list(_boards(benchmark, by_benchmark[benchmark.id], released))
+            tests += [PublishedTest(benchmark, board.results, board.day, weight) for board in boards[benchmark.id]]
         newest = max((test.day for test in tests), default=0)
         for test in tests:
             condition = test.results[0].condition
@@ -153,10 +154,31 @@ def _tests_of(
     return list(found.values()), tuple(used)
 
 
-class _Measured(NamedTuple):
-    tests: int = 0
-    pairs: int = 0
-    weight: float = 0.0
+class _Board(NamedTuple):
+    """Results of one benchmark that were measured alike, as in `PublishedTest`."""
+
+    results: tuple[Claim, ...]
+    day: int
+
+
+def _boards(
+    benchmark: Benchmark, claims: Iterable[Claim], released: Mapping[ModelId, PartialDate | None]
+) -> Iterator[_Board]:
+    for group in of_one_condition(benchmark, claims):
+        if len({claim.model for claim in group}) > 1:
+            rows = sorted_out(benchmark, group)[0]
+            best = {claim.model: claim for claim in reversed(rows)}  # the later one stays, and the best is the last
+            if len(best) > 1:
+                yield _Board(tuple(claim for claim in rows if best[claim.model] is claim), _day(rows, released))
+
+
+class _Measured:
+    """What a model was measured on; counted up, test by test."""
+
+    __slots__ = ("pairs", "tests", "weight")
+
+    def __init__(self) -> None:
+        self.tests, self.pairs, self.weight = 0, 0, 0.0
 
     @property
     def enough(self) -> bool:
@@ -172,10 +194,11 @@ def _measured(tests: Iterable[PublishedTest]) -> Mapping[ModelId, _Measured]:
 
 def _measure(found: defaultdict[ModelId, _Measured], test: PublishedTest) -> None:
     """Count a test to what each of its models was measured on."""
-    rivals = len(test.results) - 1
-    for one in test.results:
-        tests, pairs, weight = found[one.model]
-        found[one.model] = _Measured(tests + 1, pairs + rivals, weight + test.weight)
+    for claim in test.results:
+        one = found[claim.model]
+        one.tests += 1
+        one.pairs += len(test.results) - 1
+        one.weight += test.weight
 
 
 def _within_reach(tests: Iterable[PublishedTest], among: frozenset[ModelId]) -> list[PublishedTest]:

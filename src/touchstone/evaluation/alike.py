@@ -45,14 +45,22 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
     whole = max(
         [*sizes, *([benchmark.questions] if benchmark.questions and claims[0].subset is None else [])], default=0
     )
-    apart: list[tuple[Claim, WhyApart]] = []
-    newest: dict[tuple[str | None, ...], Claim] = {}
-    # Only what is level is told apart by its text: a shortlist sorts a thousand results.
-    often = Counter(claim.value for claim in claims)
+    # As `order` has it, whose texts begin with the model; written only where nothing else tells two apart, for a
+    # shortlist sorts thousands of results.
+    often = Counter((claim.value, claim.model) for claim in claims)
     orders = {
-        id(claim): order(benchmark, claim) if often[claim.value] > 1 else (-merit(benchmark, claim), "")
+        id(claim): (
+            -merit(benchmark, claim),
+            claim.model,
+            claim.model_dump_json() if often[claim.value, claim.model] > 1 else "",
+        )
         for claim in claims
     }
+    measured = {(claim.model, claim.snapshot, claim.mode) for claim in claims}
+    if len(measured) == len(claims) and min(sizes, default=FEWEST) >= max(FEWEST, COVERAGE * whole):
+        return sorted(claims, key=lambda claim: orders[id(claim)]), []  # nothing stands apart: no ages to compare
+    apart: list[tuple[Claim, WhyApart]] = []
+    newest: dict[tuple[str | None, ...], Claim] = {}
     for claim in sorted(claims, key=lambda claim: (_age(claim), orders[id(claim)]), reverse=True):
         size = question_count(benchmark, claim)
         same = (claim.model, claim.snapshot, claim.mode)
