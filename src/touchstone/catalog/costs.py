@@ -7,8 +7,6 @@ what the next wider unit costs, and a call's length picks its tier. They differ 
 price makes the cost unknown here, where the package counts it as nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal

@@ -21,8 +21,6 @@ prompt, often 512 to 8,192 tokens, that a runtime keeps beside a window while it
 Against published figures: `docs/experiments.md`, and each row in `tests/catalog/test_memory.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 

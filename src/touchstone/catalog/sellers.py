@@ -5,8 +5,6 @@ One seller has several names: an id in `genai-prices`, another in models.dev, a 
 together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Self

@@ -1,7 +1,5 @@
 """Nouns of advice: what it needs to know beside a shortlist, and one sentence of it."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from touchstone.decision.base import Reason

@@ -1,7 +1,5 @@
 """Ways of improving, what decides whether one is worth trying, and what was decided."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

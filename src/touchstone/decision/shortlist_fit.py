@@ -6,8 +6,6 @@ Working it out takes most of a shortlist's time and depends on nothing but the t
 them and read again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import combinations

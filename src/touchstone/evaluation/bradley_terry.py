@@ -6,8 +6,6 @@ probability 1 / (1 + exp(strength of b - strength of a)). A tie counts as half a
 it is done before numpy would be loaded.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import mul

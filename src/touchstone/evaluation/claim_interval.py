@@ -1,7 +1,5 @@
 """What is known of the error of one published value: as published, or Wilson's for a share of known size."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

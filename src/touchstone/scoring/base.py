@@ -1,7 +1,5 @@
 """Reading an answer out of a text, and scoring it: nouns and Protocols."""
 
-from __future__ import annotations
-
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field

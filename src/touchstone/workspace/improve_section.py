@@ -1,7 +1,5 @@
 """The `improve` part of a task file: what is known about documents, facts and machines, and which ways are wanted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 
