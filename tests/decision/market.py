@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -227,7 +228,9 @@ def meets_as_offer(limit: str, one: Offer, needs: Needs, model: Model | None = N
         return bool(set(sold_by.processed_in or ()) & set(needs.regions))
     if limit == "usd-per-month":
         usd = month_usd(one, needs)
-        return usd is not None and needs.max_usd_per_month is not None and usd <= needs.max_usd_per_month
+        limit_usd = needs.max_usd_per_month
+        assert limit_usd is not None
+        return usd is not None and (usd <= limit_usd or math.isclose(usd, limit_usd, rel_tol=1e-12))
     raise AssertionError(limit)
 
 

@@ -676,6 +676,19 @@ def test_without_tokens_of_a_call_the_list_prices_decide() -> None:
     assert "for a million tokens each" in found.qualified[1].reason.text()
 
 
+@pytest.mark.parametrize("given", [{}, calls(requests=1, read=1e4, written=1e4)], ids=["list prices", "calls"])
+def test_what_costs_the_same_is_level_however_it_is_added_up(given: dict[str, Any]) -> None:
+    """0.3 + 0.6 is a little less than 0.45 + 0.45 to a computer, or a little more; to whoever pays it is neither."""
+    cards = [
+        card(f"acme/{name}", offers=[offer("north", *usd)])
+        for name, usd in {"a": (0.45, 0.45), "b": (0.3, 0.6)}.items()
+    ]
+    found = solve(cards, Needs(**given), priorities=("cost",))
+    assert found.qualified[1].reason.text() == "level with acme/a in every priority; by name"
+    if given:
+        assert len(solve(cards, Needs(**given, max_usd_per_month=0.009)).qualified) == 2
+
+
 def test_a_call_that_cannot_be_priced_is_not_put_in_order_by_list_prices() -> None:
     """With the tokens of a call given, a model without a price for the answer stands last, however cheap its input."""
     cards = [card("acme/ranker", offers=[offer("north", 0.001, None)]), *_scored(None, usd=(5.0,))]

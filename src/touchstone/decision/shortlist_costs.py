@@ -64,12 +64,12 @@ def supply_of(offer: Offer, card: Card, needs: Needs, seller: Seller | None, day
         if rates and not media:
             per_call = usd_per_call(rates, needs.input_tokens.value, needs.output_tokens.value)
         if per_call is not None and needs.requests_per_month is not None:
-            month = per_call * needs.requests_per_month.value
+            month = _exact(per_call * needs.requests_per_month.value)
             per_month = month if math.isfinite(month) else None
         compared = per_call
     elif read is not None and not media:
         input_only = written is None and not card.writes_tokens
-        compared = read if input_only else None if written is None else read + written
+        compared = read if input_only else None if written is None else _exact(read + written)
     return Supply(
         offer=offer,
         usd_per_month=per_month,
@@ -122,16 +122,25 @@ def usd_per_call(rates: Sequence[Rate], input_tokens: float, output_tokens: floa
     read, written = by_unit.get("input_tokens"), by_unit.get("output_tokens")
     if read and written and "requests" not in by_unit and not any(rate.tiers or rate.least for rate in rates):
         # Most prices are two numbers; the general rules say the same of them and take ten times as long.
-        return float(read.usd / read.per) * input_tokens + float(written.usd / written.per) * output_tokens
+        return _exact(float(read.usd / read.per) * input_tokens + float(written.usd / written.per) * output_tokens)
     used = {"input_tokens": input_tokens, "output_tokens": output_tokens}
     cost = price_usage(rates, {unit: count for unit, count in used.items() if count})
     return None if cost.usd is None else float(cost.usd)
 
 
+def _exact(usd: float) -> float:
+    """
+    A sum of prices without what adding floats left in it: 0.1 and 0.2 cost as much as 0.15 and 0.15.
+
+    Twelve digits are more than any price has, and four fewer than a float.
+    """
+    return float(f"{usd:.12g}")
+
+
 def by_cost(supply: Supply) -> tuple[float, float, str, str]:
     """The cheapest first, the unpriced last."""
     usd = math.inf if supply.compared_usd is None else supply.compared_usd
-    listed = math.inf if supply.input_usd is None else supply.input_usd + (supply.output_usd or 0.0)
+    listed = math.inf if supply.input_usd is None else _exact(supply.input_usd + (supply.output_usd or 0.0))
     return usd, listed, supply.offer.provider, supply.offer.served_name
 
 

@@ -35,6 +35,9 @@ RANK_METHOD = (
     "distance of the intervals' ends; Holm over all pairs of the board at 95 %"
 )
 """How rank intervals are made."""
+RECENT_DAYS = 730
+"""A ranking whose newest result is so much older than the newest of its benchmark is of models that hardly anybody
+chooses any more: it stands behind the others, however long it is."""
 
 
 def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
@@ -48,9 +51,15 @@ def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
     Args:
         claims: Of any benchmark and in any order; those of others are left out.
     """
-    boards = [_board(benchmark, group) for group in of_one_condition(benchmark, claims)]
-    boards.sort(key=lambda board: (-len(board.places), not board.ours))  # stable: then by condition
-    return Leaderboard(benchmark=benchmark, boards=tuple(boards))
+    found = [(_board(benchmark, group), _newest_day(group)) for group in of_one_condition(benchmark, claims)]
+    since = max((day for _board, day in found), default=0) - RECENT_DAYS
+    found.sort(key=lambda one: (one[1] < since, -len(one[0].places), not one[0].ours))  # stable: then by condition
+    return Leaderboard(benchmark=benchmark, boards=tuple(board for board, _day in found))
+
+
+def _newest_day(claims: Iterable[Claim]) -> int:
+    """As an ordinal; a table without dates is as old as the day it was read."""
+    return max(earliest(claim.date or claim.as_of).toordinal() for claim in claims)
 
 
 def scenario_boards(

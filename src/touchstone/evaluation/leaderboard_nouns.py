@@ -72,7 +72,10 @@ class Leaderboard(Noun):
 
     benchmark: Benchmark
     boards: tuple[Board, ...]
-    """The longest first, ours before those of equal length."""
+    """
+    Of those with results of the last two years the longest first, ours before those of equal length; then the rest
+    likewise.
+    """
 
 
 class ScenarioBoards(Noun):
