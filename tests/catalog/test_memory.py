@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.conftest import examples
 
 from touchstone.catalog.memory import BITS_PER_WEIGHT, GIB, USABLE_SHARE, cache_shape, memory_need
@@ -256,8 +257,8 @@ WEIGHTS = (
 
 Q4_K_M = "Q4_K_M file of {} on Hugging Face, by its size, seen restated on 2026-11-28"
 BARTOWSKI, UNSLOTH, GGML_ORG = (Q4_K_M.format(one) for one in ("bartowski", "unsloth", "ggml-org"))
-TWO_PERCENT, THREE_PERCENT = 0.02, 0.03
-"""Files hold the tokenizer as well: 2 to 8 MB, which is 2 % of the smallest."""
+TWO_PERCENT = 0.02
+"""Files hold the tokenizer as well, and the smallest of them are a hundred megabytes."""
 
 FOUR_BIT = (
     # Rows of whole blocks of 256 weights. First those that use the embeddings as output.
@@ -274,7 +275,7 @@ FOUR_BIT = (
     Weights("Llama 3.1 70B", 70_553_706_496, "4bit", 43.1e9, "the same", TWO_PERCENT, _vocabulary(128_256, 8192)),
     # Rows that are no whole blocks.
     Weights("SmolLM2 135M", 134_515_008, "4bit", 105_454_432, BARTOWSKI, TWO_PERCENT, _vocabulary(49_152, 576)),
-    Weights("Gemma 3 270M", 268_098_176, "4bit", 253_115_424, UNSLOTH, THREE_PERCENT, _vocabulary(262_144, 640)),
+    Weights("Gemma 3 270M", 268_098_176, "4bit", 253_115_424, UNSLOTH, TWO_PERCENT, _vocabulary(262_144, 640)),
     Weights("SmolLM2 360M", 361_821_120, "4bit", 270_590_880, BARTOWSKI, ROUNDED, _vocabulary(49_152, 960)),
     Weights("Qwen2.5 0.5B", 494_032_768, "4bit", 397_808_192, BARTOWSKI, TWO_PERCENT, _vocabulary(151_936, 896)),
     Weights("Gemma 3 1B", 999_885_952, "4bit", 806_058_240, GGML_ORG, ROUNDED, _vocabulary(262_144, 1152)),
@@ -299,6 +300,15 @@ def test_weights_published_in_4_bit_are_as_large_as_their_files(size: str, gib: 
 
     need = memory_need(model.parameters, model.network, precision="4bit")
     assert need.weight_bytes == pytest.approx(gib * GIB, rel=EXACT)
+
+
+@pytest.mark.parametrize(("hidden", "bits"), [(1024, 4.89), (1152, 5.60)])
+def test_a_vocabulary_that_nobody_states_leaves_what_is_certain(hidden: int, bits: float) -> None:
+    """Rows that are no whole blocks take more whatever the vocabulary; of no parameters nothing is divided."""
+    network = Network(layers=1, hidden_size=hidden)
+
+    assert memory_need(8_000, network, precision="4bit").weight_bytes == bits * 1000
+    assert memory_need(0, _vocabulary(1000, hidden), precision="4bit").weight_bytes == 0
 
 
 def test_embeddings_that_are_no_matrix_of_that_size_count_as_all_there_is() -> None:
@@ -555,11 +565,27 @@ def test_sharing_never_needs_more(network: Network, context_tokens: int) -> None
     assert _cache(network, context_tokens) <= _cache(without, context_tokens)
 
 
-@given(st.integers(1, 10**12), st.none() | st.integers(1, 300_000), st.none() | st.integers(1, 300_000), sizes)
+def test_more_than_8_bit_are_no_4_bit() -> None:
+    """Whoever writes the bytes of a weight, or the size of 16 bit, is told."""
+    with pytest.raises(ValidationError, match="published_bits"):
+        Network(layers=1, hidden_size=8, published_bits=16)
+
+
+@given(
+    st.integers(1, 10**12),
+    st.none() | st.integers(1, 300_000),
+    st.none() | st.integers(1, 300_000),
+    sizes,
+    st.none() | st.floats(0.1, 8.5),
+)
 @examples(25)
-def test_a_larger_vocabulary_never_needs_less(parameters: int, one: int | None, two: int | None, hidden: int) -> None:
-    """Of models of one size; and 4 bit never need more than 8 bit, whatever the vocabulary, known or not."""
-    networks = [Network(layers=1, hidden_size=hidden, vocabulary=tokens) for tokens in (one, two)]
+def test_a_larger_vocabulary_never_needs_less(
+    parameters: int, one: int | None, two: int | None, hidden: int, published: float | None
+) -> None:
+    """Of models of one size; and 4 bit never need more than 8 bit, whatever is known of the vocabulary."""
+    networks = [
+        Network(layers=1, hidden_size=hidden, vocabulary=tokens, published_bits=published) for tokens in (one, two)
+    ]
     four = [memory_need(parameters, network, precision="4bit").weight_bytes for network in networks]
     eight = memory_need(parameters, None, precision="8bit").weight_bytes
 

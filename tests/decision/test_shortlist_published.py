@@ -100,6 +100,13 @@ def test_a_model_weighs_one_on_a_test_however_many_stand_on_it() -> None:
     assert found["b"].strength > found["a"].strength + 0.5
 
 
+def test_a_table_on_which_one_model_is_left_tells_nothing() -> None:
+    """The other one was measured on so few questions that it stands apart."""
+    alone = board("two", {"a": 50.0}) + board("two", {"b": 60.0}, questions=10)
+    assert fit(board("one", FOUR), alone) == fit(board("one", FOUR))
+    assert fit(alone) == ({}, None)
+
+
 def test_several_results_of_one_model_count_once() -> None:
     """The best of its modes; nobody gains or loses by being measured often."""
     found, basis = fit(board("one", FOUR), board("one", {"d": 10.0}, mode="quick"))

@@ -129,7 +129,8 @@ def test_every_claim_stands_somewhere_once_and_a_row_is_there_once(test: Benchma
 def test_long_rankings_stand_first_and_old_ones_last() -> None:
     """Old is more than two years before the newest result; a table without dates is as old as the day it was read."""
     old = [claim(f"a/{name}", setting="old", date="2023-09") for name in "abcd"]
-    read = [claim(f"a/{name}", setting="read", as_of="2025-06") for name in "abc"]
+    old.append(claim("a/e", setting="old", date=None, as_of="2026-01"))  # of a table with dates these count
+    read = [claim(f"a/{name}", setting="read", date=None, as_of="2025-06") for name in "abc"]
     new = [claim(f"a/{name}", setting="new", date="2025-09-01") for name in "ab"]
 
     assert [board.setting for board in leaderboard(benchmark(), [*old, *read, *new]).boards] == ["read", "new", "old"]

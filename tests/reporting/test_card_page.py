@@ -365,6 +365,15 @@ def test_weights_published_in_4_bit_say_so() -> None:
     assert "published the weights" not in other.note
 
 
+def test_the_weights_alone_count_the_vocabulary_too() -> None:
+    """An encoder of 568 million weights, 256 million of them embeddings: at 4 bit more than its size alone says."""
+    network = Network(layers=24, hidden_size=1024, keeps_cache=False, vocabulary=250_002)
+    made = model(weights="open", parameters=568_000_000, network=network, output_types=("embedding",))
+    (table,) = tables(page(made), "memory")
+
+    assert [row[1] for row in table.rows] == ["1.1 GiB", "576 MiB", "379 MiB"]
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

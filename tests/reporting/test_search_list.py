@@ -182,7 +182,15 @@ def test_a_name_cannot_move_the_cursor() -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "said"),
-    [(None, "–"), (512, "512"), (131_072, "131,072"), (1_000_000, "1M"), (1_048_576, "1M"), (10_000_000, "10M")],
+    [
+        (None, "–"),
+        (512, "512"),
+        (131_072, "131,072"),
+        (1_000_000, "1M"),
+        (1_048_576, "1M"),
+        (10_000_000, "10M"),
+        (999_600_000, "1,000M"),
+    ],
 )
 def test_tokens_are_written_whole_up_to_a_million(tokens: int | None, said: str) -> None:
     """A million by tens and by twos is a million to a reader."""

@@ -7,7 +7,7 @@ setting and measurer are; `Claim.condition` is what they must share to stand in 
 
 from typing import Literal, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
 from touchstone.catalog.model import ModelId, PartialDate, Words
 from touchstone.errors import InvalidValue
@@ -51,7 +51,7 @@ class Benchmark(Noun):
     kind: Literal["share", "score"]
     """A `share` counts right answers, so that its error follows from the number of questions; a `score` does not."""
     higher_is_better: bool = True
-    questions: int | None = Field(default=None, ge=1)
+    questions: int | None = Field(default=None, ge=1, le=10**12)
     """Of the whole test; None where versions differ or nobody says."""
     chance: float | None = None
     """What guessing scores, in the unit."""
@@ -105,12 +105,12 @@ class Claim(Noun):
     benchmark: str
     """Id of a `Benchmark`."""
     subset: str | None = None
-    value: float
+    value: float = Field(allow_inf_nan=False)
     """In the benchmark's unit."""
-    low: float | None = None
-    high: float | None = None
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
     """Ends of the published 95 % interval."""
-    questions: int | None = Field(default=None, ge=1)
+    questions: int | None = Field(default=None, ge=1, le=10**12)
     """How many this value was measured on, where that differs from the benchmark's own number or is known better."""
     setting: str | None = None
     """How every model of the table was asked: prompt, shots, tools, as short as the source says it."""
@@ -165,5 +165,5 @@ class Claim(Noun):
         return self.benchmark, self.subset or "", self.setting or "", harness, self.measured_by
 
 
-CLAIMS = TypeAdapter(tuple[Claim, ...])
-"""Reads many at once."""
+CLAIMS = TypeAdapter(tuple[Claim, ...], config=ConfigDict(defer_build=True))
+"""Reads many at once; made, as every noun, when it first does."""

@@ -171,16 +171,16 @@ def bits_per_weight(precision: Precision, parameters: float, network: Network | 
     """
     Bits that one weight takes on average.
 
-    At 4 bit the vocabulary is kept at more bits than the blocks, so that small models with large vocabularies need
-    a third more than large models. Weights that their maker published in 4 bit are taken as they are.
+    At 4 bit the vocabulary is kept at more bits than the blocks, so that small models with large vocabularies need up
+    to half more per weight than large models. Weights that their maker published in 4 bit are taken as they are.
     """
     if precision != "4bit" or network is None:
         return BITS_PER_WEIGHT[precision]
     if network.published_bits is not None:
         return network.published_bits
-    if network.vocabulary is None or parameters <= 0:
-        return BITS_PER_WEIGHT[precision]
     bits = _FOUR_BIT_ODD_ROWS if network.hidden_size % _SUPER_BLOCK else _FOUR_BIT
+    if network.vocabulary is None or parameters <= 0:
+        return max(BITS_PER_WEIGHT[precision], bits.block)
     # Factorised embeddings are smaller than that: ALBERT's would be more than all of it.
     share = min(network.vocabulary * network.hidden_size / parameters, 1.0)
     return bits.block + share * (bits.vocabulary - bits.block)

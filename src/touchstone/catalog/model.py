@@ -114,8 +114,9 @@ class Network(Noun):
     """Positions of the encoded input where they are always as many, such as 1,500 for the 30 seconds of Whisper."""
     vocabulary: int | None = Field(default=None, ge=1)
     """Tokens that embeddings stand for."""
-    published_bits: float | None = Field(default=None, gt=0, le=5.5)
-    """Bits per weight in the files of the maker, where it trained them for 4 bit (MXFP4), all weights counted."""
+    published_bits: float | None = Field(default=None, gt=0, le=8.5)
+    """Bits per weight in the files of the maker, where it trained them for 4 bit (MXFP4), all weights counted; at most
+    what 8 bit take."""
 
 
 class Snapshot(Noun):

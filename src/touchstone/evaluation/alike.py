@@ -1,7 +1,7 @@
 """
 Which published results may stand beside each other, and which of them in one ranking.
 
-Imports nothing that takes time: a shortlist looks at hundreds of results and at no ranks.
+Imports nothing that takes time: a shortlist looks at thousands of results and at no ranks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,6 @@ COVERAGE = 0.95
 """Measured on a smaller share of the questions than this, likewise."""
 
 WhyApart = Literal["partial", "few", "superseded"]
-
-
-def alike(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
-    """The results that can be ranked together, best first, one list for each condition."""
-    for group in of_one_condition(benchmark, claims):
-        yield sorted_out(benchmark, group)[0]
 
 
 def of_one_condition(benchmark: Benchmark, claims: Iterable[Claim]) -> Iterator[list[Claim]]:
@@ -57,7 +51,7 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
         for claim in claims
     }
     measured = {(claim.model, claim.snapshot, claim.mode) for claim in claims}
-    if len(measured) == len(claims) and min(sizes, default=FEWEST) >= max(FEWEST, COVERAGE * whole):
+    if len(measured) == len(claims) and all(size >= max(FEWEST, COVERAGE * whole) for size in sizes):
         return sorted(claims, key=lambda claim: orders[id(claim)]), []  # nothing stands apart: no ages to compare
     apart: list[tuple[Claim, WhyApart]] = []
     newest: dict[tuple[str | None, ...], Claim] = {}

@@ -57,9 +57,10 @@ def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
     return Leaderboard(benchmark=benchmark, boards=tuple(board for board, _day in found))
 
 
-def _newest_day(claims: Iterable[Claim]) -> int:
+def _newest_day(claims: Sequence[Claim]) -> int:
     """As an ordinal; a table without dates is as old as the day it was read."""
-    return max(earliest(claim.date or claim.as_of).toordinal() for claim in claims)
+    days = [claim.date for claim in claims if claim.date] or [claim.as_of for claim in claims]
+    return max(earliest(day).toordinal() for day in days)
 
 
 def scenario_boards(

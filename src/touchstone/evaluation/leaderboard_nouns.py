@@ -73,8 +73,8 @@ class Leaderboard(Noun):
     benchmark: Benchmark
     boards: tuple[Board, ...]
     """
-    Of those with results of the last two years the longest first, ours before those of equal length; then the rest
-    likewise.
+    Of those with a result that is not two years older than the benchmark's newest the longest first, ours before those
+    of equal length; then the rest likewise.
     """
 
 

@@ -49,7 +49,10 @@ def memory_section(model: Model) -> Section:
         "need as many caches."
     ).format(share=USABLE_SHARE)
     if model.network is not None and model.network.published_bits is not None:
-        said = _("Its maker published the weights in 4 bit; nothing is gained by taking more.")
+        said = _(
+            "Its maker published the weights in 4 bit, and the rows of 4 bit are those files; more bits do not "
+            "improve it."
+        )
         note = _("{first} {second}").format(first=note, second=said)
     heads = (_("Weights in"), _("Context"), _("Weights"), _("Cache"), _("Together"), _("Fits on"))
     return Section(title, [Table(heads, rows, numbers=frozenset({1, 2, 3, 4}), note=note)], anchor="memory")
