@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ def offer_fits(offer: OfferRow, query: Query) -> bool:
     """Whether one offer meets all that a query asks of an offer."""
 
     def at_most(usd: float | None, limit: float | None) -> bool:
-        return limit is None or (usd is not None and usd <= limit)
+        return limit is None or (usd is not None and (usd <= limit or math.isclose(usd, limit, rel_tol=1e-12)))
 
     blended = None
     if offer.input_usd is not None and offer.output_usd is not None:

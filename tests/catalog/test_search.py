@@ -310,6 +310,15 @@ def test_an_offer_deprecated_or_over_sets_no_price_while_there_is_another(leavin
         assert [name for name, *_rest in sold(**{limit: 9.0}, sort="name")] == ["both", "mid"]
 
 
+def test_whoever_costs_just_as_much_as_the_limit_is_found() -> None:
+    """Half of 0.1 and half of 0.2 are a little more than 0.15 to a computer."""
+    index = shelf(
+        [Made("just", offers=(OfferRow("p", "a", 0.1, 0.2),)), Made("over", offers=(OfferRow("p", "b", 0.1, 0.2001),))]
+    )
+
+    assert ids(index, Query(max_blended_usd=0.15, input_share=0.5)) == {"acme/just"}
+
+
 def test_an_index_reads_as_of_today() -> None:
     """An announced price counts from its day on, and what ends later is still sold."""
     tomorrow = TODAY + timedelta(days=1)

@@ -70,7 +70,8 @@ class OffersLeft:
             if self._deprecated is not None and any(limit is not None for limit in limits):
                 self._and(~self._deprecated)
             if query.max_blended_usd is not None:
-                self._and(self._blended(slice(None)) <= query.max_blended_usd)
+                # What weighing and adding leaves in a float is no reason to leave out who costs just as much.
+                self._and(self._blended(slice(None)) <= query.max_blended_usd * (1 + 1e-12))
             if query.min_context_tokens is not None:
                 # An offer may serve less than the model can; what it does not say is the model's own.
                 self._and(~(number("context_tokens", of="offer_") < query.min_context_tokens))
