@@ -164,6 +164,7 @@ class _Board(NamedTuple):
 def _boards(
     benchmark: Benchmark, claims: Iterable[Claim], released: Mapping[ModelId, PartialDate | None]
 ) -> Iterator[_Board]:
+    """Those of a benchmark on which two models or more can be held against each other."""
     for group in of_one_condition(benchmark, claims):
         if len({claim.model for claim in group}) > 1:
             rows = sorted_out(benchmark, group)[0]
