@@ -17,9 +17,14 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure, Run, Spread, run
 from benchmarks.table import command
+
+if TYPE_CHECKING:
+    from touchstone.catalog.index_write import IndexRow
+    from touchstone.catalog.query import Query
 
 _TODAY = date(2026, 8, 1)
 _TASKS = ("chat", "text-generation", "code-generation", "embedding", "reranking", "speech-recognition",
@@ -108,7 +113,7 @@ def build(path: Path, rows: int) -> None:
     write_index(path, _invented(rows), {"key": "benchmark"})
 
 
-def _invented(rows: int) -> Iterator:  # type: ignore[type-arg]  # of IndexRow, imported where it is needed
+def _invented(rows: int) -> Iterator[IndexRow]:
     import orjson
 
     from touchstone.catalog.index_write import IndexRow, OfferRow
@@ -166,7 +171,7 @@ def _invented(rows: int) -> Iterator:  # type: ignore[type-arg]  # of IndexRow, 
         )  # fmt: skip
 
 
-def _queries(count: int) -> Iterator:  # type: ignore[type-arg]  # of Query
+def _queries(count: int) -> Iterator[Query]:
     from touchstone.catalog.query import Query
 
     rng = random.Random(7)

@@ -16,9 +16,13 @@ import time
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure, Run, Spread, run
 from benchmarks.table import command
+
+if TYPE_CHECKING:
+    from touchstone.retrieval.index import Index
 
 _SYLLABLES = ("ba", "co", "di", "fu", "ga", "he", "jo", "ki", "lu", "mo", "na", "pe", "ri", "so", "ta", "vu")
 _WAYS = ("lexical", "dense", "hybrid", "hybrid+terms")
@@ -151,7 +155,7 @@ def index(folder: Path) -> None:
     sys.stdout.buffer.write(orjson.dumps({"seconds": seconds, **counts}))
 
 
-def _index(folder: Path):  # type: ignore[no-untyped-def]  # of Index, imported where it is needed
+def _index(folder: Path) -> Index:
     from touchstone.retrieval.chunk import make_chunker
     from touchstone.retrieval.embed_lsa import LsaEmbedder
     from touchstone.retrieval.index import Index

@@ -16,7 +16,8 @@ from touchstone.catalog.model import Model, Network, Source, Words
 from touchstone.catalog.offers import Offer, PricePeriod, Rate
 from touchstone.catalog.sellers import Seller
 from touchstone.catalog.taxonomy import Lab, Licence
-from touchstone.decision.shortlist_base import Background, Figure, Needs
+from touchstone.decision.shortlist import shortlist
+from touchstone.decision.shortlist_base import Background, Figure, Needs, Shortlist
 
 TODAY = date(2026, 8, 1)
 WORDS = Words(en="words", zh="词")
@@ -135,6 +136,17 @@ def claim(model: str, value: float, benchmark: str = "quiz", **more: Any) -> Cla
 def calls(requests: float = 1000.0, read: float = 1000.0, written: float = 100.0) -> dict[str, Figure]:
     given = {"requests_per_month": requests, "input_tokens": read, "output_tokens": written}
     return {name: Figure(value=value, basis="given") for name, value in given.items()}
+
+
+def solve(cards: list[Card], needs: Needs, **more: Any) -> Shortlist:
+    """The shortlist of some cards, with the results that stand on them."""
+    claims = [one for made in cards for one in made.claims]
+    return shortlist(cards, needs, BACKGROUND, **{"claims": claims, **more})
+
+
+def ids(found: Shortlist) -> list[str]:
+    """Who qualifies, in order."""
+    return [one.model for one in found.qualified]
 
 
 # The second opinion ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ A claim restates a published fact with its source and date. Two claims are alike
 setting and measurer are; `Claim.condition` is what they must share to stand in one ranking.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
@@ -35,6 +35,10 @@ Area = Literal[
 ]
 
 
+Questions = Annotated[int, Field(ge=1, le=10**12)]
+"""How many a test has. What is worked out from results is kept by a digest of numbers of 64 bits."""
+
+
 class Benchmark(Noun):
     """One published test."""
 
@@ -51,7 +55,7 @@ class Benchmark(Noun):
     kind: Literal["share", "score"]
     """A `share` counts right answers, so that its error follows from the number of questions; a `score` does not."""
     higher_is_better: bool = True
-    questions: int | None = Field(default=None, ge=1, le=10**12)
+    questions: Questions | None = None
     """Of the whole test; None where versions differ or nobody says."""
     chance: float | None = None
     """What guessing scores, in the unit."""
@@ -110,7 +114,7 @@ class Claim(Noun):
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
     """Ends of the published 95 % interval."""
-    questions: int | None = Field(default=None, ge=1, le=10**12)
+    questions: Questions | None = None
     """How many this value was measured on, where that differs from the benchmark's own number or is known better."""
     setting: str | None = None
     """How every model of the table was asked: prompt, shots, tools, as short as the source says it."""

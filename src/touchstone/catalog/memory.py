@@ -18,7 +18,8 @@ encoder keeps nothing. All experts of a mixture lie in memory, not only the acti
 
 Not counted, because runtimes differ: activations, padding of blocks, layers that draft tokens, and the piece of the
 prompt, often 512 to 8,192 tokens, that a runtime keeps beside a window while it reads.
-Against published figures: `docs/experiments.md`, and each row in `tests/catalog/test_memory.py`.
+Against published figures: `docs/experiments.md`, and each row in `tests/catalog/test_memory.py` and
+`test_memory_weights.py`.
 """
 
 from collections.abc import Mapping

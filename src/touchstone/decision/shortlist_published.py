@@ -21,17 +21,14 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
-from touchstone.catalog.model import ModelId, PartialDate, earliest
+from touchstone.catalog.model import ModelId, PartialDate
 from touchstone.decision.shortlist_base import Evidence, Published, PublishedTests
 from touchstone.decision.shortlist_fit import Fit, PublishedTest, fit_of, is_won
-from touchstone.evaluation.alike import of_one_condition, sorted_out
+from touchstone.evaluation.alike import RECENT_DAYS, newest_day, of_one_condition, sorted_out
 from touchstone.evaluation.claim_interval import known_value
 
-RECENT_DAYS = 730
-"""A test whose newest result is older than this than the newest of its scenario says nothing: it is of other models."""
 ENOUGH_KNOWN = 0.5
 """While the quality of a smaller share of those who qualify is known, the next scenario's tests are looked at too."""
 FURTHER_WEIGHT = 0.5
@@ -131,7 +128,7 @@ def _tests_of(
     found: dict[tuple[str, ...], PublishedTest] = {}
     used: list[str] = []
     measured: defaultdict[ModelId, _Measured] = defaultdict(_Measured)
-    boards: dict[str, list[_Board]] = {}  # a benchmark may speak for several scenarios
+    boards: dict[str, list[PublishedTest]] = {}  # a benchmark may speak for several scenarios
     for scenario in scenarios:
         weight = FURTHER_WEIGHT if used else 1.0
         tests = []
@@ -141,7 +138,7 @@ def _tests_of(
                 continue
             if benchmark.id not in boards:
                 boards[benchmark.id] = list(_boards(benchmark, by_benchmark[benchmark.id], released))
-            tests += [PublishedTest(benchmark, board.results, board.day, weight) for board in boards[benchmark.id]]
+            tests += [board._replace(weight=weight) for board in boards[benchmark.id]]
         newest = max((test.day for test in tests), default=0)
         for test in tests:
             condition = test.results[0].condition
@@ -154,23 +151,17 @@ def _tests_of(
     return list(found.values()), tuple(used)
 
 
-class _Board(NamedTuple):
-    """Results of one benchmark that were measured alike, as in `PublishedTest`."""
-
-    results: tuple[Claim, ...]
-    day: int
-
-
 def _boards(
     benchmark: Benchmark, claims: Iterable[Claim], released: Mapping[ModelId, PartialDate | None]
-) -> Iterator[_Board]:
+) -> Iterator[PublishedTest]:
     """Those of a benchmark on which two models or more can be held against each other."""
     for group in of_one_condition(benchmark, claims):
         if len({claim.model for claim in group}) > 1:
             rows = sorted_out(benchmark, group)[0]
             best = {claim.model: claim for claim in reversed(rows)}  # the later one stays, and the best is the last
-            if len(best) > 1:
-                yield _Board(tuple(claim for claim in rows if best[claim.model] is claim), _day(rows, released))
+            results = tuple(claim for claim in rows if best[claim.model] is claim)
+            if len(results) > 1:
+                yield PublishedTest(benchmark, results, newest_day(rows, released), weight=1.0)
 
 
 class _Measured:
@@ -213,20 +204,6 @@ def _within_reach(tests: Iterable[PublishedTest], among: frozenset[ModelId]) -> 
         reached |= {one.model for test in near for one in test.results}
         found += near
     return found
-
-
-def _day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None]) -> int:
-    """
-    When the newest result was measured, as an ordinal.
-
-    A table without dates is about as old as the newest model on it: the day that somebody read it says nothing.
-    """
-    days = (
-        [claim.date for claim in claims if claim.date]
-        or [day for claim in claims if (day := released.get(claim.model))]
-        or [claim.as_of for claim in claims]
-    )
-    return earliest(max(days)).toordinal()  # as texts `2025`, `2025-01` and `2025-01-01` are in order, or begin alike
 
 
 def _evidence(stands: Iterable[tuple[PublishedTest, int, int]]) -> tuple[Evidence, ...]:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
 from touchstone.catalog.claims import Benchmark, Claim
+from touchstone.catalog.model import ModelId, PartialDate, earliest
 from touchstone.evaluation.claim_interval import question_count
 
 FEWEST = 30
 """Measured on fewer questions than this, a model is shown beside the ranking, not in it."""
 COVERAGE = 0.95
 """Measured on a smaller share of the questions than this, likewise."""
+
+RECENT_DAYS = 730
+"""Results whose newest is so much older than the newest of all are of models that hardly anybody chooses any more: in a
+list they stand behind the others, and a shortlist does not look at them."""
 
 WhyApart = Literal["partial", "few", "superseded"]
 
@@ -67,6 +72,22 @@ def sorted_out(benchmark: Benchmark, claims: Sequence[Claim]) -> tuple[list[Clai
         else:
             newest[same] = claim
     return sorted(newest.values(), key=lambda claim: orders[id(claim)]), apart
+
+
+def newest_day(claims: Sequence[Claim], released: Mapping[ModelId, PartialDate | None] | None = None) -> int:
+    """
+    When the newest of some results was measured, as an ordinal.
+
+    A table without dates is about as old as the newest model on it, or, where nobody says when its models were
+    released, as the day that it was read.
+    """
+    known = released or {}
+    days = (
+        [claim.date for claim in claims if claim.date]
+        or [day for claim in claims if (day := known.get(claim.model))]
+        or [claim.as_of for claim in claims]
+    )
+    return earliest(max(days)).toordinal()  # as texts `2025`, `2025-01` and `2025-01-01` are in order, or begin alike
 
 
 def merit(benchmark: Benchmark, claim: Claim) -> float:

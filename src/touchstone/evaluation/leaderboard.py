@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from touchstone.catalog.claims import Benchmark, Claim, Scenario
 from touchstone.catalog.model import ModelId, PartialDate, earliest
-from touchstone.evaluation.alike import merit, natural, of_one_condition, order, sorted_out
+from touchstone.evaluation.alike import RECENT_DAYS, merit, natural, newest_day, of_one_condition, order, sorted_out
 from touchstone.evaluation.base import PairResult
 from touchstone.evaluation.claim_interval import KnownValue, gap, known_value, question_count
 from touchstone.evaluation.leaderboard_nouns import (
@@ -35,9 +35,6 @@ RANK_METHOD = (
     "distance of the intervals' ends; Holm over all pairs of the board at 95 %"
 )
 """How rank intervals are made."""
-RECENT_DAYS = 730
-"""A ranking whose newest result is so much older than the newest of its benchmark is of models that hardly anybody
-chooses any more: it stands behind the others, however long it is."""
 
 
 def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
@@ -51,16 +48,10 @@ def leaderboard(benchmark: Benchmark, claims: Iterable[Claim]) -> Leaderboard:
     Args:
         claims: Of any benchmark and in any order; those of others are left out.
     """
-    found = [(_board(benchmark, group), _newest_day(group)) for group in of_one_condition(benchmark, claims)]
+    found = [(_board(benchmark, group), newest_day(group)) for group in of_one_condition(benchmark, claims)]
     since = max((day for _board, day in found), default=0) - RECENT_DAYS
     found.sort(key=lambda one: (one[1] < since, -len(one[0].places), not one[0].ours))  # stable: then by condition
     return Leaderboard(benchmark=benchmark, boards=tuple(board for board, _day in found))
-
-
-def _newest_day(claims: Sequence[Claim]) -> int:
-    """As an ordinal; a table without dates is as old as the day it was read."""
-    days = [claim.date for claim in claims if claim.date] or [claim.as_of for claim in claims]
-    return max(earliest(day).toordinal() for day in days)
 
 
 def scenario_boards(

@@ -48,7 +48,6 @@ def network_of(config: dict[str, Any]) -> Network | None:
         key_value_heads=config.get("num_key_value_heads"),
         head_size=config.get("head_dim") or config.get("d_kv"),
         keeps_cache=False if family_of(config) == "encoder-only" else None,
-        vocabulary=config.get("vocab_size"),
     )
 
 
